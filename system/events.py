@@ -1,0 +1,325 @@
+"""The published language: one model per event type, and the envelope that an event travels in.
+
+The topic of an event is its type. Different types are different topics, so there is no order
+between them: every reader must be right under any order and any repetition.
+A version rises if and only if an event is emitted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, ClassVar, Generic, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from system.values import WHOLE, Id, Money, Price, Time, Version, Whole
+
+Quantity = Annotated[int, Field(ge=1), WHOLE]
+Units = Annotated[int, Field(ge=0), WHOLE]
+
+
+class OrderStatus(StrEnum):
+    CREATED = "CREATED"
+    PROCESSING = "PROCESSING"
+    PAID = "PAID"
+    CANCELED = "CANCELED"
+
+
+class ReservationState(StrEnum):
+    PENDING = "pending"
+    RESERVED = "reserved"
+    RELEASED = "released"
+    REJECTED = "rejected"
+
+
+class Part(BaseModel):
+    """A piece of an event. Unknown fields are passed over, so that producers may add some."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class User(Part):
+    id: Id
+    name: str
+    email: str
+    created_at: Time
+    updated_at: Time
+
+
+class Product(Part):
+    id: Id
+    name: str
+    price: Price
+    stock: Units
+    created_at: Time
+    updated_at: Time
+
+
+class OrderItem(Part):
+    product_id: Id
+    quantity: Quantity
+    unit_price: Price
+
+
+class Order(Part):
+    id: Id
+    user_id: Id
+    status: OrderStatus
+    paid: bool
+    total_amount: Money
+    items: tuple[OrderItem, ...]
+    payment_method: str | None
+    cancel_reason: str | None
+    refund_due: bool
+    created_at: Time
+    updated_at: Time
+
+
+class Name(Part):
+    """A name as an order saw it, with the version of the user or product that had it."""
+
+    id: Id
+    name: str
+    version: Version
+
+
+class Missing(Part):
+    """What one product of an order lacked; `left` is 0 for a product that is gone."""
+
+    product_id: Id
+    wanted: Quantity
+    left: Units
+
+
+class Event(Part):
+    """A fact that happened."""
+
+    type: ClassVar[str]
+    aggregate: ClassVar[str]
+    """Whose outbox rows these are: user, product or order."""
+    key_field: ClassVar[str]
+    schema_version: ClassVar[int] = 1
+
+    event_id: UUID
+    occurred_at: Time
+
+    @property
+    def key(self) -> int:
+        """Events of one type and key keep their order."""
+        value = self
+        for name in self.key_field.split("."):
+            value = getattr(value, name)
+        if not isinstance(value, int):
+            raise TypeError(f"{self.type}: the key {self.key_field} is no number")
+        return value
+
+
+E = TypeVar("E", bound=Event, covariant=True)
+
+
+class UserEvent(Event):
+    aggregate = "user"
+    key_field = "user.id"
+    user: User
+    version: Version
+
+
+class UserCreated(UserEvent):
+    """A user was registered."""
+
+    type = "user.created"
+
+
+class UserUpdated(UserEvent):
+    """A user's name or email changed."""
+
+    type = "user.updated"
+
+
+class UserDeleted(Event):
+    """A user left. No order refers to them."""
+
+    type = "user.deleted"
+    aggregate = "user"
+    key_field = "user_id"
+    user_id: Id
+    version: Version
+
+
+class ProductEvent(Event):
+    aggregate = "product"
+    key_field = "product.id"
+    product: Product
+    version: Version
+    stock_version: Version
+
+
+class ProductCreated(ProductEvent):
+    """A product is offered, with its first stock."""
+
+    type = "product.created"
+
+
+class ProductUpdated(ProductEvent):
+    """A product's name, price or stock was set; `stock_change` is 0 when the stock was not."""
+
+    type = "product.updated"
+    stock_change: Whole
+
+
+class ProductDeleted(Event):
+    """A product is no longer offered. No order refers to it."""
+
+    type = "product.deleted"
+    aggregate = "product"
+    key_field = "product_id"
+    product_id: Id
+    version: Version
+    stock_version: Version
+
+
+class OrderEvent(Event):
+    """Each carries the whole order, as it is after the fact."""
+
+    aggregate = "order"
+    key_field = "order_id"
+    order_id: Id
+    order: Order
+    version: Version
+
+
+class OrderCreated(OrderEvent):
+    """An order was placed. Its stock is not reserved yet.
+
+    It carries names, so that no reader must wait for the events of users and products.
+    """
+
+    type = "order.created"
+    user_name: Name
+    product_names: tuple[Name, ...]
+
+
+class OrderUpdated(OrderEvent):
+    """An order is being processed."""
+
+    type = "order.updated"
+
+
+class OrderPaid(OrderEvent):
+    """An order was paid for."""
+
+    type = "order.paid"
+
+
+class OrderCanceled(OrderEvent):
+    """An order was canceled, by its client or for want of stock; a paid one is to be refunded."""
+
+    type = "order.canceled"
+    reason: str | None
+    refund_due: bool
+
+
+class OrderDeleted(Event):
+    """An order was removed in whatever state; a paid one is to be refunded."""
+
+    type = "order.deleted"
+    aggregate = "order"
+    key_field = "order_id"
+    order_id: Id
+    items: tuple[OrderItem, ...]
+    refund_due: bool
+    version: Version
+
+
+class StockMoved(Event):
+    """One product's part in an order's reservation; lines of one product are summed."""
+
+    aggregate = "product"
+    key_field = "order_id"
+    order_id: Id
+    product_id: Id
+    quantity: Quantity
+    stock: Units
+    """What is left afterwards."""
+    stock_version: Version
+    """Counted per event: two moves of one product never share a version."""
+    reservation: ReservationState
+    reservation_version: Version
+
+
+class StockReserved(StockMoved):
+    """Stock was taken for an order."""
+
+    type = "stock.reserved"
+
+
+class StockReleased(StockMoved):
+    """Stock that an order held is back."""
+
+    type = "stock.released"
+
+
+class StockRejected(Event):
+    """An order gets no stock: too little was there, or the order ended before it was its turn."""
+
+    type = "stock.rejected"
+    aggregate = "product"
+    key_field = "order_id"
+    order_id: Id
+    reason: str
+    missing: tuple[Missing, ...]
+    reservation: ReservationState = ReservationState.REJECTED
+    reservation_version: Version
+
+
+EVENTS: tuple[type[Event], ...] = (
+    UserCreated,
+    UserUpdated,
+    UserDeleted,
+    ProductCreated,
+    ProductUpdated,
+    ProductDeleted,
+    OrderCreated,
+    OrderUpdated,
+    OrderPaid,
+    OrderCanceled,
+    OrderDeleted,
+    StockReserved,
+    StockReleased,
+    StockRejected,
+)
+BY_TYPE = {event.type: event for event in EVENTS}
+TOPICS = tuple(BY_TYPE)
+PARTITIONS = 3
+
+
+def dlq(topic: str) -> str:
+    """Where the dead letters of a topic lie."""
+    return f"{topic}.dlq"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why something happens: the request or event behind it, and the trace it belongs to."""
+
+    correlation_id: UUID
+    """The same for everything that follows from one request."""
+    causation_id: UUID | None
+    """The event that led here; None for a request."""
+    traceparent: str
+    """W3C trace context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope(Generic[E]):
+    """An event with its metadata, as sent."""
+
+    event: E
+    cause: Cause
+
+    @property
+    def consequence(self) -> Cause:
+        """The cause of whatever is done because of this event."""
+        return Cause(self.cause.correlation_id, self.event.event_id, self.cause.traceparent)

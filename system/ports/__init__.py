@@ -1,0 +1,1 @@
+"""What the system needs from outside. Types only: each has one adapter per stack."""

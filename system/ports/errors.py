@@ -1,0 +1,50 @@
+"""The kinds of failure. What to do with an error follows from its kind alone.
+
+Everything that is none of these is *anything else*: five retries, then a dead letter.
+"""
+
+from __future__ import annotations
+
+
+class Conflict(Exception):
+    """Someone else was faster (deadlock, lock wait, busy): roll back all, again at once."""
+
+
+class UniqueViolation(Conflict):
+    """A unique key is taken. A lost race, unless the caller knows a better word for it."""
+
+
+class LockWaitTimeout(Conflict):
+    """Another transaction held a lock for too long. Only the statement was undone: roll back."""
+
+
+class ReferenceViolation(Exception):
+    """A foreign key points to a row that is not there, or still points to one to be deleted."""
+
+
+class Unavailable(Exception):
+    """A store or the broker cannot be reached: wait for as long as it lasts, never park."""
+
+
+class TimedOut(Unavailable):
+    """A bound was reached. The store may be away, or this one request too much for it."""
+
+
+class OutcomeUnknown(Unavailable):
+    """COMMIT was sent and its answer was lost: the transaction is wholly there, or not at all."""
+
+
+class Frozen(Unavailable):
+    """This generation of views takes no more puts for now: a switch is under way."""
+
+
+class Poison(Exception):
+    """No retry can help: park at once."""
+
+
+class Lost(Exception):
+    """Someone else holds the lease or the partition now: drop what is in hand."""
+
+
+class Stopping(Exception):
+    """The process was asked to stop: leave what is not finished, it is repeated later."""

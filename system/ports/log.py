@@ -1,0 +1,108 @@
+"""The event log: topics of partitions, read by groups of consumers. Kafka, or its embedded twin."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Partition:
+    topic: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent. Messages of one key and topic share a partition, and so keep their order."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers
+
+    def header(self, name: str) -> bytes | None:
+        """The last header of that name, as Kafka's clients read it."""
+        return next((value for key, value in reversed(self.headers) if key == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A message in its place in the log."""
+
+    message: Message
+    partition: Partition
+    offset: int
+    timestamp_ms: int
+
+
+Revoked = Callable[[frozenset[Partition]], Awaitable[None]]
+
+
+class Subscription(Protocol):
+    """One member's part of a group."""
+
+    async def poll(
+        self, *, full: Collection[Partition], timeout_s: float
+    ) -> Mapping[Partition, Sequence[Record]]:
+        """Whatever is there, except of `full` partitions; waits at most `timeout_s` for it.
+
+        Polling with all of them full keeps the membership. Raises Unavailable.
+        """
+        ...
+
+    async def commit(self, next_offsets: Mapping[Partition, int]) -> None:
+        """Note where the group goes on. Raises Lost when a partition is someone else's by now."""
+        ...
+
+    async def seek(self, partition: Partition, offset: int) -> None:
+        """Poll this partition from `offset` on."""
+        ...
+
+    async def lag(self) -> Mapping[Partition, int]:
+        """How many records of its own partitions this member has not been given yet."""
+        ...
+
+
+class Log(Protocol):
+    """One process's client of the log."""
+
+    async def publish(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
+        """Append them; per message None once it is safely stored, or why it is not.
+
+        Per partition a prefix is appended, in the given order: never a later message
+        without an earlier one. Bounded: a partition that does not answer fails.
+        """
+        ...
+
+    def subscribe(
+        self, group: str, topics: Collection[str], revoked: Revoked
+    ) -> AbstractAsyncContextManager[Subscription]:
+        """Join a group, from its committed offsets or else from the earliest record.
+
+        `revoked` is awaited before partitions go to another member; commits still count in it.
+        """
+        ...
+
+    def read(self, topic: str, *, start: int = 0) -> AsyncIterator[Record]:
+        """All records of a topic up to its present end, each partition from offset `start`.
+
+        Without a group: for dead letters and checkers.
+        """
+        ...
+
+    async def committed(self, group: str) -> Mapping[Partition, int]:
+        """The next offsets of the whole group."""
+        ...
+
+    async def ends(self, topics: Collection[str]) -> Mapping[Partition, int]:
+        """The offset that the next record of each partition will have."""
+        ...
+
+    async def ensure(self, topics: Collection[str]) -> None:
+        """Make the topics, or check that those that exist keep every record for ever."""
+        ...

@@ -1,0 +1,96 @@
+"""The view store: documents of versioned parts, in generations. MongoDB, or its embedded twin.
+
+Last writer wins *per part*: no writer needs to know another aggregate's version, and folding
+the same puts in any order, any number of times, gives the same document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Fields = Mapping[str, Any]  # JSON values, Decimal and datetime; known only to the view that shows them
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Set one part of a document, if `version` is newer than what is there.
+
+    `fields=None` says that the part is gone: a tombstone, kept so that late puts lose.
+    """
+
+    view: str
+    key: int
+    part: str
+    version: int
+    fields: Fields | None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    key: int
+    parts: Mapping[str, Fields | None]
+    versions: Mapping[str, int]
+
+    def has(self, parts: Collection[str]) -> bool:
+        """Whether all these parts are there and none of them is gone."""
+        return all(self.parts.get(part) is not None for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Generations:
+    """Which generation is read, which is being built, and the highest number ever given."""
+
+    live: int | None = None
+    building: int | None = None
+    last: int = 0
+
+
+class Views(Protocol):
+    """One generation of views."""
+
+    async def put(self, puts: Sequence[Put]) -> None:
+        """Apply each put whose version is newer. Raises Frozen, Unavailable, TimedOut."""
+        ...
+
+    async def get(self, view: str, keys: Collection[int]) -> Mapping[int, Document]:
+        """The documents with these keys, tombstones too."""
+        ...
+
+    async def page(
+        self, view: str, *, after: int, limit: int, having: Collection[str], where: Fields
+    ) -> Sequence[Document]:
+        """The next documents by key that have all the parts `having`.
+
+        `where` maps "part.field" to the value that it must equal.
+        """
+        ...
+
+
+class ViewStore(Protocol):
+    def generation(self, number: int) -> Views: ...
+
+    async def generations(self) -> Generations: ...
+
+    async def switch(self, old: Generations, new: Generations) -> bool:
+        """Set `new` if `old` still holds; whether it did. A new live one ends a freeze.
+
+        With a freeze in between it fails once that freeze has expired.
+        """
+        ...
+
+    async def freeze(self, number: int, seconds: float) -> None:
+        """Let no put land in this generation any more, for `seconds` at the most.
+
+        Returns when none is under way. `seconds=0` thaws.
+        """
+        ...
+
+    async def clear(self, number: int) -> None:
+        """Drop a generation that nobody reads."""
+        ...
+
+    async def ping(self) -> None:
+        """A sign of life. Raises Unavailable."""
+        ...

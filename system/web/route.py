@@ -1,0 +1,62 @@
+"""What an API is made of: routes, what they are asked and what they answer.
+
+The web rooms turn a list of routes into a running application and into its OpenAPI document.
+A domain's `api.py` lists its routes and knows nothing of aiohttp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from system.events import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A success, ready to be sent and, byte for byte, to be repeated."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that has passed the checks of its route."""
+
+    cause: Cause
+    id: int = 0
+    """The `{id}` of the path, where there is one."""
+    body: Any = None
+    """An instance of the route's body model."""
+    query: Any = None
+    """An instance of the route's query model."""
+    path: str = ""
+    raw_body: bytes = b""
+    idempotency_key: str | None = None
+    consistency_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One call of an API. `path` is in OpenAPI's form, `{id}` the only parameter in it."""
+
+    method: str
+    path: str
+    summary: str
+    run: Callable[[Request], Awaitable[Answer]]
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    status: int = 200
+    answers: type[BaseModel] | None = None
+    """The model of a success's body."""
+    problems: tuple[str, ...] = ()
+    """Names, from the table in `problems.py`, of what this route may refuse with."""
+    idempotent_by_key: bool = False
+    """Takes an Idempotency-Key."""
+    read_your_writes: bool = False
+    """Honours a Consistency-Token."""
