@@ -1,0 +1,43 @@
+"""How services live in a process: they start, get ready, are asked to stop, finish what is in hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import Protocol
+
+from system.ports.errors import Stopping
+
+
+class Life:
+    """One process's life, shared by its services."""
+
+    def __init__(self, waited_for: Collection[str] = ()) -> None:
+        self.stopping = asyncio.Event()
+        self.waited_for = set(waited_for)
+        """Names of the services that are not ready yet."""
+
+    def ready(self, name: str) -> None:
+        self.waited_for.discard(name)
+
+    def unready(self, name: str) -> None:
+        self.waited_for.add(name)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait that long. Raises Stopping at once when the process is asked to stop."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.stopping.wait()
+        except TimeoutError:
+            return
+        raise Stopping
+
+
+class Service(Protocol):
+    """A relay, a consumer, an HTTP server: something that runs until the process stops."""
+
+    name: str
+
+    async def run(self, life: Life) -> None:
+        """Return once `life.stopping` is set and the work in hand is done, each wait bounded."""
+        ...
