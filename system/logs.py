@@ -1,0 +1,205 @@
+"""The log: one line per fact, on stderr, as JSON or, for a person at a terminal, as text.
+
+Every line has `level`, `service`, `message` and `timestamp`; the rest are the ids of what
+happened. Messages are constant sentences, and what varies goes into fields:
+`log.info("order placed", order_id=42)`. No secret and nobody's name or address is logged: fields
+are hidden by their names, and addresses and logins also inside texts, since drivers quote them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any, Literal, TextIO
+
+import orjson
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+Format = Literal["auto", "json", "text"]
+Level = Literal["debug", "info", "warning", "error"]
+Log = FilteringBoundLogger
+
+HIDDEN = "[hidden]"
+
+_HIDDEN_WORDS = frozenset(
+    "password passwd pass secret dsn token authorization cookie credentials email mail phone".split()
+)
+_HIDDEN_NAMES = frozenset({"api_key", "mongo_uri", "user_name", "username"})
+_LOGIN = re.compile(r"(://)\S*@|\S+(@(?:tcp|unix)\()")
+_ADDRESS = re.compile(r"[\w.!#$%&*+/=?^{|}~-]+@[\w-]+(?:\.[\w-]+)+")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_DEPTH_MAX = 6
+
+
+def configure(log_format: Format, level: Level, service: str, stream: TextIO | None = None) -> None:
+    """Set the log up for this process, structlog's and the libraries' alike.
+
+    `service` is for lines that belong to no role; `logger` and `within` name a role.
+    """
+    text = log_format == "text" or (log_format == "auto" and (stream or sys.stderr).isatty())
+    processors = _processors(service, _as_text(stream or sys.stderr) if text else _as_json())
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: _Output(stream),
+        cache_logger_on_first_use=True,
+    )
+    _configure_libraries(processors, level, stream)
+
+
+def logger(service: str) -> Log:
+    """A role's own log. What is below the level costs next to nothing."""
+    log: Log = structlog.get_logger(service=service)
+    return log
+
+
+def within(service: str) -> None:
+    """Name the role whose work this task and all that it starts are, also in libraries' lines."""
+    structlog.contextvars.bind_contextvars(service=service)
+
+
+def _processors(service: str, render: list[Processor]) -> list[Processor]:
+    def with_service(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        event.setdefault("service", service)
+        return event
+
+    return [
+        structlog.contextvars.merge_contextvars,
+        with_service,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.ExceptionRenderer(),  # plain: a traceback with locals shows secrets
+        structlog.processors.EventRenamer("message"),
+        hide,
+        *render,
+    ]
+
+
+def hide(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Replace what is secret or personal by `[hidden]`, at any depth."""
+    return {name: _hidden(name, value, _DEPTH_MAX) for name, value in event.items()}
+
+
+def _hidden(name: str, value: object, depth: int) -> object:
+    if _hides(name):
+        return HIDDEN
+    match value:
+        case str():
+            return _clean(value)
+        case bytes():
+            return _clean(value.decode("utf-8", "backslashreplace"))
+        case None | bool() | float():
+            return value
+        case int() if value.bit_length() < 64:  # what JSON readers take for a whole number
+            return value
+        case Mapping() if depth:
+            return {
+                _clean(str(key)): _hidden(str(key), inner, depth - 1)
+                for key, inner in value.items()
+            }
+        case list() | tuple() | set() | frozenset() if depth:
+            return [_hidden("", inner, depth - 1) for inner in value]
+        case _:
+            return _clean(str(value))
+
+
+def _hides(name: str) -> bool:
+    words = name.lower().replace("-", "_")
+    return words in _HIDDEN_NAMES or not _HIDDEN_WORDS.isdisjoint(words.split("_"))
+
+
+def _clean(text: str) -> str:
+    """Text that is UTF-8 for sure and quotes no address and no login."""
+    if not text.isascii():
+        text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    if "@" not in text:
+        return text
+    return _ADDRESS.sub(HIDDEN, _LOGIN.sub(rf"\1{HIDDEN}\2", text))
+
+
+def _as_json() -> list[Processor]:
+    return [_in_order, _json]
+
+
+def _in_order(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    timestamp = event.pop("timestamp")
+    first = {name: event.pop(name) for name in ("level", "service", "message")}
+    return {**first, **event, "timestamp": timestamp}
+
+
+def _json(_: WrappedLogger, __: str, event: EventDict) -> str:
+    return orjson.dumps(event).decode()
+
+
+def _as_text(stream: TextIO) -> list[Processor]:
+    colors = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=colors,
+        event_key="message",
+        exception_formatter=structlog.dev.plain_traceback,
+        sort_keys=False,
+    )
+    return [_printable, renderer]
+
+
+def _printable(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Let nobody's input move the cursor, color the terminal or forge a line."""
+    for name, value in event.items():
+        if isinstance(value, str) and name not in ("exception", "stack"):
+            event[name] = _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], value)
+    return event
+
+
+class _Output:
+    """Writes lines to the stream, or to whatever stderr is at that moment."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        stream = self._stream or sys.stderr
+        try:
+            stream.write(line + "\n")  # one write: lines of two threads do not mix
+            stream.flush()
+        except OSError:
+            # Nobody reads the log any more (a closed pipe, a full disk), and there is no other
+            # place to say so. Requests and events must not fail for it.
+            return
+
+    debug = info = warning = error = critical = exception = msg
+
+
+class _LibraryLines(logging.Handler):
+    """Sends what libraries log through the same processors and out of the same door."""
+
+    def __init__(self, processors: list[Processor], output: _Output) -> None:
+        super().__init__()
+        self._processors = processors
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line: Any = {"event": record.getMessage(), "logger": record.name}
+            if record.exc_info:
+                line["exc_info"] = record.exc_info
+            level = record.levelname.lower()
+            for process in self._processors:
+                line = process(None, level, line)
+            self._output.msg(line)
+        except Exception:  # a library's wrong format string is not our caller's error
+            self.handleError(record)
+
+
+def _configure_libraries(processors: list[Processor], level: Level, stream: TextIO | None) -> None:
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if isinstance(handler, _LibraryLines)]:
+        root.removeHandler(handler)
+    root.addHandler(_LibraryLines(processors, _Output(stream)))
+    # Libraries' own info and debug lines hold statements with their parameters: people's data.
+    root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
+    logging.captureWarnings(True)
