@@ -1,0 +1,243 @@
+"""What clients send: strict JSON bodies and query parameters, each held to its model.
+
+A body is read in three steps, each with its own refusal: may it be read at all (415, 413), is it
+JSON (400), does it keep its model's rules (422, with every place that does not).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError
+
+from system.values import ID_MAX, loads
+from system.web.problems import Fault, Refused, invalid
+
+BODY_MAX = 1_048_576
+DEPTH_MAX = 64
+FAULTS_MAX = 50
+"""Enough to repair a request by; an answer must not outgrow what it answers."""
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+
+
+# --- models ---------------------------------------------------------------------------------------
+
+
+class Body(BaseModel):
+    """A request's body: unknown fields are refused, and no value is taken for another type.
+
+    Whole numbers are `Whole`, `Id` and the like from `values`, booleans `Flag`: a plain `int`
+    or `bool` would take "2" and "yes".
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Left:
+    """Makes a `T | None` accept T alone: None then says that the field was left out."""
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        schema = handler(source)
+        if schema["type"] != "nullable":
+            raise TypeError(f"Maybe[…] needs a type that is not None, not {source}")
+        inner: CoreSchema = schema["schema"]
+        return inner
+
+
+Maybe = Annotated[T | None, _Left()]
+"""A field that may be left out: `name: Maybe[Name] = None`. A null in its place is refused."""
+
+
+class PartialBody(Body):
+    """The body of a PUT: what is left out stays as it is, but something must be named."""
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError("empty", "must name at least one field")
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        resolved = handler.resolve_ref_schema(schema)
+        resolved["minProperties"] = 1
+        for field in resolved.get("properties", {}).values():
+            if field.get("default", ...) is None:  # our way to say "left out", not a value
+                del field["default"]
+        return schema
+
+
+def _email(text: str) -> str:
+    email = text.strip().lower()
+    if len(email) > EMAIL_MAX:
+        raise PydanticCustomError("email_length", f"must have at most {EMAIL_MAX} characters")
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", email):
+        raise PydanticCustomError("email", "must have one @ with text on both sides, no blanks")
+    return email
+
+
+def _digits(value: object) -> object:
+    """Take canonical digits alone; int() would also take `+5`, ` 5 `, `5_0` and other scripts."""
+    if not isinstance(value, str) or not re.fullmatch(r"0|[1-9][0-9]{0,18}", value):
+        raise PydanticCustomError("int_type", "must be a whole number")
+    return int(value)
+
+
+EMAIL_MAX = 254
+Email = Annotated[
+    str,
+    AfterValidator(_email),
+    WithJsonSchema(
+        {"type": "string", "maxLength": EMAIL_MAX, "pattern": r"^\s*[^@\s]+@[^@\s]+\s*$"}
+    ),
+]
+"""Stripped and lower-cased; the limits hold for what remains."""
+Name = Annotated[str, Field(min_length=1, max_length=255)]
+PaymentMethod = Annotated[str, Field(min_length=1, max_length=50)]
+Reason = Annotated[str, Field(max_length=500)]
+Flag = Annotated[bool, Field(strict=True)]
+
+DIGITS = BeforeValidator(_digits)
+"""Goes last in an Annotated[int, …] of a query model."""
+IdParameter = Annotated[int, Field(ge=1, le=ID_MAX), DIGITS]
+
+
+class Query(BaseModel):
+    """A route's query parameters; unknown ones are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def check_media_type(content_types: Sequence[str], content_codings: Sequence[str] = ()) -> None:
+    """Refuse whatever is not `application/json` in UTF-8, as it is."""
+    if any(coding.strip().lower() not in ("", "identity") for coding in content_codings):
+        raise Refused("unsupported-media-type", "A body is sent without a content coding.")
+    if len(content_types) != 1:
+        raise Refused("unsupported-media-type", "One Content-Type is needed: application/json.")
+    media_type, *parameters = (part.strip() for part in content_types[0].split(";"))
+    if media_type.lower() != "application/json":
+        raise Refused("unsupported-media-type")
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset" and value.strip(' "').lower() != "utf-8":
+            raise Refused("unsupported-media-type", "JSON is sent in UTF-8.")
+
+
+def parse_json(raw: bytes) -> Any:  # the shape is for a model to check
+    """Read strict JSON, or refuse it as malformed."""
+    if not raw.strip():
+        raise Refused("malformed-json", "A JSON body is needed, and there is none.")
+    try:
+        document = loads(raw)
+    except UnicodeDecodeError:
+        raise Refused("malformed-json", "The body is not UTF-8.") from None
+    except ValueError as error:
+        raise Refused("malformed-json", f"The body is not JSON: {error}.") from None
+    brackets = raw.count(b"[") + raw.count(b"{")
+    if brackets > DEPTH_MAX or b"\\u" in raw:  # else neither can be wrong: spare the walk
+        _check_depth_and_text(document)
+    return document
+
+
+def _check_depth_and_text(document: object) -> None:
+    level = [document]
+    for _ in range(DEPTH_MAX + 1):
+        for value in level:
+            _check_text(value)
+        level = [inner for value in level for inner in _inside(value)]
+        if not level:
+            return
+    raise Refused("malformed-json", f"The body is nested deeper than {DEPTH_MAX} levels.")
+
+
+def _inside(value: object) -> Iterable[object]:
+    match value:
+        case dict():
+            return [*value.keys(), *value.values()]
+        case list():
+            return value
+        case _:
+            return ()
+
+
+def _check_text(value: object) -> None:
+    """Half a surrogate pair can be written as an escape, but no UTF-8 can carry it on."""
+    if isinstance(value, str):
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            raise Refused("malformed-json", "A \\u escape is half a surrogate pair.") from None
+
+
+def parse_body(model: type[M], raw: bytes) -> M:
+    """Turn a body's bytes into its model, or refuse it with all its faults."""
+    return _validated(model, parse_json(raw), "body")
+
+
+def parse_query(model: type[M] | None, parameters: Sequence[tuple[str, str]]) -> M | None:
+    """Turn query parameters into their model; without a model none is allowed."""
+    names = [name for name, _ in parameters]
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise invalid(_place(["query", name]), "must not be repeated")
+    if model is not None:
+        return _validated(model, dict(parameters), "query")
+    if names:
+        faults = [Fault(_place(["query", name]), UNKNOWN) for name in names[:FAULTS_MAX]]
+        raise Refused("invalid", errors=faults)
+    return None
+
+
+UNKNOWN = "is not known here"
+_REASONS = {
+    "extra_forbidden": UNKNOWN,
+    "missing": "is required",
+    "model_type": "must be a JSON object",
+}
+"""In place of pydantic's words, where those name our classes or speak of inputs."""
+
+
+def _validated(model: type[M], document: object, root: str) -> M:
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False, include_input=False)
+        raise Refused("invalid", errors=list(_faults(details, root))) from None
+
+
+def _faults(details: Sequence[ErrorDetails], root: str) -> Iterator[Fault]:
+    for detail in details[:FAULTS_MAX]:
+        reason = _REASONS.get(detail["type"]) or detail["msg"]
+        yield Fault(_place([root, *detail["loc"]]), reason)
+
+
+def _place(steps: Iterable[str | int]) -> str:
+    """A path in the manner of a JSON Pointer, so that a `/` in a name does not mislead."""
+    names = (str(step)[:100].replace("~", "~0").replace("/", "~1") for step in steps)
+    return "/".join(names)

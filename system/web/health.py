@@ -1,0 +1,75 @@
+"""Whether a role lives, and whether it is ready for work."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+
+from system.life import Life
+from system.ports.errors import Unavailable
+from system.ports.work import Probe
+from system.values import dumps
+from system.web.problems import Fault, Refused
+from system.web.route import Answer, Request, Route
+
+log = logging.getLogger(__name__)
+
+
+class Status(BaseModel):
+    """How a role is."""
+
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What readiness depends on: the services of the process, and signs of life from its stores."""
+
+    life: Life
+    checks: Mapping[str, Probe] = field(default_factory=dict)
+    timeout_s: float = 1.0
+
+    async def waited_for(self) -> list[Fault]:
+        """What is missing for work, with the reason. Takes `timeout_s` at most."""
+        if self.life.stopping.is_set():
+            return [Fault("process", "is stopping")]
+        starting = [Fault(name, "is not ready yet") for name in sorted(self.life.waited_for)]
+        asked = await asyncio.gather(*(self._ask(name) for name in self.checks))
+        return starting + [fault for fault in asked if fault]
+
+    async def _ask(self, name: str) -> Fault | None:
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                await self.checks[name]()
+        except (Unavailable, TimeoutError):
+            return Fault(name, "does not answer")
+        except Exception:  # a check that is itself broken must not look like readiness
+            log.exception("the check of %s failed", name)
+            return Fault(name, "cannot be checked")
+        return None
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("GET", "/healthz", "Whether the process lives", self._alive, answers=Status),
+            Route(
+                "GET",
+                "/readyz",
+                "Whether the service is ready for work",
+                self._ready,
+                answers=Status,
+                problems=("not-ready",),
+            ),
+        ]
+
+    async def _alive(self, _: Request) -> Answer:
+        return Answer(200, dumps({"status": "ok"}))
+
+    async def _ready(self, _: Request) -> Answer:
+        waited_for = await self.waited_for()
+        if waited_for:
+            raise Refused("not-ready", errors=waited_for)
+        return Answer(200, dumps({"status": "ready"}))

@@ -1,0 +1,69 @@
+"""Lists in pages, by key: each row there when the walk began, and not deleted since, comes once.
+
+A page's `next` is a cursor, the id of its last row. Rows that come or go meanwhile shift nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from system.values import dumps
+from system.web.bodies import DIGITS, Query
+
+LIMIT_MAX = 500
+LIMIT_DEFAULT = 50
+
+R = TypeVar("R")
+
+_CURSOR = "^[A-Za-f][A-Za-z0-9_-]{9}[AEIMQUYcgkosw048]$"
+"""Exactly the 63-bit numbers in base64url: whatever matches is a cursor, so a schema can say it."""
+
+
+def cursor(key: int) -> str:
+    """The `next` of a page that ends with this key."""
+    return urlsafe_b64encode(key.to_bytes(8, "big")).rstrip(b"=").decode("ascii")
+
+
+def _key(value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch(_CURSOR, value):
+        raise PydanticCustomError("cursor", "must be the `next` of the page before")
+    return int.from_bytes(urlsafe_b64decode(value + "="), "big")
+
+
+Cursor = Annotated[
+    int, BeforeValidator(_key), WithJsonSchema({"type": "string", "pattern": _CURSOR})
+]
+"""Arrives as text; is the key that the page comes after."""
+
+
+class Page(Query):
+    """The parameters of every list. A list's filters are fields of a subclass."""
+
+    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX), DIGITS] = LIMIT_DEFAULT
+    after: Cursor = 0
+
+
+class PageBody(BaseModel):
+    """The body of a page; a subclass adds the list, under its plural."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    next: str | None
+    """Send it as `after` to get the page that follows; null on the last one."""
+
+
+def cut(rows: Sequence[R], limit: int, key: Callable[[R], int]) -> tuple[Sequence[R], str | None]:
+    """Make a page, and its `next`, of up to `limit + 1` rows: one too many says that more follow."""
+    page = rows[:limit]
+    return page, cursor(key(page[-1])) if len(rows) > limit else None
+
+
+def page_body(plural: str, items: Sequence[Mapping[str, Any]], next: str | None) -> bytes:  # noqa: A002 - the member's name
+    """The body of a list."""
+    return dumps({plural: items, "next": next})
