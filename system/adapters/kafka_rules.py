@@ -1,0 +1,57 @@
+"""What Kafka says about one message: its partition and its size. Pure functions."""
+
+from __future__ import annotations
+
+from system.ports.log import Message
+
+MESSAGE_BYTES_MAX = 1_048_588
+"""The broker's default `message.max.bytes`: the largest record batch that it stores."""
+
+_UINT32 = 0xFFFFFFFF
+_SEED = 0x9747B28C
+_MIX = 0x5BD1E995
+_BATCH_HEADER_BYTES = 61
+
+
+def partition_number(key: bytes, partitions: int) -> int:
+    """Choose a partition as Kafka's default partitioner does for a message with a key."""
+    return (murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def murmur2(data: bytes) -> int:
+    """Hash with Murmur2 in the variant of Kafka's Java client, as an unsigned 32-bit number."""
+    whole = len(data) & ~3
+    state = _SEED ^ len(data)
+    for start in range(0, whole, 4):
+        word = int.from_bytes(data[start : start + 4], "little") * _MIX & _UINT32
+        word = (word ^ word >> 24) * _MIX & _UINT32
+        state = (state * _MIX & _UINT32) ^ word
+    if whole < len(data):
+        state = (state ^ int.from_bytes(data[whole:], "little")) * _MIX & _UINT32
+    state = (state ^ state >> 13) * _MIX & _UINT32
+    return state ^ state >> 15
+
+
+def batch_bytes(message: Message) -> int:
+    """Count the bytes of a record batch (format 2, uncompressed) with this message alone."""
+    headers = _varint_bytes(len(message.headers)) + sum(
+        _with_length(len(name.encode())) + _with_length(len(value))
+        for name, value in message.headers
+    )
+    attributes_and_deltas = 3  # one byte, and two zeros: offset and time relative to the batch
+    record = (
+        attributes_and_deltas
+        + _with_length(len(message.key))
+        + _with_length(len(message.value))
+        + headers
+    )
+    return _BATCH_HEADER_BYTES + _with_length(record)
+
+
+def _with_length(size: int) -> int:
+    return _varint_bytes(size) + size
+
+
+def _varint_bytes(number: int) -> int:
+    """Size of a number of zero or more as a zigzag varint, which has 7 bits a byte."""
+    return max(1, -(-(number << 1).bit_length() // 7))

@@ -1,0 +1,141 @@
+"""The embedded view store: MongoDB's twin in memory. Views are rebuilt from the log, so none stay.
+
+What is stored is never shared: documents are copied on the way in and on the way out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right, insort
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from system.ports.errors import Frozen
+from system.ports.views import Document, Fields, Generations, Put, Views
+
+
+class EmbeddedViewStore:
+    """All generations of views, shared by the processes of one stack."""
+
+    def __init__(self) -> None:
+        self._generations = Generations()
+        self._views: dict[int, dict[str, _View]] = {}
+        self._frozen_until: dict[int, float] = {}
+        """Kept after its end: a switch must learn that puts may have landed since."""
+
+    def generation(self, number: int) -> Views:
+        return EmbeddedViews(self, number)
+
+    async def generations(self) -> Generations:
+        return self._generations
+
+    async def switch(self, old: Generations, new: Generations) -> bool:
+        if self._generations != old:
+            return False
+        if new.live != old.live and old.live is not None:
+            if self._has_thawed_unasked(old.live):
+                return False
+            self._frozen_until.pop(old.live, None)
+        self._generations = new
+        return True
+
+    def _has_thawed_unasked(self, number: int) -> bool:
+        return number in self._frozen_until and not self.is_frozen(number)
+
+    async def freeze(self, number: int, seconds: float) -> None:
+        # Puts are atomic here: none can be under way.
+        if seconds > 0:
+            self._frozen_until[number] = asyncio.get_running_loop().time() + seconds
+        else:
+            self._frozen_until.pop(number, None)
+
+    def is_frozen(self, number: int) -> bool:
+        until = self._frozen_until.get(number)
+        return until is not None and asyncio.get_running_loop().time() < until
+
+    async def clear(self, number: int) -> None:
+        self._views.pop(number, None)
+        self._frozen_until.pop(number, None)
+
+    async def ping(self) -> None:
+        """Memory is always there."""
+
+    def view(self, number: int, name: str) -> _View:
+        return self._views.setdefault(number, {}).setdefault(name, _View())
+
+
+class EmbeddedViews:
+    """One generation."""
+
+    def __init__(self, store: EmbeddedViewStore, number: int) -> None:
+        self._store = store
+        self._number = number
+
+    async def put(self, puts: Sequence[Put]) -> None:
+        if self._store.is_frozen(self._number):
+            raise Frozen(f"generation {self._number} takes no puts for now")
+        for put in puts:
+            self._store.view(self._number, put.view).put(put)
+
+    async def get(self, view: str, keys: Collection[int]) -> Mapping[int, Document]:
+        documents = self._store.view(self._number, view).documents
+        return {key: _copy(documents[key]) for key in sorted(keys) if key in documents}
+
+    async def page(
+        self, view: str, *, after: int, limit: int, having: Collection[str], where: Fields
+    ) -> Sequence[Document]:
+        matching = (
+            document
+            for document in self._store.view(self._number, view).after(after)
+            if document.has(having) and _matches(document, where)
+        )
+        return [_copy(document) for document in islice(matching, limit)]
+
+
+class _View:
+    """The documents of one view, and their keys in order."""
+
+    def __init__(self) -> None:
+        self.documents: dict[int, Document] = {}
+        self._keys: list[int] = []
+
+    def put(self, put: Put) -> None:
+        document = self.documents.get(put.key)
+        if document is None:
+            document = Document(put.key, {}, {})
+            insort(self._keys, put.key)
+        elif document.versions.get(put.part, put.version - 1) >= put.version:
+            return
+        self.documents[put.key] = Document(
+            put.key,
+            {**document.parts, put.part: _own(put.fields)},
+            {**document.versions, put.part: put.version},
+        )
+
+    def after(self, key: int) -> Iterator[Document]:
+        for position in range(bisect_right(self._keys, key), len(self._keys)):
+            yield self.documents[self._keys[position]]
+
+
+def _matches(document: Document, where: Fields) -> bool:
+    return all(_value(document, place) == wanted for place, wanted in where.items())
+
+
+def _value(document: Document, place: str) -> object:
+    part, _, name = place.partition(".")
+    fields = document.parts.get(part)
+    return None if fields is None else fields.get(name)
+
+
+def _copy(document: Document) -> Document:
+    return Document(document.key, _own(document.parts), dict(document.versions))
+
+
+def _own(value: Any) -> Any:  # JSON values of any shape
+    """Copy all that could be changed; the rest is shared."""
+    if isinstance(value, Mapping):
+        return {name: _own(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_own(member) for member in value]
+    return value

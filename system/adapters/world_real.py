@@ -1,0 +1,22 @@
+"""The world as it is: the machine's clock and its randomness."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from random import Random, SystemRandom
+from uuid import UUID, uuid4
+
+
+class RealWorld:
+    """Draw ids and chance from the operating system, or chance from a seed when one is given."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self.random: Random = SystemRandom()
+        if seed is not None:
+            self.random = Random(seed)  # noqa: S311 - repeatable on purpose, and no secret
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def new_id(self) -> UUID:
+        return uuid4()
