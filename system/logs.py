@@ -21,7 +21,7 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 
 Format = Literal["auto", "json", "text"]
 Level = Literal["debug", "info", "warning", "error"]
-Log = FilteringBoundLogger
+Logger = FilteringBoundLogger
 
 HIDDEN = "[hidden]"
 
@@ -51,10 +51,10 @@ def configure(log_format: Format, level: Level, service: str, stream: TextIO | N
     _configure_libraries(processors, level, stream)
 
 
-def logger(service: str) -> Log:
+def logger(service: str) -> Logger:
     """A role's own log. What is below the level costs next to nothing."""
-    log: Log = structlog.get_logger(service=service)
-    return log
+    bound: Logger = structlog.get_logger(service=service)
+    return bound
 
 
 def within(service: str) -> None:
@@ -191,7 +191,7 @@ class _LibraryLines(logging.Handler):
             for process in self._processors:
                 line = process(None, level, line)
             self._output.msg(line)
-        except Exception:  # a library's wrong format string is not our caller's error
+        except Exception:  # noqa: BLE001  # as logging's own handlers: a wrong format fails nobody
             self.handleError(record)
 
 

@@ -179,10 +179,8 @@ def mysql_url(dsn: str) -> URL:
 
     A piece might be the password: whoever forgets an escape or an `@` shifts all the parts.
     """
-    if re.match(r"(mysql|mariadb)(\+\w+)?://", dsn):
-        url = _from_sqlalchemy(dsn)
-    else:
-        url = _from_go(dsn)
+    is_url = re.match(r"(mysql|mariadb)(\+\w+)?://", dsn)
+    url = _from_sqlalchemy(dsn) if is_url else _from_go(dsn)
     if not url.host or not url.database:
         raise ValueError(f"names no host or no database; {_DSN_EXPECTED}")
     return url.difference_update_query(_GO_PARAMETERS - {"charset"})
