@@ -1,0 +1,1 @@
+"""Faults on purpose: workloads, nemeses and the checkers that judge what happened."""
