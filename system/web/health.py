@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import structlog
 from pydantic import BaseModel
 
 from system.life import Life
+from system.logs import Logger
 from system.ports.errors import Unavailable
 from system.ports.work import Probe
 from system.values import dumps
 from system.web.problems import Fault, Refused
 from system.web.route import Answer, Request, Route
 
-log = logging.getLogger(__name__)
+log: Logger = structlog.get_logger()
+"""Its lines name the role, from the context of the request that asks."""
 
 
 class Status(BaseModel):
@@ -48,7 +50,7 @@ class Health:
         except (Unavailable, TimeoutError):
             return Fault(name, "does not answer")
         except Exception:  # a check that is itself broken must not look like readiness
-            log.exception("the check of %s failed", name)
+            log.exception("readiness check failed", check=name)
             return Fault(name, "cannot be checked")
         return None
 

@@ -59,11 +59,11 @@ class PageBody(BaseModel):
 
 
 def cut(rows: Sequence[R], limit: int, key: Callable[[R], int]) -> tuple[Sequence[R], str | None]:
-    """Make a page, and its `next`, of up to `limit + 1` rows: one too many says that more follow."""
+    """Make a page and its `next` of up to `limit + 1` rows: one too many means that more follow."""
     page = rows[:limit]
     return page, cursor(key(page[-1])) if len(rows) > limit else None
 
 
-def page_body(plural: str, items: Sequence[Mapping[str, Any]], next: str | None) -> bytes:  # noqa: A002 - the member's name
+def page_body(plural: str, items: Sequence[Mapping[str, Any]], next: str | None) -> bytes:
     """The body of a list."""
     return dumps({plural: items, "next": next})

@@ -29,6 +29,9 @@ class Problem:
 
 PROBLEMS: Mapping[str, Problem] = MappingProxyType(
     {
+        "malformed-request": Problem(
+            400, "The request cannot be parsed", "Its first line or its headers are not HTTP."
+        ),
         "malformed-json": Problem(
             400,
             "The body is not JSON",

@@ -1,0 +1,285 @@
+"""Turns a list of routes into an aiohttp application.
+
+What all requests have in common is here, once: who asked (correlation and trace), the checks of
+the route, a bound on time, problem details for every error, one log line, the metrics.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+from itertools import groupby
+from operator import attrgetter
+from typing import TypeVar
+from uuid import UUID
+
+import structlog
+from aiohttp import web
+
+from system import logs, tracing
+from system.events import Cause
+from system.metrics import Metrics
+from system.ports.world import World
+from system.values import ID_MAX
+from system.web.bodies import BODY_MAX, check_media_type, parse_body, parse_query
+from system.web.health import Health
+from system.web.pages import pages
+from system.web.problems import MEDIA_TYPE, Refused, invalid, problem_bytes, refusal_of
+from system.web.route import Answer, Request, Route
+
+CORRELATION_ID = "X-Correlation-Id"
+CONSISTENCY_TOKEN = "Consistency-Token"  # noqa: S105 - the name of a header, no secret
+IDEMPOTENCY_KEY = "Idempotency-Key"
+
+_CAUSE = web.RequestKey("cause", Cause)
+_METHODS = frozenset("GET HEAD POST PUT DELETE PATCH OPTIONS".split())
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked every few seconds by machines: their lines would bury all others."""
+
+T = TypeVar("T")
+
+
+def application(
+    name: str,
+    routes: Sequence[Route],
+    *,
+    world: World,
+    health: Health,
+    metrics: Metrics,
+    timeout_s: float = 10.0,
+    admin_token: str | None = None,
+) -> web.Application:
+    """Make an application that answers `routes`, and `/`, `/healthz`, `/docs` and their like.
+
+    Paths under `/admin/` need `admin_token`; without one they are open to loopback alone.
+    """
+    api = _Api(name, world, metrics, timeout_s, admin_token, logs.logger(name))
+    app = web.Application(middlewares=[api.answered])
+    everything = [*routes, *pages(name, routes, health, metrics)]
+    by_path = attrgetter("path")
+    for path, same_path in groupby(sorted(everything, key=by_path), key=by_path):
+        resource = app.router.add_resource(path.replace("{id}", "{id:[1-9][0-9]{0,18}}"))
+        for route in same_path:
+            handler = api.handler(route)
+            resource.add_route(route.method, handler)
+            if route.method == "GET":
+                resource.add_route("HEAD", handler)
+    return app
+
+
+@dataclass(frozen=True, slots=True)
+class _Api:
+    name: str
+    world: World
+    metrics: Metrics
+    timeout_s: float
+    admin_token: str | None
+    log: logs.Logger
+
+    @property
+    def answered(self) -> Callable[..., Awaitable[web.StreamResponse]]:
+        """The one middleware, around everything: no request leaves without an answer and a line."""
+
+        @web.middleware
+        async def answered(request: web.Request, handler: _Handler) -> web.StreamResponse:
+            started = _time()
+            cause = request[_CAUSE] = self._cause(request)
+            with structlog.contextvars.bound_contextvars(
+                service=self.name, correlation_id=str(cause.correlation_id)
+            ):
+                response = await self._answer(request, handler)
+                self._note(request, response.status, _time() - started)
+            return response
+
+        return answered
+
+    def _cause(self, request: web.Request) -> Cause:
+        correlation_id = correlation_of(request.headers.get(CORRELATION_ID))
+        traceparent = tracing.child(request.headers.get("traceparent"), self.world.random)
+        return Cause(correlation_id or self.world.new_id(), None, traceparent)
+
+    async def _answer(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        try:
+            response = await handler(request)
+        except web.HTTPException as error:
+            response = problem_response(request, _refusal_of_router(error), self._id_of(request))
+        except Exception as error:  # noqa: BLE001 - every failure is answered; ours is logged
+            response = problem_response(request, self._refusal(error), self._id_of(request))
+        response.headers[CORRELATION_ID] = str(self._id_of(request))
+        return response
+
+    @staticmethod
+    def _id_of(request: web.Request) -> UUID:
+        return request[_CAUSE].correlation_id
+
+    def _refusal(self, error: Exception) -> Refused:
+        refused = refusal_of(error)
+        if refused is None:
+            self.log.error("request failed", exc_info=error)
+            return Refused("internal")
+        if refused is not error:
+            self.log.warning("request refused by a store", problem=refused.name, error=str(error))
+        return refused
+
+    def _note(self, request: web.Request, status: int, seconds: float) -> None:
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource else "unknown"
+        method = request.method if request.method in _METHODS else "other"
+        self.metrics.request(route, method, status, seconds)
+        note = self.log.debug if route in _PROBES else self.log.info
+        note("answered", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
+
+    def handler(self, route: Route) -> _Handler:
+        """Check a request against its route, run it, send the answer: each within the bound."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            deadline = _time() + self.timeout_s
+            if route.path.startswith("/admin/"):
+                admit(request, self.admin_token)
+            asked = await self._asked(route, request, deadline)
+            answer = await self._bounded(route, route.run(asked), deadline)
+            return _response(answer)
+
+        return handle
+
+    async def _asked(self, route: Route, request: web.Request, deadline: float) -> Request:
+        key = idempotency_key(request) if route.idempotent_by_key else None
+        query = parse_query(route.query, list(request.query.items()))
+        raw = b""
+        if route.body:
+            headers = request.headers
+            check_media_type(
+                headers.getall("Content-Type", ()), headers.getall("Content-Encoding", ())
+            )
+            raw = await read_body(request, deadline)
+        tokens = request.headers.getall(CONSISTENCY_TOKEN, ())
+        return Request(
+            cause=request[_CAUSE],
+            id=path_id(request),
+            body=parse_body(route.body, raw) if route.body else None,
+            query=query,
+            path=request.rel_url.raw_path,
+            raw_body=raw,
+            idempotency_key=key,
+            consistency_token=",".join(tokens) if tokens and route.read_your_writes else None,
+        )
+
+    async def _bounded(self, route: Route, run: Awaitable[T], deadline: float) -> T:
+        try:
+            async with asyncio.timeout_at(deadline) as bound:
+                return await run
+        except TimeoutError:
+            if not bound.expired():  # someone else's, and unexpected
+                raise
+            detail = f"There was no answer within {self.timeout_s:g} s."
+            changes = route.method != "GET"  # what was cut off may have been its COMMIT
+            raise Refused("outcome-unknown" if changes else "unavailable", detail) from None
+
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _response(answer: Answer) -> web.Response:
+    headers = dict(answer.headers)
+    if answer.body:
+        headers.setdefault("Content-Type", "application/json")
+    return web.Response(status=answer.status, body=answer.body or None, headers=headers)
+
+
+def problem_response(
+    request: web.BaseRequest, refused: Refused, correlation_id: UUID
+) -> web.Response:
+    """The answer to a refused request."""
+    body = problem_bytes(refused, instance=request.rel_url.raw_path, correlation_id=correlation_id)
+    headers = {**refused.headers, "Content-Type": MEDIA_TYPE, CORRELATION_ID: str(correlation_id)}
+    return web.Response(status=refused.status, body=body, headers=headers)
+
+
+def _refusal_of_router(error: web.HTTPException) -> Refused:
+    """What aiohttp itself refuses: paths and methods that it does not know."""
+    match error:
+        case web.HTTPMethodNotAllowed():
+            allowed = ", ".join(sorted(error.allowed_methods))
+            return Refused("method-not-allowed", headers={"Allow": allowed})
+        case web.HTTPNotFound():
+            return Refused("not-found")
+        case _:
+            raise error
+
+
+def correlation_of(header: str | None) -> UUID | None:
+    """The caller's correlation id, if it is a UUID in its usual form."""
+    if header is None or not re.fullmatch(
+        r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", header
+    ):
+        return None
+    return UUID(header)
+
+
+def path_id(request: web.Request) -> int:
+    """The `{id}` of the path, 0 where there is none. Its form was the router's to check."""
+    number = int(request.match_info.get("id", "0"))
+    if number > ID_MAX:
+        raise Refused("not-found")
+    return number
+
+
+def idempotency_key(request: web.Request) -> str | None:
+    """The request's Idempotency-Key, checked."""
+    keys = request.headers.getall(IDEMPOTENCY_KEY, ())
+    if not keys:
+        return None
+    if len(keys) > 1 or not re.fullmatch(r"[ -~]{1,200}", keys[0]):
+        raise invalid(f"header/{IDEMPOTENCY_KEY}", "must be 1 to 200 printable ASCII characters")
+    return keys[0]
+
+
+async def read_body(request: web.Request, deadline: float) -> bytes:
+    """The exact bytes of the body, as long as they are not too many and arrive in time."""
+    if (request.content_length or 0) > BODY_MAX:
+        raise Refused("body-too-large")
+    body = bytearray()
+    try:
+        async with asyncio.timeout_at(deadline):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > BODY_MAX:  # chunked, or longer than it said
+                    raise Refused("body-too-large")
+    except TimeoutError:
+        raise Refused("request-timeout") from None
+    except web.RequestPayloadError:
+        raise Refused("malformed-json", "The body did not arrive whole.") from None
+    return bytes(body)
+
+
+def admit(request: web.Request, token: str | None) -> None:
+    """Let operations be asked for by those who may, and by no web page on their behalf."""
+    if token is not None:
+        given = request.headers.get("Authorization", "").encode("utf-8", "replace")
+        if not hmac.compare_digest(given, f"Bearer {token}".encode()):
+            raise Refused("unauthorized", headers={"WWW-Authenticate": "Bearer"})
+        return
+    # A page on the internet can send a browser here: under a name of its own, or across sites.
+    across_sites = request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
+    if not _is_loopback(request.remote) or not _is_loopback(request.url.host) or across_sites:
+        raise Refused("forbidden")
+
+
+def _is_loopback(host: str | None) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        address = ip_address(host or "")
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return address.is_loopback

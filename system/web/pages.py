@@ -1,0 +1,72 @@
+"""What every API serves beside its routes: what it is, how it is, what its problems mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from system.metrics import CONTENT_TYPE, Metrics
+from system.values import dumps
+from system.web.health import Health
+from system.web.problems import PROBLEMS, Problem
+from system.web.route import Answer, Request, Route
+
+TEXT = "text/plain; charset=utf-8"
+
+
+def pages(name: str, routes: Sequence[Route], health: Health, metrics: Metrics) -> list[Route]:
+    """The routes that all APIs have in common."""
+    return [
+        _fixed("/", f"What {name} is", _about(name, routes), "application/json"),
+        *health.routes(),
+        _metrics(metrics),
+        _fixed("/problems", "What can go wrong", "\n".join(_all_problems()), TEXT),
+        *(
+            _fixed(f"/problems/{key}", problem.title, _described(key, problem), TEXT)
+            for key, problem in PROBLEMS.items()
+        ),
+    ]
+
+
+def _fixed(path: str, summary: str, body: str | bytes, content_type: str) -> Route:
+    content = body.encode() if isinstance(body, str) else body
+    answer = Answer(200, content, {"Content-Type": content_type})
+
+    async def send(_: Request) -> Answer:
+        return answer
+
+    return Route("GET", path, summary, send)
+
+
+def _metrics(metrics: Metrics) -> Route:
+    async def send(_: Request) -> Answer:
+        return Answer(200, metrics.text(), {"Content-Type": CONTENT_TYPE})
+
+    return Route("GET", "/metrics", "Metrics for Prometheus", send)
+
+
+def _about(name: str, routes: Sequence[Route]) -> bytes:
+    return dumps(
+        {
+            "service": name,
+            "routes": [
+                {"method": route.method, "path": route.path, "summary": route.summary}
+                for route in routes
+            ],
+            "links": {
+                "docs": "/docs",
+                "health": "/healthz",
+                "metrics": "/metrics",
+                "openapi": "/openapi.json",
+                "problems": "/problems",
+                "readiness": "/readyz",
+            },
+        }
+    )
+
+
+def _described(name: str, problem: Problem) -> str:
+    return f"{name} ({problem.status}): {problem.title}.\n\n{problem.meaning}\n"
+
+
+def _all_problems() -> list[str]:
+    return [f"/problems/{name}  {p.status}  {p.title}" for name, p in PROBLEMS.items()] + [""]

@@ -1,0 +1,112 @@
+"""Serves an application on a port, for as long as the process lives."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+
+from aiohttp import web
+
+from system import logs
+from system.life import Life
+from system.ports.world import World
+from system.web.app import problem_response
+from system.web.problems import Refused
+
+
+class CannotListen(Exception):
+    """A port cannot be had. The text is one line for whoever started the process."""
+
+
+class HttpService:
+    """Listens until the process stops; requests in hand then have `grace_s` to finish."""
+
+    def __init__(
+        self,
+        name: str,
+        application: web.Application,
+        world: World,
+        *,
+        host: str,
+        port: int,
+        grace_s: float = 3.0,
+    ) -> None:
+        self.name = name
+        self.host = host
+        self.port = port
+        """Port 0 asks for any; this is then the real one, once the service is ready."""
+        self._application = application
+        self._world = world
+        self._grace_s = grace_s
+
+    async def run(self, life: Life) -> None:
+        """Serve. Raises CannotListen."""
+        runner = web.AppRunner(self._application, shutdown_timeout=self._grace_s)
+        await runner.setup()
+        try:
+            listener = await self._listen(runner)
+            life.ready(self.name)
+            await life.stopping.wait()
+            listener.close()
+        finally:
+            await runner.cleanup()
+
+    async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
+        manager, loop = runner.server, asyncio.get_running_loop()
+        if manager is None:
+            raise RuntimeError("the runner was not set up")
+        try:
+            listener = await loop.create_server(
+                lambda: _Connection(manager, loop, self.name, self._world), self.host, self.port
+            )
+        except OSError as error:
+            raise CannotListen(self._why(error)) from error
+        self.port = listener.sockets[0].getsockname()[1]
+        return listener
+
+    def _why(self, error: OSError) -> str:
+        if error.errno == errno.EADDRINUSE:
+            return f"{self.name}: port {self.port} on {self.host} is taken"
+        return f"{self.name}: cannot listen on {self.host}, port {self.port}: {error.strerror}"
+
+
+class _Connection(web.RequestHandler):
+    """One client's connection. What is not even HTTP gets a problem for an answer, too."""
+
+    __slots__ = ("_log", "_world")
+
+    def __init__(
+        self, manager: web.Server, loop: asyncio.AbstractEventLoop, name: str, world: World
+    ) -> None:
+        super().__init__(
+            manager,
+            loop=loop,
+            access_log=None,  # type: ignore[arg-type]  # aiohttp's own way to have none
+            auto_decompress=False,  # a coded body is refused, so never unpacked
+            lingering_time=2.0,  # for a refused body's rest; with aiohttp's 10 s nobody would stop
+        )
+        self._log = logs.logger(name)
+        self._world = world
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what never reached the application: requests that cannot be parsed."""
+        correlation_id = self._world.new_id()
+        if status < 500:
+            refused = Refused("malformed-request")
+            self._log.info(
+                "request not understood", status=status, correlation_id=str(correlation_id)
+            )
+        else:
+            refused = Refused("internal")
+            self._log.error("connection failed", exc_info=exc, correlation_id=str(correlation_id))
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer had begun: nothing else can be said on it")
+        response = problem_response(request, refused, correlation_id)
+        response.force_close()
+        return response
