@@ -1,0 +1,84 @@
+"""Start the local servers by hand: `python -m scenarios.harness.servers`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+
+from scenarios.harness.servers import DATABASES, LocalServers, Missing, NotStarted
+from scenarios.harness.servers.common import cache_folder, say
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m scenarios.harness.servers",
+        description="Start Kafka, MySQL, a MongoDB-speaking server and Toxiproxy on free ports,"
+        " print the environment to export, and keep them until Ctrl-C."
+        f" Programs are fetched once into {cache_folder()}; data are thrown away at the end.",
+    )
+    parser.add_argument(
+        "do",
+        nargs="?",
+        choices=["run", "fetch"],
+        default="run",
+        help="fetch: get the programs only",
+    )
+    parser.add_argument("--database", choices=sorted(DATABASES), default="mysql")
+    parser.add_argument(
+        "--proxied", action="store_true", help="print the addresses that lead through Toxiproxy"
+    )
+    return parser.parse_args()
+
+
+async def main(chosen: argparse.Namespace) -> None:
+    servers = LocalServers(database=chosen.database)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(sign, stopping.set)
+    to_do = servers.fetch() if chosen.do == "fetch" else _keep(servers, proxied=chosen.proxied)
+    work = asyncio.create_task(to_do)
+    asked = asyncio.create_task(stopping.wait())
+    await asyncio.wait((work, asked), return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    work.cancel()  # also in the middle of fetching or starting: it cleans up on its way out
+    try:
+        await work
+    except asyncio.CancelledError:
+        say("all stopped")
+
+
+async def _keep(servers: LocalServers, *, proxied: bool) -> None:
+    async with servers:
+        for name, value in servers.environment(proxied=proxied).items():
+            print(f"export {name}={shlex.quote(value)}")
+        print(f"export TOXIPROXY=http://{servers.toxiproxy.address}", flush=True)
+        say("they run until Ctrl-C")
+        await asyncio.Event().wait()  # until this task is cancelled
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for member in error.exceptions:
+            yield from _leaves(member)
+    else:
+        yield error
+
+
+def run() -> int:
+    failed = 0
+    try:
+        asyncio.run(main(arguments()))
+    except* (Missing, NotStarted) as failures:
+        failed = 1
+        for text in dict.fromkeys(map(str, _leaves(failures))):
+            say(f"error: {text}")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(run())
