@@ -1,0 +1,1 @@
+"""Executable specifications: given, when, then, seen from outside."""
