@@ -26,14 +26,18 @@ from system.metrics import Metrics
 from system.ports.world import World
 from system.values import ID_MAX
 from system.web.bodies import BODY_MAX, check_media_type, parse_body, parse_query
+from system.web.headers import (
+    CONSISTENCY_TOKEN,
+    CORRELATION_ID,
+    IDEMPOTENCY_KEY,
+    KEY_PATTERN,
+    UUID_PATTERN,
+)
 from system.web.health import Health
+from system.web.openapi import is_operation
 from system.web.pages import pages
 from system.web.problems import MEDIA_TYPE, Refused, invalid, problem_bytes, refusal_of
 from system.web.route import Answer, Request, Route
-
-CORRELATION_ID = "X-Correlation-Id"
-CONSISTENCY_TOKEN = "Consistency-Token"  # noqa: S105 - the name of a header, no secret
-IDEMPOTENCY_KEY = "Idempotency-Key"
 
 _CAUSE = web.RequestKey("cause", Cause)
 _METHODS = frozenset("GET HEAD POST PUT DELETE PATCH OPTIONS".split())
@@ -138,7 +142,7 @@ class _Api:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             deadline = _time() + self.timeout_s
-            if route.path.startswith("/admin/"):
+            if is_operation(route):
                 admit(request, self.admin_token)
             asked = await self._asked(route, request, deadline)
             answer = await self._bounded(route, route.run(asked), deadline)
@@ -217,9 +221,7 @@ def _refusal_of_router(error: web.HTTPException) -> Refused:
 
 def correlation_of(header: str | None) -> UUID | None:
     """The caller's correlation id, if it is a UUID in its usual form."""
-    if header is None or not re.fullmatch(
-        r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", header
-    ):
+    if header is None or not re.fullmatch(UUID_PATTERN, header):
         return None
     return UUID(header)
 
@@ -237,7 +239,7 @@ def idempotency_key(request: web.Request) -> str | None:
     keys = request.headers.getall(IDEMPOTENCY_KEY, ())
     if not keys:
         return None
-    if len(keys) > 1 or not re.fullmatch(r"[ -~]{1,200}", keys[0]):
+    if len(keys) > 1 or not re.fullmatch(KEY_PATTERN, keys[0]):
         raise invalid(f"header/{IDEMPOTENCY_KEY}", "must be 1 to 200 printable ASCII characters")
     return keys[0]
 

@@ -41,14 +41,32 @@ M = TypeVar("M", bound=BaseModel)
 # --- models ---------------------------------------------------------------------------------------
 
 
-class Body(BaseModel):
+class _Sent(BaseModel):
+    """What a client sends: unknown names are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core_schema)
+        for field in handler.resolve_ref_schema(schema).get("properties", {}).values():
+            if field.get("default", ...) is None:  # our way to say "left out", not a value
+                del field["default"]
+        return schema
+
+
+class Body(_Sent):
     """A request's body: unknown fields are refused, and no value is taken for another type.
 
     Whole numbers are `Whole`, `Id` and the like from `values`, booleans `Flag`: a plain `int`
     or `bool` would take "2" and "yes".
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+class Query(_Sent):
+    """A route's query parameters: unknown ones are refused."""
 
 
 class _Left:
@@ -65,29 +83,19 @@ class _Left:
 
 
 Maybe = Annotated[T | None, _Left()]
-"""A field that may be left out: `name: Maybe[Name] = None`. A null in its place is refused."""
+"""May be left out, of a body or of a query: `name: Maybe[Name] = None`. A null is refused."""
 
 
 class PartialBody(Body):
     """The body of a PUT: what is left out stays as it is, but something must be named."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     @model_validator(mode="after")
     def _names_something(self) -> Self:
         if not self.model_fields_set:
             raise PydanticCustomError("empty", "must name at least one field")
         return self
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        schema = handler(core_schema)
-        resolved = handler.resolve_ref_schema(schema)
-        resolved["minProperties"] = 1
-        for field in resolved.get("properties", {}).values():
-            if field.get("default", ...) is None:  # our way to say "left out", not a value
-                del field["default"]
-        return schema
 
 
 def _email(text: str) -> str:
@@ -123,12 +131,6 @@ Flag = Annotated[bool, Field(strict=True)]
 DIGITS = BeforeValidator(_digits)
 """Goes last in an Annotated[int, …] of a query model."""
 IdParameter = Annotated[int, Field(ge=1, le=ID_MAX), DIGITS]
-
-
-class Query(BaseModel):
-    """A route's query parameters; unknown ones are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 # --- reading --------------------------------------------------------------------------------------

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.resources import files
 
 from system.metrics import CONTENT_TYPE, Metrics
 from system.values import dumps
 from system.web.health import Health
+from system.web.openapi import API_VERSION, openapi
 from system.web.problems import PROBLEMS, Problem
 from system.web.route import Answer, Request, Route
 
@@ -19,6 +21,8 @@ def pages(name: str, routes: Sequence[Route], health: Health, metrics: Metrics) 
         _fixed("/", f"What {name} is", _about(name, routes), "application/json"),
         *health.routes(),
         _metrics(metrics),
+        _fixed("/openapi.json", "What it does", _openapi(name, routes, health), "application/json"),
+        _docs(),
         _fixed("/problems", "What can go wrong", "\n".join(_all_problems()), TEXT),
         *(
             _fixed(f"/problems/{key}", problem.title, _described(key, problem), TEXT)
@@ -27,9 +31,9 @@ def pages(name: str, routes: Sequence[Route], health: Health, metrics: Metrics) 
     ]
 
 
-def _fixed(path: str, summary: str, body: str | bytes, content_type: str) -> Route:
+def _fixed(path: str, summary: str, body: str | bytes, content_type: str, **headers: str) -> Route:
     content = body.encode() if isinstance(body, str) else body
-    answer = Answer(200, content, {"Content-Type": content_type})
+    answer = Answer(200, content, {"Content-Type": content_type, **headers})
 
     async def send(_: Request) -> Answer:
         return answer
@@ -44,10 +48,26 @@ def _metrics(metrics: Metrics) -> Route:
     return Route("GET", "/metrics", "Metrics for Prometheus", send)
 
 
+def _openapi(name: str, routes: Sequence[Route], health: Health) -> bytes:
+    return dumps(openapi(name, [*routes, *health.routes()]))
+
+
+def _docs() -> Route:
+    page = files("system.web").joinpath("docs.html").read_bytes()
+    nothing_from_elsewhere = {
+        "Content-Security-Policy": "default-src 'none'; connect-src 'self'; img-src data:; "
+        "script-src 'unsafe-inline'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+    }
+    return _fixed(
+        "/docs", "A page to try it", page, "text/html; charset=utf-8", **nothing_from_elsewhere
+    )
+
+
 def _about(name: str, routes: Sequence[Route]) -> bytes:
     return dumps(
         {
             "service": name,
+            "version": API_VERSION,
             "routes": [
                 {"method": route.method, "path": route.path, "summary": route.summary}
                 for route in routes

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from system.values import dumps
@@ -42,11 +43,16 @@ Cursor = Annotated[
 """Arrives as text; is the key that the page comes after."""
 
 
+def _undefaulted(schema: JsonDict) -> None:
+    """Take the default out of the schema: it is a key, and clients only know cursors."""
+    del schema["default"]
+
+
 class Page(Query):
     """The parameters of every list. A list's filters are fields of a subclass."""
 
     limit: Annotated[int, Field(ge=1, le=LIMIT_MAX), DIGITS] = LIMIT_DEFAULT
-    after: Cursor = 0
+    after: Cursor = Field(default=0, json_schema_extra=_undefaulted)
 
 
 class PageBody(BaseModel):

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NotRequired, TypedDict
 from uuid import UUID
+
+from pydantic import BaseModel
 
 from system.ports import errors
 from system.values import dumps
@@ -200,8 +201,8 @@ def refusal_of(error: Exception) -> Refused | None:
             return None
 
 
-class ProblemBody(TypedDict):
-    """The members of a problem's body."""
+class ProblemBody(BaseModel):
+    """Problem details, RFC 9457. `errors` is there where places of the request are at fault."""
 
     type: str
     title: str
@@ -209,22 +210,21 @@ class ProblemBody(TypedDict):
     detail: str
     instance: str
     correlation_id: UUID
-    errors: NotRequired[list[Fault]]
+    errors: tuple[Fault, ...] = ()
 
 
 def problem_bytes(refused: Refused, *, instance: str, correlation_id: UUID) -> bytes:
     """The body of a refusal. `instance` is the path that was asked."""
-    body: ProblemBody = {
-        "type": f"/problems/{refused.name}",
-        "title": refused.problem.title,
-        "status": refused.status,
-        "detail": sendable(refused.detail),
-        "instance": sendable(instance),
-        "correlation_id": correlation_id,
-    }
-    if refused.errors:
-        body["errors"] = [Fault(sendable(e.place), sendable(e.reason)) for e in refused.errors]
-    return dumps(body)
+    body = ProblemBody(
+        type=f"/problems/{refused.name}",
+        title=refused.problem.title,
+        status=refused.status,
+        detail=sendable(refused.detail),
+        instance=sendable(instance),
+        correlation_id=correlation_id,
+        errors=tuple(Fault(sendable(e.place), sendable(e.reason)) for e in refused.errors),
+    )
+    return dumps(body.model_dump(exclude_defaults=True))
 
 
 def sendable(text: str) -> str:

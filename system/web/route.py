@@ -60,3 +60,5 @@ class Route:
     """Takes an Idempotency-Key."""
     read_your_writes: bool = False
     """Honours a Consistency-Token."""
+    example: Mapping[str, Any] | None = None
+    """A body to try it with."""
