@@ -1,0 +1,1 @@
+"""Orders: placed, paid, processed, canceled; and what they know of their reservation."""

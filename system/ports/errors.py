@@ -5,6 +5,15 @@ Everything that is none of these is *anything else*: five retries, then a dead l
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+
+class BrokenFact(Exception):
+    """A command asks for what the facts do not allow. It changes nothing."""
+
+    problem: ClassVar[str]
+    """The name of the problem that an API answers with."""
+
 
 class Conflict(Exception):
     """Someone else was faster (deadlock, lock wait, busy): roll back all, again at once."""

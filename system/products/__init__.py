@@ -1,0 +1,1 @@
+"""Products and their stock: what may be sold, and which orders hold some of it."""

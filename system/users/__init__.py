@@ -1,0 +1,1 @@
+"""Users: who may order. Nothing here reacts to events, so there is no handlers.py."""

@@ -1,0 +1,37 @@
+"""What happens around a handler: one concern, one file, one signature, Step -> Step.
+
+A step takes a batch of records of one partition; returning means done, the offset may move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+from system.events import Envelope
+from system.ports.log import Record
+from system.ports.work import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records of one partition, in order; 1 to 100 of them."""
+
+    records: tuple[Record, ...]
+    envelopes: tuple[Envelope[Any], ...] = ()  # of whatever event the topic has
+    work: UnitOfWork | None = None
+
+    @property
+    def single(self) -> bool:
+        return len(self.records) == 1
+
+
+Step = Callable[[Batch], Awaitable[None]]
+Middleware = Callable[[Step], Step]
+
+
+def chain(middlewares: Sequence[Middleware], last: Step) -> Step:
+    """Compose, outermost first."""
+    return reduce(lambda step, middleware: middleware(step), reversed(middlewares), last)

@@ -1,0 +1,317 @@
+"""The write model on SQLAlchemy: SQLite for the embedded stack, MySQL or MariaDB on servers.
+
+One model, one code, another URL. What differs is here: how a transaction takes its locks, how
+errors get their kind, how a multi-row insert tells its ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Table, event, insert, text
+from sqlalchemy import exc as sqlalchemy_errors
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql import Select
+
+from system.columns import metadata
+from system.delivery import outbox
+from system.events import Cause, Event
+from system.ports import errors
+from system.ports.work import Row, UnitOfWork
+from system.ports.world import Now, World
+
+LOCK_WAIT_S = 3.0
+MYSQL_SESSION = (
+    "SET SESSION innodb_lock_wait_timeout = 3, wait_timeout = 30,"
+    " sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'"
+)
+"""A ghost connection frees its row locks within 30 s; the default is 8 hours."""
+POOL_RECYCLE_S = 20
+CLOSE_S = 2.0
+"""The bound on giving a connection back."""
+
+log = logging.getLogger(__name__)
+
+Committed = Callable[[Collection[str]], None]
+"""Told the aggregates whose events were just committed."""
+
+
+class SqlUnitOfWork:
+    """An open transaction."""
+
+    def __init__(self, sql: AsyncConnection, now: Now) -> None:
+        self.sql = sql
+        self.now = now
+        self.commit_sent = False
+        self._outbox: list[dict[str, object]] = []
+
+    @property
+    def aggregates(self) -> set[str]:
+        """Whose events this transaction emits."""
+        return {str(row["aggregate"]) for row in self._outbox}
+
+    def emit(self, event: Event, *, because: Cause) -> None:
+        self._outbox.append(outbox.row(event, because, self.now.at))
+
+    async def insert(self, table: Table, rows: Sequence[Row]) -> Sequence[int]:
+        """One explicit VALUES statement: its ids are consecutive, on SQLite and on InnoDB."""
+        result = await self.sql.execute(insert(table).values([dict(row) for row in rows]))
+        last = result.lastrowid
+        first = last - len(rows) + 1 if self.sql.dialect.name == "sqlite" else last
+        return range(first, first + len(rows))
+
+    async def commit(self) -> None:
+        await outbox.append(self.sql, self._outbox)
+        self.commit_sent = True
+        await self.sql.commit()
+
+
+class SqlWork:
+    """Opens transactions on one engine. Calling it is the port `Work`."""
+
+    def __init__(
+        self, engine: AsyncEngine, world: World, *, timeout_s: float, committed: Committed
+    ) -> None:
+        self.engine = engine
+        self._write_lock = WriteLock()
+        if engine.dialect.name == "sqlite":
+            event.listen(engine.sync_engine, "before_cursor_execute", self._write_lock.take_for)
+        self._world = world
+        self._timeout_s = timeout_s
+        self._committed = committed
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[UnitOfWork]:
+        unit: SqlUnitOfWork | None = None
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                async with self._connection() as connection:
+                    unit = SqlUnitOfWork(connection, Now.of(self._world))
+                    yield unit
+                    await unit.commit()
+        except TimeoutError as error:
+            if unit is not None and unit.commit_sent:
+                raise errors.OutcomeUnknown("COMMIT was not answered in time") from error
+            raise errors.TimedOut(f"no transaction within {self._timeout_s} s") from error
+        except (errors.Unavailable, sqlalchemy_errors.InvalidRequestError) as error:
+            if unit is not None and unit.commit_sent:
+                raise errors.OutcomeUnknown("the answer to COMMIT was lost") from error
+            raise
+        self._committed(unit.aggregates)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        """A connection that goes back to the pool clean, or is thrown away."""
+        try:
+            connection = await self.engine.connect()
+        except sqlalchemy_errors.TimeoutError as error:
+            raise errors.Unavailable("every connection of the pool is in use") from error
+        try:
+            yield connection
+        except errors.Conflict:
+            await connection.rollback()
+            raise
+        except Exception as error:
+            if isinstance(error, errors.Unavailable):
+                await self._discard(connection)
+            else:
+                await connection.rollback()
+            raise
+        except BaseException:  # cancelled within a query: the answer would meet the next query
+            await self._discard(connection)
+            raise
+        finally:
+            try:
+                await connection.close()
+            finally:
+                self._write_lock.release(connection.sync_connection)
+
+    async def _discard(self, connection: AsyncConnection) -> None:
+        """Throw a connection away; whatever its transaction was about, the server rolls back."""
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await connection.invalidate()
+        except (TimeoutError, errors.Unavailable, sqlalchemy_errors.SQLAlchemyError) as error:
+            log.warning("a connection could not be closed in time: %s", error)
+
+    async def probe(self) -> None:
+        """Ask for a sign of life on a fresh connection. Raises Unavailable."""
+        try:
+            async with asyncio.timeout(self._timeout_s), self._connection() as connection:
+                await connection.execute(text("SELECT 1"))
+        except TimeoutError as error:
+            raise errors.Unavailable("the write model does not answer") from error
+
+
+class WriteLock:
+    """Lets SQLite's writers queue up fairly, where SQLite itself would poll with growing sleeps.
+
+    Taken at the first statement that writes or locks, not at the transaction's start: so what was
+    read before without a lock can be outdated, as it can be on MySQL, and no test is fooled.
+    """
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._holder: Connection | None = None
+
+    def take_for(
+        self,
+        connection: Connection,
+        cursor: DBAPICursor,
+        statement: str,
+        parameters: object,
+        context: ExecutionContext | None,
+        executemany: bool,
+    ) -> None:
+        """SQLAlchemy's hook before each statement, on the statement's own cursor."""
+        if self._holder is connection or not _writes_or_locks(context):
+            return
+        dbapi_connection = connection.connection.dbapi_connection
+        assert dbapi_connection is not None
+        dbapi_connection.run_async(lambda _: self._take(connection))
+        cursor.execute("BEGIN IMMEDIATE")
+
+    async def _take(self, connection: Connection) -> None:
+        try:
+            async with asyncio.timeout(LOCK_WAIT_S):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise errors.LockWaitTimeout("another transaction writes for too long") from None
+        self._holder = connection
+
+    def release(self, connection: Connection | None) -> None:
+        if connection is not None and self._holder is connection:
+            self._holder = None
+            self._lock.release()
+
+
+def _writes_or_locks(context: ExecutionContext | None) -> bool:
+    if context is None:
+        return False
+    statement = context.compiled.statement if context.compiled else None
+    # SQLAlchemy drops FOR UPDATE silently for SQLite; the request for it is still on the statement
+    locks = isinstance(statement, Select) and statement._for_update_arg is not None
+    return locks or context.isinsert or context.isupdate or context.isdelete
+
+
+def sqlite_engine(path: Path, *, durable: bool, pool_size: int, **options: Any) -> AsyncEngine:
+    """SQLite in a file. `options` go to SQLAlchemy: the simulation brings its own connections.
+
+    Not durable means that only the process's own death is survived, not the machine's.
+    """
+    engine = create_async_engine(
+        URL.create("sqlite+aiosqlite", database=str(path)),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=LOCK_WAIT_S,
+        # the driver begins nothing by itself: the write lock does, at the first write
+        connect_args={"isolation_level": None, "timeout": LOCK_WAIT_S},
+        **options,
+    )
+    _translate_errors(engine, sqlite_kind)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def set_up(connection: Any, _: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+        cursor.close()
+
+    return engine
+
+
+def mysql_engine(url: URL, *, pool_size: int, connect_timeout_s: float = 2.0) -> AsyncEngine:
+    """MySQL 8 or MariaDB. No pre-ping: it can hang on a half-open connection, bounds hold anyway."""
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=LOCK_WAIT_S,
+        pool_recycle=POOL_RECYCLE_S,
+        isolation_level="READ COMMITTED",
+        connect_args={
+            "connect_timeout": connect_timeout_s,
+            "init_command": MYSQL_SESSION,
+            "charset": "utf8mb4",
+        },
+    )
+    _translate_errors(engine, mysql_kind)
+    return engine
+
+
+async def create_tables(engine: AsyncEngine, *, timeout_s: float = 30.0) -> None:
+    """Make the tables that are not there; any number of processes may do so at once."""
+    async with asyncio.timeout(timeout_s), engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            await connection.run_sync(metadata.create_all)
+            return
+        name = {"name": f"{engine.url.database}.tables", "seconds": int(timeout_s)}
+        taken = await connection.scalar(text("SELECT GET_LOCK(:name, :seconds)"), name)
+        if taken != 1:
+            raise errors.Unavailable("another process makes the tables for too long")
+        try:
+            await connection.run_sync(metadata.create_all)
+        finally:
+            await connection.execute(text("SELECT RELEASE_LOCK(:name)"), name)
+
+
+# --- the kinds of errors --------------------------------------------------------------------------
+
+Kind = Callable[[BaseException], type[Exception] | None]
+
+_MYSQL_CODES: dict[int, type[Exception]] = {
+    1213: errors.Conflict,  # deadlock
+    1205: errors.LockWaitTimeout,
+    3572: errors.Conflict,  # NOWAIT found a lock
+    1020: errors.Conflict,  # MariaDB: the row has changed since it was read
+    1062: errors.UniqueViolation,
+    1451: errors.ReferenceViolation,  # a row is still referred to
+    1452: errors.ReferenceViolation,  # the row referred to is not there
+}
+_MYSQL_NOT_OPERATIONAL = frozenset({1054, 1064, 1146, 1292, 1366, 1406, 1264})
+"""Our own mistakes, which some drivers report as operational errors."""
+_SQLITE_AWAY = ("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_READONLY")
+
+
+def mysql_kind(error: BaseException) -> type[Exception] | None:
+    """The kind of a driver's error, by MySQL's number; None for what is our own mistake."""
+    code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+    if code in _MYSQL_CODES:
+        return _MYSQL_CODES[code]
+    if code in _MYSQL_NOT_OPERATIONAL:
+        return None
+    names = {kind.__name__ for kind in type(error).__mro__}
+    away = {"OperationalError", "InterfaceError", "InternalError", "OSError", "IncompleteReadError"}
+    return errors.Unavailable if names & away else None
+
+
+def sqlite_kind(error: BaseException) -> type[Exception] | None:
+    """The kind of a driver's error, by SQLite's extended code; None for what is our own mistake."""
+    name = getattr(error, "sqlite_errorname", "")
+    match name:
+        case "SQLITE_CONSTRAINT_UNIQUE" | "SQLITE_CONSTRAINT_PRIMARYKEY":
+            return errors.UniqueViolation
+        case "SQLITE_CONSTRAINT_FOREIGNKEY":
+            return errors.ReferenceViolation
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return errors.Conflict
+    away = name.startswith(_SQLITE_AWAY) or isinstance(error, OSError)
+    return errors.Unavailable if away else None
+
+
+def _translate_errors(engine: AsyncEngine, kind_of: Kind) -> None:
+    """Let every driver's error leave SQLAlchemy as one of the kinds of `ports.errors`."""
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def translate(context: ExceptionContext) -> Exception | None:
+        kind = kind_of(context.original_exception)
+        return None if kind is None else kind(str(context.original_exception))

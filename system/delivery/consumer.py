@@ -1,0 +1,175 @@
+"""The consumer: reads topics in a group and hands each partition's records to its own lane.
+
+The poll loop never processes, so membership is kept whatever a handler waits for. It drains
+everything into one lane per partition and names lanes over 1,000 records as full. A lane that
+waits for seconds, or an hour, holds up no other; messages behind it in its own partition wait, as
+the order of their keys wants.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+from system.delivery.middleware import Batch, Step
+from system.life import Life
+from system.logs import Logger
+from system.metrics import Metrics
+from system.ports.errors import Lost, Stopping, Unavailable
+from system.ports.log import Log, Partition, Record, Subscription
+
+BATCH_MAX = 100
+FULL_AT = 1_000
+POLL_S = 0.05
+REVOKE_S = 4.0
+MEASURE_S = 1.0
+
+Chain = Callable[[Life], Step]
+"""Builds the steps of one lane; its waits end with the lane's life."""
+
+
+class Lane:
+    """The queue of one partition; one batch in hand at a time."""
+
+    def __init__(self, chain: Chain) -> None:
+        self.life = Life()
+        self.queue: deque[Record] = deque()
+        self.done: int | None = None
+        """The offset after the last record whose effect is committed."""
+        self._step = chain(self.life)
+        self._filled = asyncio.Event()
+        self.task = asyncio.create_task(self._run())
+
+    def extend(self, records: Sequence[Record]) -> None:
+        self.queue.extend(records)
+        self._filled.set()
+
+    def ask_to_stop(self) -> None:
+        """End its waits, and let it finish the batch in hand."""
+        self.life.stopping.set()
+        self._filled.set()
+
+    async def _run(self) -> None:
+        with suppress(Stopping, Lost):  # what is in hand is repeated, by us or by the next owner
+            while not self.life.stopping.is_set():
+                if not self.queue:
+                    self._filled.clear()
+                    await self._filled.wait()
+                    continue
+                size = min(BATCH_MAX, len(self.queue))
+                records = tuple(self.queue[index] for index in range(size))
+                await self._step(Batch(records))
+                for _ in records:
+                    self.queue.popleft()
+                self.done = records[-1].offset + 1
+
+
+class Consumer:
+    """One member of a group, with one lane per partition it was given."""
+
+    def __init__(
+        self,
+        name: str,
+        group: str,
+        chains: Mapping[str, Chain],
+        *,
+        log: Log,
+        metrics: Metrics,
+        logger: Logger,
+    ) -> None:
+        self.name = name
+        self.group = group
+        self._chains = chains
+        self._log = log
+        self._metrics = metrics
+        self._logger = logger
+        self._lanes: dict[Partition, Lane] = {}
+        self._committed: dict[Partition, int] = {}
+        self._subscription: Subscription | None = None
+
+    async def run(self, life: Life) -> None:
+        with suppress(Stopping):
+            while not life.stopping.is_set():
+                try:
+                    await self._take_part(life)
+                except Unavailable as away:
+                    life.unready(self.name)
+                    self._logger.warning("the log is away", group=self.group, error=str(away))
+                    await life.sleep(0.5)
+
+    async def _take_part(self, life: Life) -> None:
+        topics = self._chains.keys()
+        async with self._log.subscribe(self.group, topics, self._revoked) as subscription:
+            self._subscription = subscription
+            measure_at = 0.0
+            while not life.stopping.is_set():
+                full = [place for place, lane in self._lanes.items() if len(lane.queue) >= FULL_AT]
+                polled = await subscription.poll(full=full, timeout_s=POLL_S)
+                life.ready(self.name)
+                for partition, records in polled.items():
+                    self._lane(partition).extend(records)
+                self._raise_if_broken()
+                await self._commit()
+                if (now := asyncio.get_running_loop().time()) >= measure_at:
+                    measure_at = now + MEASURE_S
+                    await self._measure()
+
+    def _lane(self, partition: Partition) -> Lane:
+        if partition not in self._lanes:
+            self._lanes[partition] = Lane(self._chains[partition.topic])
+        return self._lanes[partition]
+
+    async def _revoked(self, partitions: frozenset[Partition]) -> None:
+        """Let lanes finish what is in hand, note how far they came, and forget them."""
+        lanes = {place: lane for place, lane in self._lanes.items() if place in partitions}
+        for lane in lanes.values():
+            lane.ask_to_stop()
+        tasks = [lane.task for lane in lanes.values()]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=REVOKE_S)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=1.0)
+        self._raise_if_broken()
+        await self._commit()
+        for place in lanes:
+            del self._lanes[place]
+            self._committed.pop(place, None)
+
+    async def _commit(self) -> None:
+        """Commit the offsets of what is done: always after the effects."""
+        news = {
+            place: lane.done
+            for place, lane in self._lanes.items()
+            if lane.done is not None and lane.done != self._committed.get(place)
+        }
+        if not news or self._subscription is None:
+            return
+        try:
+            await self._subscription.commit(news)
+        except Lost as lost:
+            # the effects are committed and the inbox knows them: the new owner skips the repeats
+            self._logger.warning("partitions lost", group=self.group, error=str(lost))
+        except Unavailable as away:
+            self._logger.warning("offsets not committed yet", group=self.group, error=str(away))
+        else:
+            self._committed |= news
+
+    def _raise_if_broken(self) -> None:
+        """A lane never fails for a message's sake; if one did, the process must not go on."""
+        for lane in self._lanes.values():
+            if lane.task.done() and not lane.task.cancelled() and (broken := lane.task.exception()):
+                raise broken
+
+    async def _measure(self) -> None:
+        waiting = dict.fromkeys(self._chains, 0)
+        if self._subscription is not None:
+            for partition, unread in (await self._subscription.lag()).items():
+                waiting[partition.topic] += unread
+        for partition, lane in self._lanes.items():
+            waiting[partition.topic] += len(lane.queue)
+        for topic, records in waiting.items():
+            self._metrics.lag(topic, records)

@@ -1,0 +1,204 @@
+"""Dead letters: messages parked with their reason, to be read, replayed or purged.
+
+A letter keeps the original bytes, key and headers, and adds what is known of the failure. It lies
+in the `.dlq` of its topic. Replaying or purging appends a resolution to the same place: the open
+letters are the letters minus the resolutions. A letter is named by where its message stood and
+who could not handle it, so that one parked twice, by a consumer that died in between, is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from system.delivery.failures import Failure
+from system.events import TOPICS, dlq
+from system.logs import Logger
+from system.metrics import Metrics
+from system.ports.errors import Unavailable
+from system.ports.log import Log, Message, Record
+from system.ports.world import World
+from system.values import timestamp
+
+REPLAY_FOR = "replay-for"
+_OURS = "dead-letter-"
+_ID = f"{_OURS}id"
+
+Park = Callable[[Record, Failure], Awaitable[None]]
+"""Put a message aside. Returns once that is safe; raises Unavailable while it cannot be done."""
+
+
+class Resolution(StrEnum):
+    REPLAYED = "replayed"
+    PURGED = "purged"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A parked message with its facts. Times are RFC 3339."""
+
+    id: str
+    topic: str
+    partition: int
+    offset: int
+    consumer: str
+    error_type: str
+    error: str
+    attempts: int
+    first_failed_at: str
+    last_failed_at: str
+    trace: str
+    message: Message
+    """As it was before it was parked."""
+
+
+def letter_id(topic: str, partition: int, offset: int, consumer: str) -> str:
+    return f"{topic}:{partition}:{offset}:{consumer}"
+
+
+def is_for(record: Record, consumer: str) -> bool:
+    """Whether a consumer should handle a record: replays name the one that they are for."""
+    replay_for = record.message.header(REPLAY_FOR)
+    return replay_for is None or replay_for == consumer.encode()
+
+
+class DeadLetters:
+    """One consumer's view of the dead letters: it parks its own, and resolves any."""
+
+    def __init__(
+        self, consumer: str, log: Log, world: World, metrics: Metrics, logger: Logger
+    ) -> None:
+        self.consumer = consumer
+        self._log = log
+        self._world = world
+        self._metrics = metrics
+        self._logger = logger
+
+    async def park(self, record: Record, failure: Failure) -> None:
+        """Append the letter. Raises Unavailable while the broker does not take it."""
+        place = record.partition
+        id = letter_id(place.topic, place.number, record.offset, self.consumer)
+        facts = {
+            "id": id,
+            "topic": place.topic,
+            "partition": str(place.number),
+            "offset": str(record.offset),
+            "consumer": self.consumer,
+            "error-type": failure.error_type,
+            "error": failure.text,
+            "attempts": str(failure.attempts),
+            "first-failed-at": timestamp(failure.first_at),
+            "last-failed-at": timestamp(failure.last_at),
+            "trace": failure.trace,
+        }
+        await self._publish(
+            Message(
+                dlq(place.topic),
+                record.message.key,
+                record.message.value,
+                (*record.message.headers, *_headers(facts)),
+            )
+        )
+        self._metrics.dead_letter(self.consumer, place.topic)
+        self._logger.error(
+            "dead letter", letter=id, error=failure.text, attempts=failure.attempts
+        )
+
+    async def open(
+        self, topics: Collection[str] = TOPICS, *, consumer: str | None = None
+    ) -> list[Letter]:
+        """The unresolved letters of these topics, oldest first in each; of one consumer or of all."""
+        found = []
+        for topic in topics:
+            records = [record async for record in self._log.read(dlq(topic))]
+            found.extend(unresolved(records))
+        return [letter for letter in found if consumer in (None, letter.consumer)]
+
+    async def was_parked(self, record: Record) -> bool:
+        """Whether this consumer has parked this record before, whatever became of the letter."""
+        place = record.partition
+        wanted = letter_id(place.topic, place.number, record.offset, self.consumer).encode()
+        return any(
+            [letter.message.header(_ID) == wanted async for letter in self._log.read(dlq(place.topic))]
+        )
+
+    async def replay(self, letter: Letter) -> None:
+        """Send the original message again, to the consumer that could not handle it, and say so.
+
+        Later messages of the same key have gone on meanwhile; handlers are right under any order.
+        A crash in between leaves the letter open: replaying it once more is harmless, too.
+        """
+        headers = (
+            *((name, value) for name, value in letter.message.headers if name != REPLAY_FOR),
+            (REPLAY_FOR, letter.consumer.encode()),
+        )
+        message = letter.message
+        await self._publish(Message(letter.topic, message.key, message.value, headers))
+        await self._resolve(letter, Resolution.REPLAYED)
+
+    async def purge(self, letter: Letter) -> None:
+        """Give a letter up for good. Its bytes stay in the topic."""
+        await self._resolve(letter, Resolution.PURGED)
+
+    async def _resolve(self, letter: Letter, resolution: Resolution) -> None:
+        facts = {
+            "id": letter.id,
+            "resolution": resolution.value,
+            "resolved-at": timestamp(self._world.now()),
+        }
+        key = letter.message.key
+        await self._publish(Message(dlq(letter.topic), key, b"", _headers(facts)))
+        self._logger.info(f"dead letter {resolution}", letter=letter.id)
+
+    async def _publish(self, message: Message) -> None:
+        (error,) = await self._log.publish([message])
+        if error is not None:
+            raise Unavailable(f"{message.topic} does not take the message: {error}") from error
+
+
+def unresolved(records: Iterable[Record]) -> list[Letter]:
+    """The open letters among the records of one `.dlq`.
+
+    One parked twice counts once, and once resolved it stays so: the second parking can only be
+    a redelivery of what has been replayed or purged. Records without our facts are not ours.
+    """
+    letters: dict[str, Letter] = {}
+    resolved = set()
+    for record in records:
+        facts = _facts(record.message)
+        if "resolution" in facts:
+            resolved.add(facts["id"])
+        elif "id" in facts:
+            letters[facts["id"]] = _letter(facts, record.message)
+    return [letter for id, letter in letters.items() if id not in resolved]
+
+
+def _letter(facts: Mapping[str, str], message: Message) -> Letter:
+    headers = tuple(pair for pair in message.headers if not pair[0].startswith(_OURS))
+    return Letter(
+        id=facts["id"],
+        topic=facts["topic"],
+        partition=int(facts["partition"]),
+        offset=int(facts["offset"]),
+        consumer=facts["consumer"],
+        error_type=facts["error-type"],
+        error=facts["error"],
+        attempts=int(facts["attempts"]),
+        first_failed_at=facts["first-failed-at"],
+        last_failed_at=facts["last-failed-at"],
+        trace=facts["trace"],
+        message=Message(facts["topic"], message.key, message.value, headers),
+    )
+
+
+def _headers(facts: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:
+    return tuple((_OURS + name, value.encode("utf-8", "replace")) for name, value in facts.items())
+
+
+def _facts(message: Message) -> dict[str, str]:
+    return {
+        name.removeprefix(_OURS): value.decode("utf-8", "replace")
+        for name, value in message.headers
+        if name.startswith(_OURS)
+    }

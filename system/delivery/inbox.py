@@ -1,0 +1,63 @@
+"""The inbox: which events a service has handled, written in the effect's own transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Column, Index, Table, and_, delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from system.columns import TABLE_OPTIONS, Timestamp, ascii_key, metadata
+
+processed_events = Table(
+    "processed_events",
+    metadata,
+    # the service is part of the key: in one database, one service's work must not hide another's
+    Column("event_id", ascii_key(36), primary_key=True),
+    Column("service_name", ascii_key(50), primary_key=True),
+    Column("processed_at", Timestamp, nullable=False),
+    Index("processed_events_by_age", "service_name", "processed_at"),
+    **TABLE_OPTIONS,
+)
+
+
+async def known(sql: AsyncConnection, service: str, ids: Collection[UUID]) -> set[UUID]:
+    found = await sql.execute(
+        select(processed_events.c.event_id).where(
+            processed_events.c.service_name == service,
+            processed_events.c.event_id.in_([str(id) for id in ids]),
+        )
+    )
+    return {UUID(id) for id in found.scalars()}
+
+
+async def remember(
+    sql: AsyncConnection, service: str, ids: Collection[UUID], at: datetime
+) -> None:
+    """Claim these events. Raises UniqueViolation, a Conflict, when someone else just has."""
+    rows = [{"event_id": str(id), "service_name": service, "processed_at": at} for id in ids]
+    await sql.execute(insert(processed_events), rows)
+
+
+async def purge(sql: AsyncConnection, service: str, before: datetime, limit: int) -> int:
+    """Forget events handled before then, at most `limit`; how many."""
+    old = (
+        select(processed_events.c.event_id)
+        .where(
+            processed_events.c.service_name == service, processed_events.c.processed_at < before
+        )
+        .limit(limit)
+    )
+    ids = list((await sql.execute(old)).scalars())
+    if ids:
+        await sql.execute(
+            delete(processed_events).where(
+                and_(
+                    processed_events.c.service_name == service,
+                    processed_events.c.event_id.in_(ids),
+                )
+            )
+        )
+    return len(ids)

@@ -1,0 +1,41 @@
+"""Decode record by record, before anything is shared, so that poison costs its neighbours nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from system.delivery import outbox
+from system.delivery.dead_letters import Park, is_for
+from system.delivery.failures import Failure
+from system.delivery.middleware import Batch, Middleware, Step
+from system.delivery.patience import patiently
+from system.life import Life
+from system.logs import Logger
+from system.ports.errors import Poison
+from system.ports.world import World
+
+
+def decoded(consumer: str, park: Park, *, life: Life, world: World, logger: Logger) -> Middleware:
+    """Pass on what can be read; park the rest at once, waiting for the broker if need be.
+
+    Replays meant for another consumer are passed over.
+    """
+
+    def around(step: Step) -> Step:
+        async def decoding(batch: Batch) -> None:
+            good = []
+            for record in batch.records:
+                if not is_for(record, consumer):
+                    continue
+                try:
+                    good.append((record, outbox.decode(record.message)))
+                except Poison as poison:
+                    failure = Failure.after(None, poison, world.now())
+                    await patiently(lambda r=record, f=failure: park(r, f), life, logger)
+            if good:
+                records, envelopes = zip(*good, strict=True)
+                await step(replace(batch, records=records, envelopes=envelopes))
+
+        return decoding
+
+    return around

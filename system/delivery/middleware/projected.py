@@ -1,0 +1,34 @@
+"""The projections, innermost on the query side. They need no inbox: a put is idempotent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from system.delivery.middleware import Batch, Step
+from system.metrics import Metrics
+from system.ports.views import Put, Views
+from system.ports.world import World
+
+Projection = Callable[[Any], Iterable[Put]]
+"""Pure: event to puts. Any: each projection names its own event."""
+
+
+def projected(
+    projections: Sequence[Projection], views: Views, *, world: World, metrics: Metrics
+) -> Step:
+    async def projecting(batch: Batch) -> None:
+        await views.put(
+            [
+                put
+                for envelope in batch.envelopes
+                for projection in projections
+                for put in projection(envelope.event)
+            ]
+        )
+        now = world.now()
+        for envelope in batch.envelopes:
+            event = envelope.event
+            metrics.visible(event.type, (now - event.occurred_at).total_seconds())
+
+    return projecting

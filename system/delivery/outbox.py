@@ -1,0 +1,181 @@
+"""The outbox: events stored in the state change's own transaction, until a relay has sent them.
+
+Rows of one aggregate are inserted after that aggregate's row is locked, so for them the order of
+ids is the order of commits. Across aggregates it is not: id 11 may be visible before id 10, so
+nobody may read with a cursor. What is unsent is `processed_at IS NULL`, from the lowest id on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+from sqlalchemy import Column, Index, Row, Table, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from system.columns import TABLE_OPTIONS, Bytes, Id, Timestamp, ascii_key, metadata
+from system.events import BY_TYPE, Cause, Envelope, Event
+from system.ports.errors import Poison
+from system.ports.log import Headers, Message
+from system.values import dumps, loads
+
+EVENT_BYTES_MAX = 256 * 1024
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("aggregate", ascii_key(50), nullable=False),
+    Column("event_type", ascii_key(100), nullable=False),
+    Column("message_key", ascii_key(20), nullable=False),
+    # bytes, not JSON: MySQL's JSON type rewrites numbers, and what is sent must be what was stored
+    Column("payload", Bytes, nullable=False),
+    Column("headers", Bytes, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("processed_at", Timestamp),
+    Index("outbox_unsent", "aggregate", "processed_at", "id"),
+    **TABLE_OPTIONS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    id: int
+    message: Message
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    rows: int
+    oldest: datetime | None
+
+
+def row(event: Event, because: Cause, at: datetime) -> dict[str, object]:
+    """The outbox row of an event. Raises ValueError for one that no relay could send."""
+    payload = dumps(event.model_dump())
+    if len(payload) > EVENT_BYTES_MAX:
+        raise ValueError(f"{event.type} {event.key} has {len(payload)} bytes, over 256 kB")
+    return {
+        "aggregate": event.aggregate,
+        "event_type": event.type,
+        "message_key": str(event.key),
+        "payload": payload,
+        "headers": dumps(metadata_of(event, because)),
+        "created_at": at,
+        "processed_at": None,
+    }
+
+
+def metadata_of(event: Event, because: Cause) -> dict[str, str]:
+    """What travels in the headers beside an event."""
+    known = {
+        "event-type": event.type,
+        "schema-version": str(event.schema_version),
+        "correlation-id": str(because.correlation_id),
+        "traceparent": because.traceparent,
+    }
+    if because.causation_id is not None:
+        known["causation-id"] = str(because.causation_id)
+    return known
+
+
+async def append(sql: AsyncConnection, rows: Sequence[Mapping[str, object]]) -> None:
+    if rows:
+        await sql.execute(insert(outbox), [dict(row) for row in rows])
+
+
+async def unsent(
+    sql: AsyncConnection, aggregate: str, *, above: int, limit: int
+) -> list[Unsent]:
+    """Rows that nobody marked yet, lowest id first."""
+    rows = await sql.execute(
+        select(outbox)
+        .where(
+            outbox.c.aggregate == aggregate,
+            outbox.c.processed_at.is_(None),
+            outbox.c.id > above,
+        )
+        .order_by(outbox.c.id)
+        .limit(limit)
+    )
+    return [Unsent(row.id, _message(row), row.created_at) for row in rows]
+
+
+async def mark(sql: AsyncConnection, ids: Collection[int], at: datetime) -> None:
+    """Mark rows as sent. Only after the broker's ack; then anyone may."""
+    await sql.execute(update(outbox).where(outbox.c.id.in_(ids)).values(processed_at=at))
+
+
+async def backlog(sql: AsyncConnection, aggregate: str) -> Backlog:
+    rows, oldest = (
+        await sql.execute(
+            select(func.count(), func.min(outbox.c.created_at)).where(
+                outbox.c.aggregate == aggregate, outbox.c.processed_at.is_(None)
+            )
+        )
+    ).one()
+    return Backlog(rows, oldest)
+
+
+async def purge(sql: AsyncConnection, aggregate: str, before: datetime, limit: int) -> int:
+    """Delete rows sent before then, at most `limit`; how many."""
+    old = (
+        select(outbox.c.id)
+        .where(outbox.c.aggregate == aggregate, outbox.c.processed_at < before)
+        .order_by(outbox.c.id)
+        .limit(limit)
+    )
+    ids = list((await sql.execute(old)).scalars())
+    if ids:
+        await sql.execute(delete(outbox).where(outbox.c.id.in_(ids)))
+    return len(ids)
+
+
+def decode(message: Message) -> Envelope[Any]:  # of whatever event the topic has
+    """Read an event back from its message. Raises Poison, saying what is wrong with it."""
+    headers = {name: value.decode("utf-8", "replace") for name, value in message.headers}
+    model = BY_TYPE.get(message.topic)
+    if model is None:
+        raise Poison(f"{message.topic} is not the topic of an event")
+    if headers.get("event-type", model.type) != model.type:
+        raise Poison(f"an event of type {headers['event-type']} on the topic {message.topic}")
+    if (version := headers.get("schema-version", "1")) != str(model.schema_version):
+        raise Poison(f"{model.type} has no schema version {version}")
+    try:
+        event = model.model_validate(loads(message.value))
+        key_is_right = message.key == str(event.key).encode()
+        cause = _cause(headers, event)
+    except ValidationError as invalid:
+        raise Poison(f"no {model.type}: {_first(invalid)}") from None
+    except ValueError as malformed:
+        raise Poison(f"undecodable: {malformed}") from None
+    if not key_is_right:
+        raise Poison(f"the key of {model.type} {event.key} is {message.key!r}")
+    return Envelope(event, cause)
+
+
+def _cause(headers: Mapping[str, str], event: Event) -> Cause:
+    """An event from elsewhere may come without metadata: then it begins a story of its own."""
+    causation = headers.get("causation-id")
+    return Cause(
+        correlation_id=UUID(headers.get("correlation-id", str(event.event_id))),
+        causation_id=UUID(causation) if causation else None,
+        traceparent=headers.get("traceparent", ""),
+    )
+
+
+def _first(invalid: ValidationError) -> str:
+    error = invalid.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, error['loc']))} {error['msg']}"
+
+
+def _message(row: Row[Any]) -> Message:
+    headers: Headers = tuple(
+        (name, value.encode()) for name, value in loads(row.headers).items()
+    )
+    return Message(row.event_type, row.message_key.encode(), row.payload, headers)

@@ -1,0 +1,188 @@
+"""The relay: publishes what the outbox holds, in order, at least once.
+
+Order does not come from the lease. Reading starts at the lowest unmarked row; a row is sent only
+after every lower row of its key was acknowledged or goes before it in the same call; and it is
+marked only after the broker's ack. So a relay that stalls beyond its lease and wakes up repeats
+rows but never reorders them. The lease only bounds how much is repeated.
+
+1. A reads rows 1–3 and stalls.  2. Its lease ends; B publishes and marks 1–5.  3. A wakes up and
+publishes 1–3 again: repeats of what is there, after it. The inbox and the versions absorb them.
+With `SKIP LOCKED`, B would have published 4–5 before 1–3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Column, Integer, Table, insert, or_, select, update
+
+from system.columns import TABLE_OPTIONS, Timestamp, ascii_key, metadata
+from system.delivery import outbox
+from system.delivery.outbox import Unsent
+from system.life import Life
+from system.logs import Logger
+from system.metrics import Metrics
+from system.ports.errors import Conflict, Stopping, Unavailable
+from system.ports.log import Log
+from system.ports.work import UnitOfWork, Work
+from system.ports.world import World
+
+PAGE = 500
+LEASE_S = 3.0
+RENEW_S = 1.0
+PAUSE_MIN_S = 0.002
+
+leases = Table(
+    "relay_leases",
+    metadata,
+    Column("aggregate", ascii_key(50), primary_key=True),
+    Column("holder", ascii_key(64), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("expires_at", Timestamp, nullable=False),
+    **TABLE_OPTIONS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RelayParts:
+    work: Work
+    log: Log
+    world: World
+    metrics: Metrics
+    logger: Logger
+    commits: asyncio.Event
+    """Set when this process has committed events of the aggregate: no need to wait for the poll."""
+
+
+class Relay:
+    """Publishes one aggregate's outbox. Any number of them may run; one at a time holds the lease."""
+
+    def __init__(self, aggregate: str, parts: RelayParts, *, poll_interval_s: float) -> None:
+        self.name = f"{aggregate}-relay"
+        self._aggregate = aggregate
+        self._parts = parts
+        self._poll_interval_s = poll_interval_s
+        self._holder = str(parts.world.new_id())
+        self._renew_at = 0.0
+
+    async def run(self, life: Life) -> None:
+        pause_s = PAUSE_MIN_S
+        trouble_s = PAUSE_MIN_S
+        with suppress(Stopping):
+            while not life.stopping.is_set():
+                try:
+                    sent = await self._hold_lease() and await self.relay_once(life)
+                except (Unavailable, Conflict) as error:
+                    self._parts.logger.warning("the relay waits", relay=self.name, error=str(error))
+                    trouble_s = min(trouble_s * 2, 1.0)
+                    await life.sleep(trouble_s)
+                    continue
+                life.ready(self.name)
+                trouble_s = PAUSE_MIN_S
+                pause_s = PAUSE_MIN_S if sent else min(pause_s * 2, self._poll_interval_s)
+                await self._pause(life, pause_s)
+        await self._release_lease()
+
+    async def relay_once(self, life: Life) -> bool:
+        """Publish every row that can be; whether there was any. Raises Unavailable, Conflict."""
+        self._parts.commits.clear()  # before reading: a commit from here on rings again
+        above = 0
+        any_sent = False
+        blocked: set[tuple[str, bytes]] = set()
+        while not life.stopping.is_set():
+            async with self._parts.work() as unit:
+                rows = await outbox.unsent(unit.sql, self._aggregate, above=above, limit=PAGE)
+            any_sent |= await self._publish(rows, blocked)
+            if len(rows) < PAGE:
+                break
+            # a blocked partition must not starve the others: go on past its rows, for this round
+            above = rows[-1].id
+            if not await self._hold_lease():
+                break
+        if blocked:
+            raise Unavailable(f"{len(blocked)} keys could not be published")
+        return any_sent
+
+    async def _publish(self, rows: list[Unsent], blocked: set[tuple[str, bytes]]) -> bool:
+        """Publish the rows but those of `blocked` keys, and mark what was acknowledged."""
+        ready = [row for row in rows if (row.message.topic, row.message.key) not in blocked]
+        if not ready:
+            return False
+        results = await self._parts.log.publish([row.message for row in ready])
+        acked = [row for row, error in zip(ready, results, strict=True) if error is None]
+        for row, error in zip(ready, results, strict=True):
+            if error is not None:
+                blocked.add((row.message.topic, row.message.key))
+                self._parts.logger.warning(
+                    "not published", relay=self.name, outbox_id=row.id, error=str(error)
+                )
+        if acked:
+            await self._mark(acked)
+        return bool(acked)
+
+    async def _mark(self, rows: list[Unsent]) -> None:
+        async with self._parts.work() as unit:
+            await outbox.mark(unit.sql, [row.id for row in rows], unit.now.at)
+        for row in rows:
+            self._parts.metrics.published(row.message.topic)
+
+    async def _pause(self, life: Life, seconds: float) -> None:
+        """Wait for a commit of this process, or for the next poll."""
+        events = (self._parts.commits, life.stopping)
+        waits = [asyncio.ensure_future(event.wait()) for event in events]
+        try:
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _hold_lease(self) -> bool:
+        """Take or renew the lease; whether this relay holds it."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._renew_at:
+            return True
+        async with self._parts.work() as unit:
+            now = unit.now.at
+            mine_or_free = or_(leases.c.holder == self._holder, leases.c.expires_at < now)
+            taken = await unit.sql.execute(
+                update(leases)
+                .where(leases.c.aggregate == self._aggregate, mine_or_free)
+                .values(
+                    holder=self._holder,
+                    epoch=leases.c.epoch + 1,
+                    expires_at=now + timedelta(seconds=LEASE_S),
+                )
+            )
+            held = taken.rowcount == 1 or await self._first_lease(unit)
+        if held:
+            self._renew_at = loop.time() + RENEW_S
+        return held
+
+    async def _first_lease(self, unit: UnitOfWork) -> bool:
+        """Make the lease's row if nobody has yet; whether it is ours by that."""
+        there = select(leases.c.aggregate).where(leases.c.aggregate == self._aggregate)
+        if (await unit.sql.execute(there)).one_or_none() is not None:
+            return False
+        row = {
+            "aggregate": self._aggregate,
+            "holder": self._holder,
+            "epoch": 1,
+            "expires_at": unit.now.at + timedelta(seconds=LEASE_S),
+        }
+        await unit.sql.execute(insert(leases), [row])  # a lost race is a Conflict: try again
+        return True
+
+    async def _release_lease(self) -> None:
+        """Let the next relay go on at once. Without it the lease ends by itself."""
+        try:
+            async with asyncio.timeout(1), self._parts.work() as unit:
+                await unit.sql.execute(
+                    update(leases)
+                    .where(leases.c.aggregate == self._aggregate, leases.c.holder == self._holder)
+                    .values(expires_at=unit.now.at - timedelta(seconds=LEASE_S))
+                )
+        except (Unavailable, Conflict, TimeoutError) as error:
+            self._parts.logger.info("lease left to expire", relay=self.name, error=str(error))

@@ -1,0 +1,262 @@
+"""The HTTP API of orders: load, decide, save and emit. Placing orders is the hot path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from system.events import OrderItem, OrderStatus, ReservationState
+from system.orders import store
+from system.orders.model import (
+    Draft,
+    Line,
+    NoSuchOrder,
+    Order,
+    PlaceOrder,
+    cancel,
+    draft,
+    pay,
+    place,
+    remove,
+    set_status,
+)
+from system.orders.views import VIEW
+from system.ports.errors import BrokenFact
+from system.ports.work import UnitOfWork, Work
+from system.values import WHOLE, Id, Money, Price, Time, dumps
+from system.web.bodies import Body, IdParameter, Maybe, PartialBody, PaymentMethod, Reason
+from system.web.commands import Commands
+from system.web.paging import Page, PageBody, cut, page_body
+from system.web.route import Answer, Request, Route
+from system.web.tokens import token
+
+ITEMS_MAX = 100
+QUANTITY_MAX = 1_000_000
+Quantity = Annotated[int, Field(ge=1, le=QUANTITY_MAX), WHOLE]
+
+
+class NewItem(Body):
+    product_id: Id
+    quantity: Quantity
+    unit_price: Maybe[Price] = None
+
+
+class NewOrder(Body):
+    user_id: Id
+    items: Annotated[tuple[NewItem, ...], Field(min_length=1, max_length=ITEMS_MAX)]
+
+
+class OrderChanges(PartialBody):
+    status: Maybe[OrderStatus] = None
+
+
+class Payment(Body):
+    payment_method: PaymentMethod
+
+
+class Cancellation(Body):
+    reason: Maybe[Reason] = None
+
+
+class OrderResource(BaseModel):
+    id: Id
+    user_id: Id
+    status: OrderStatus
+    paid: bool
+    reservation: ReservationState
+    items: list[OrderItem]
+    total_amount: Money
+    payment_method: str | None
+    cancel_reason: str | None
+    refund_due: bool
+    created_at: Time
+    updated_at: Time
+
+
+class OrderPage(PageBody):
+    orders: list[OrderResource]
+
+
+class OrdersPage(Page):
+    """The parameters of a list of orders."""
+
+    status: Maybe[OrderStatus] = None
+    user_id: Maybe[IdParameter] = None
+
+
+def routes(work: Work, commands: Commands) -> list[Route]:
+    api = OrderApi(work)
+    there = ("not-found",)
+    allowed = ("not-found", "transition-forbidden")
+    return [
+        Route(
+            "POST",
+            "/orders",
+            "Place an order",
+            commands.shared(api.place_all),
+            body=NewOrder,
+            status=201,
+            answers=OrderResource,
+            problems=("unknown-user", "unknown-product", "overloaded"),
+            idempotent_by_key=True,
+        ),
+        Route("GET", "/orders", "List orders", api.list, query=OrdersPage, answers=OrderPage),
+        Route(
+            "GET", "/orders/{id}", "Show an order", api.show, answers=OrderResource, problems=there
+        ),
+        Route(
+            "PUT",
+            "/orders/{id}",
+            "Begin to process an order",
+            commands.each(api.set_status),
+            body=OrderChanges,
+            answers=OrderResource,
+            problems=allowed,
+        ),
+        Route(
+            "POST",
+            "/orders/{id}/pay",
+            "Pay for an order",
+            commands.each(api.pay),
+            body=Payment,
+            answers=OrderResource,
+            problems=allowed,
+            idempotent_by_key=True,
+        ),
+        Route(
+            "POST",
+            "/orders/{id}/cancel",
+            "Cancel an order that nobody works on yet",
+            commands.each(api.cancel),
+            body=Cancellation,
+            answers=OrderResource,
+            problems=allowed,
+            idempotent_by_key=True,
+        ),
+        Route(
+            "DELETE",
+            "/orders/{id}",
+            "Remove an order, in whatever state",
+            commands.each(api.remove),
+            status=204,
+            problems=there,
+        ),
+    ]
+
+
+class OrderApi:
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    async def place_all(
+        self, requests: Sequence[Request], unit: UnitOfWork
+    ) -> Sequence[Answer | BrokenFact]:
+        """Place the orders that may be; each of the others is told what is wrong with it."""
+        wishes = [_wish(request.body) for request in requests]
+        users = await store.names_of_users(unit, {wish.user_id for wish in wishes})
+        offers = await store.offers(
+            unit, {line.product_id for wish in wishes for line in wish.lines}
+        )
+        outcomes: list[Answer | BrokenFact | Draft] = []
+        for wish in wishes:
+            try:
+                outcomes.append(draft(wish, users, offers))
+            except BrokenFact as broken:
+                outcomes.append(broken)
+        drafts = [outcome for outcome in outcomes if isinstance(outcome, Draft)]
+        ids = iter(await store.insert_drafts(unit, drafts) if drafts else ())
+        return [
+            self._placed(next(ids), outcome, request, unit)
+            if isinstance(outcome, Draft)
+            else outcome
+            for request, outcome in zip(requests, outcomes, strict=True)
+        ]
+
+    def _placed(self, id: int, draft: Draft, request: Request, unit: UnitOfWork) -> Answer:
+        order, event = place(id, draft, unit.now)
+        unit.emit(event, because=request.cause)
+        return _answer(order, 201, {"Location": f"/orders/{id}"})
+
+    async def list(self, request: Request) -> Answer:
+        query = request.query
+        async with self._work() as unit:
+            rows = await store.page(
+                unit,
+                after=query.after,
+                limit=query.limit + 1,
+                status=query.status,
+                user_id=query.user_id,
+            )
+        orders, next = cut(rows, query.limit, lambda order: order.id)
+        return Answer(200, page_body(VIEW, [_shown(order) for order in orders], next))
+
+    async def show(self, request: Request) -> Answer:
+        async with self._work() as unit:
+            order = await store.find(unit, request.id)
+        if order is None:
+            raise NoSuchOrder(f"there is no order {request.id}")
+        return _answer(order)
+
+    async def set_status(self, request: Request, unit: UnitOfWork) -> Answer:
+        before = await _lock(request, unit)
+        order, told = set_status(before, request.body.status, unit.now)
+        if told:
+            await store.save(unit, [order])
+        for event in told:
+            unit.emit(event, because=request.cause)
+        return _answer(order)
+
+    async def pay(self, request: Request, unit: UnitOfWork) -> Answer:
+        order, event = pay(await _lock(request, unit), request.body.payment_method, unit.now)
+        await store.save(unit, [order])
+        unit.emit(event, because=request.cause)
+        return _answer(order)
+
+    async def cancel(self, request: Request, unit: UnitOfWork) -> Answer:
+        order, event = cancel(await _lock(request, unit), request.body.reason, unit.now)
+        await store.save(unit, [order])
+        unit.emit(event, because=request.cause)
+        return _answer(order)
+
+    async def remove(self, request: Request, unit: UnitOfWork) -> Answer:
+        order = await _lock(request, unit)
+        event = remove(order, unit.now)
+        await store.remove(unit, order.id)
+        unit.emit(event, because=request.cause)
+        return Answer(204, headers=token(VIEW, order.id, self=event.version))
+
+
+def _wish(body: NewOrder) -> PlaceOrder:
+    lines = (Line(item.product_id, item.quantity, item.unit_price) for item in body.items)
+    return PlaceOrder(body.user_id, tuple(lines))
+
+
+async def _lock(request: Request, unit: UnitOfWork) -> Order:
+    found = await store.lock(unit, [request.id])
+    if request.id not in found:
+        raise NoSuchOrder(f"there is no order {request.id}")
+    return found[request.id]
+
+
+def _answer(order: Order, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
+    versions = token(VIEW, order.id, self=order.version)
+    return Answer(status, dumps(_shown(order)), {**(headers or {}), **versions})
+
+
+def _shown(order: Order) -> dict[str, Any]:  # JSON values of several types
+    return {
+        "id": order.id,
+        "user_id": order.user_id,
+        "status": order.status.value,
+        "paid": order.paid,
+        "reservation": order.reservation.value,
+        "items": [item.model_dump() for item in order.items],
+        "total_amount": order.total_amount,
+        "payment_method": order.payment_method,
+        "cancel_reason": order.cancel_reason,
+        "refund_due": order.refund_due,
+        "created_at": order.created_at,
+        "updated_at": order.updated_at,
+    }

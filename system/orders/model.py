@@ -1,0 +1,280 @@
+"""An order's state, the commands that change it, and the pure decisions.
+
+Payment is a fact of its own, beside status and reservation: an order may be paid and then lack
+stock, and must remember that the money goes back. `docs/order-life.md` has the whole table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from system import events
+from system.events import (
+    Name,
+    OrderCanceled,
+    OrderCreated,
+    OrderDeleted,
+    OrderItem,
+    OrderPaid,
+    OrderStatus,
+    OrderUpdated,
+    ReservationState,
+)
+from system.ports.errors import BrokenFact
+from system.ports.world import Now
+from system.values import TOTAL_MAX
+
+
+class NoSuchOrder(BrokenFact):
+    """There is no order with this id."""
+
+    problem = "not-found"
+
+
+class UnknownUser(BrokenFact):
+    """The order names a user who is not there."""
+
+    problem = "unknown-user"
+
+
+class UnknownProduct(BrokenFact):
+    """The order names a product that is not there."""
+
+    problem = "unknown-product"
+
+
+class TotalTooLarge(BrokenFact):
+    """The order's total is more than can be stored."""
+
+    problem = "invalid"
+
+
+class TransitionForbidden(BrokenFact):
+    """The table of transitions does not allow this from here."""
+
+    problem = "transition-forbidden"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    id: int
+    user_id: int
+    status: OrderStatus
+    paid: bool
+    total_amount: Decimal
+    items: tuple[OrderItem, ...]
+    payment_method: str | None
+    cancel_reason: str | None
+    refund_due: bool
+    reservation: ReservationState
+    """A note of what the stock decided; it raises no version of the order."""
+    reservation_version: int
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    product_id: int
+    quantity: int
+    unit_price: Decimal | None
+    """What the customer was shown; None stands for the current price."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOrder:
+    user_id: int
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What an order needs to know of a product."""
+
+    name: Name
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An order that may be placed: everything but its id."""
+
+    user: Name
+    products: tuple[Name, ...]
+    items: tuple[OrderItem, ...]
+    total_amount: Decimal
+
+
+def draft(command: PlaceOrder, users: Mapping[int, Name], offers: Mapping[int, Offer]) -> Draft:
+    """Check an order against what is there, and price it.
+
+    Raises UnknownUser, UnknownProduct, TotalTooLarge.
+    """
+    if command.user_id not in users:
+        raise UnknownUser(f"there is no user {command.user_id}")
+    ordered = list(dict.fromkeys(line.product_id for line in command.lines))
+    unknown = [str(product_id) for product_id in ordered if product_id not in offers]
+    if unknown:
+        raise UnknownProduct(f"there is no product {', '.join(unknown)}")
+    items = tuple(
+        OrderItem(
+            product_id=line.product_id,
+            quantity=line.quantity,
+            unit_price=(
+                offers[line.product_id].price if line.unit_price is None else line.unit_price
+            ),
+        )
+        for line in command.lines
+    )
+    total = sum((item.quantity * item.unit_price for item in items), Decimal(0))
+    if total > TOTAL_MAX:
+        raise TotalTooLarge(f"the total of {total} is more than {TOTAL_MAX}")
+    names = tuple(offers[product_id].name for product_id in ordered)
+    return Draft(users[command.user_id], names, items, total)
+
+
+def place(id: int, draft: Draft, now: Now) -> tuple[Order, OrderCreated]:
+    order = Order(
+        id=id,
+        user_id=draft.user.id,
+        status=OrderStatus.CREATED,
+        paid=False,
+        total_amount=draft.total_amount,
+        items=draft.items,
+        payment_method=None,
+        cancel_reason=None,
+        refund_due=False,
+        reservation=ReservationState.PENDING,
+        reservation_version=0,
+        version=1,
+        created_at=now.at,
+        updated_at=now.at,
+    )
+    return order, OrderCreated(
+        event_id=now.new_id(),
+        occurred_at=now.at,
+        order_id=id,
+        order=_told(order),
+        version=order.version,
+        user_name=draft.user,
+        product_names=draft.products,
+    )
+
+
+def pay(order: Order, payment_method: str, now: Now) -> tuple[Order, OrderPaid]:
+    payable = order.status in (OrderStatus.CREATED, OrderStatus.PROCESSING) and not order.paid
+    if not payable:
+        raise TransitionForbidden(f"order {order.id} is {_state(order)}: it cannot be paid")
+    paid = replace(
+        order,
+        status=OrderStatus.PAID,
+        paid=True,
+        payment_method=payment_method,
+        version=order.version + 1,
+        updated_at=now.at,
+    )
+    return paid, OrderPaid(
+        event_id=now.new_id(),
+        occurred_at=now.at,
+        order_id=order.id,
+        order=_told(paid),
+        version=paid.version,
+    )
+
+
+def set_status(
+    order: Order, status: OrderStatus, now: Now
+) -> tuple[Order, tuple[OrderUpdated, ...]]:
+    """Only PROCESSING can be set; payment and cancellation have calls of their own."""
+    if status is order.status:
+        return order, ()
+    processable = order.status in (OrderStatus.CREATED, OrderStatus.PAID)
+    if status is not OrderStatus.PROCESSING or not processable:
+        raise TransitionForbidden(f"order {order.id} is {_state(order)}: it cannot become {status}")
+    processing = replace(order, status=status, version=order.version + 1, updated_at=now.at)
+    updated = OrderUpdated(
+        event_id=now.new_id(),
+        occurred_at=now.at,
+        order_id=order.id,
+        order=_told(processing),
+        version=processing.version,
+    )
+    return processing, (updated,)
+
+
+def cancel(order: Order, reason: str | None, now: Now) -> tuple[Order, OrderCanceled]:
+    """Cancel at the client's wish, which only an order that nobody works on allows."""
+    if order.status is not OrderStatus.CREATED:
+        raise TransitionForbidden(f"order {order.id} is {_state(order)}: it cannot be canceled")
+    return _canceled(order, reason, now)
+
+
+def cancel_for_stock(order: Order, reason: str, now: Now) -> tuple[Order, tuple[OrderCanceled, ...]]:
+    """Cancel an order that gets no stock, in whatever state; an ended one keeps its first reason."""
+    if order.status is OrderStatus.CANCELED:
+        return order, ()
+    canceled, event = _canceled(order, reason, now)
+    return canceled, (event,)
+
+
+def note(order: Order, reservation: ReservationState, version: int) -> Order:
+    """Note what the stock decided, unless something newer is known."""
+    if version <= order.reservation_version:
+        return order
+    return replace(order, reservation=reservation, reservation_version=version)
+
+
+def remove(order: Order, now: Now) -> OrderDeleted:
+    return OrderDeleted(
+        event_id=now.new_id(),
+        occurred_at=now.at,
+        order_id=order.id,
+        items=order.items,
+        refund_due=order.paid,
+        version=order.version + 1,
+    )
+
+
+def _canceled(order: Order, reason: str | None, now: Now) -> tuple[Order, OrderCanceled]:
+    canceled = replace(
+        order,
+        status=OrderStatus.CANCELED,
+        cancel_reason=reason,
+        refund_due=order.paid,
+        version=order.version + 1,
+        updated_at=now.at,
+    )
+    return canceled, OrderCanceled(
+        event_id=now.new_id(),
+        occurred_at=now.at,
+        order_id=order.id,
+        order=_told(canceled),
+        version=canceled.version,
+        reason=reason,
+        refund_due=canceled.refund_due,
+    )
+
+
+def _state(order: Order) -> str:
+    paid_already = order.paid and order.status is not OrderStatus.PAID
+    return f"{order.status} and paid" if paid_already else str(order.status)
+
+
+def _told(order: Order) -> events.Order:
+    return events.Order(
+        id=order.id,
+        user_id=order.user_id,
+        status=order.status,
+        paid=order.paid,
+        total_amount=order.total_amount,
+        items=order.items,
+        payment_method=order.payment_method,
+        cancel_reason=order.cancel_reason,
+        refund_due=order.refund_due,
+        created_at=order.created_at,
+        updated_at=order.updated_at,
+    )

@@ -1,0 +1,217 @@
+"""The orders' tables. No decision is made here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Row,
+    Select,
+    String,
+    Table,
+    bindparam,
+    column,
+    delete,
+    insert,
+    select,
+    table,
+    update,
+)
+
+from system.columns import TABLE_OPTIONS, Cents, Id, Timestamp, ascii_key, metadata
+from system.events import Name, OrderItem, OrderStatus, ReservationState
+from system.orders.model import Draft, Offer, Order
+from system.ports.work import UnitOfWork
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False),
+    Column("status", ascii_key(20), nullable=False),
+    Column("paid", Boolean, nullable=False),
+    Column("total_amount", Cents, nullable=False),
+    Column("payment_method", String(50)),
+    Column("cancel_reason", String(500)),
+    Column("refund_due", Boolean, nullable=False),
+    Column("reservation", ascii_key(20), nullable=False),
+    Column("reservation_version", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("updated_at", Timestamp, nullable=False),
+    Index("orders_of_user", "user_id", "id"),
+    Index("orders_by_status", "status", "id"),
+    **TABLE_OPTIONS,
+)
+
+order_products = Table(
+    "order_products",
+    metadata,
+    Column("order_id", Id, ForeignKey("orders.id"), primary_key=True, autoincrement=False),
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("product_id", Id, ForeignKey("products.id"), nullable=False, index=True),
+    Column("quantity", Integer, nullable=False),
+    Column("unit_price", Cents, nullable=False),
+    **TABLE_OPTIONS,
+)
+
+# What orders read of other domains, whose code they do not know.
+_users = table("users", column("id", Id), column("name"), column("version"))
+_products = table(
+    "products", column("id", Id), column("name"), column("version"), column("price", Cents)
+)
+
+
+async def names_of_users(unit: UnitOfWork, ids: Collection[int]) -> dict[int, Name]:
+    rows = await unit.sql.execute(select(_users).where(_users.c.id.in_(sorted(ids))))
+    return {row.id: Name(id=row.id, name=row.name, version=row.version) for row in rows}
+
+
+async def offers(unit: UnitOfWork, ids: Collection[int]) -> dict[int, Offer]:
+    rows = await unit.sql.execute(select(_products).where(_products.c.id.in_(sorted(ids))))
+    return {
+        row.id: Offer(Name(id=row.id, name=row.name, version=row.version), row.price)
+        for row in rows
+    }
+
+
+async def insert_drafts(unit: UnitOfWork, drafts: Sequence[Draft]) -> Sequence[int]:
+    """Insert new orders; their ids, in the order of the drafts."""
+    ids = await unit.insert(
+        orders,
+        [
+            {
+                "user_id": draft.user.id,
+                "status": OrderStatus.CREATED.value,
+                "paid": False,
+                "total_amount": draft.total_amount,
+                "payment_method": None,
+                "cancel_reason": None,
+                "refund_due": False,
+                "reservation": ReservationState.PENDING.value,
+                "reservation_version": 0,
+                "version": 1,
+                "created_at": unit.now.at,
+                "updated_at": unit.now.at,
+            }
+            for draft in drafts
+        ],
+    )
+    await unit.sql.execute(
+        insert(order_products),
+        [
+            {
+                "order_id": id,
+                "line": number,
+                "product_id": item.product_id,
+                "quantity": item.quantity,
+                "unit_price": item.unit_price,
+            }
+            for id, draft in zip(ids, drafts, strict=True)
+            for number, item in enumerate(draft.items)
+        ],
+    )
+    return ids
+
+
+async def find(unit: UnitOfWork, id: int) -> Order | None:
+    found = await _load(unit, select(orders).where(orders.c.id == id))
+    return found[0] if found else None
+
+
+async def lock(unit: UnitOfWork, ids: Collection[int]) -> dict[int, Order]:
+    """Lock these orders, in the order of their ids; those that are gone are left out."""
+    statement = (
+        select(orders).where(orders.c.id.in_(sorted(ids))).order_by(orders.c.id).with_for_update()
+    )
+    return {order.id: order for order in await _load(unit, statement)}
+
+
+async def page(
+    unit: UnitOfWork,
+    *,
+    after: int,
+    limit: int,
+    status: OrderStatus | None,
+    user_id: int | None,
+) -> list[Order]:
+    statement = select(orders).where(orders.c.id > after).order_by(orders.c.id).limit(limit)
+    if status is not None:
+        statement = statement.where(orders.c.status == status.value)
+    if user_id is not None:
+        statement = statement.where(orders.c.user_id == user_id)
+    return await _load(unit, statement)
+
+
+async def save(unit: UnitOfWork, changed: Iterable[Order]) -> None:
+    rows = [
+        {
+            "order_id": order.id,
+            "status": order.status.value,
+            "paid": order.paid,
+            "payment_method": order.payment_method,
+            "cancel_reason": order.cancel_reason,
+            "refund_due": order.refund_due,
+            "reservation": order.reservation.value,
+            "reservation_version": order.reservation_version,
+            "version": order.version,
+            "updated_at": order.updated_at,
+        }
+        for order in changed
+    ]
+    if rows:
+        await unit.sql.execute(update(orders).where(orders.c.id == bindparam("order_id")), rows)
+
+
+async def remove(unit: UnitOfWork, id: int) -> None:
+    await unit.sql.execute(delete(order_products).where(order_products.c.order_id == id))
+    await unit.sql.execute(delete(orders).where(orders.c.id == id))
+
+
+async def _load(unit: UnitOfWork, statement: Select[Any]) -> list[Order]:
+    rows = (await unit.sql.execute(statement)).all()
+    items = await _items(unit, [row.id for row in rows])
+    return [_order(row, tuple(items[row.id])) for row in rows]
+
+
+async def _items(unit: UnitOfWork, ids: Collection[int]) -> dict[int, list[OrderItem]]:
+    items: dict[int, list[OrderItem]] = {id: [] for id in ids}
+    if not items:
+        return items
+    rows = await unit.sql.execute(
+        select(order_products)
+        .where(order_products.c.order_id.in_(items))
+        .order_by(order_products.c.order_id, order_products.c.line)
+    )
+    for row in rows:
+        items[row.order_id].append(
+            OrderItem(
+                product_id=row.product_id, quantity=row.quantity, unit_price=row.unit_price
+            )
+        )
+    return items
+
+
+def _order(row: Row[Any], items: tuple[OrderItem, ...]) -> Order:
+    return Order(
+        id=row.id,
+        user_id=row.user_id,
+        status=OrderStatus(row.status),
+        paid=bool(row.paid),
+        total_amount=row.total_amount,
+        items=items,
+        payment_method=row.payment_method,
+        cancel_reason=row.cancel_reason,
+        refund_due=bool(row.refund_due),
+        reservation=ReservationState(row.reservation),
+        reservation_version=row.reservation_version,
+        version=row.version,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

@@ -1,0 +1,166 @@
+"""The HTTP API of products and their stock: load, decide, save and emit."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from system.ports.work import UnitOfWork, Work
+from system.products import store
+from system.products.model import (
+    NoSuchProduct,
+    OfferProduct,
+    Product,
+    Stock,
+    UpdateProduct,
+    offer,
+    remove,
+    update,
+)
+from system.products.views import VIEW
+from system.values import WHOLE, Id, Price, Time, dumps
+from system.web.bodies import Body, Maybe, Name, PartialBody
+from system.web.commands import Commands
+from system.web.paging import Page, PageBody, cut, page_body
+from system.web.route import Answer, Request, Route
+from system.web.tokens import token
+
+STOCK_MAX = 1_000_000_000
+Units = Annotated[int, Field(ge=0, le=STOCK_MAX), WHOLE]
+
+
+class NewProduct(Body):
+    name: Name
+    price: Price
+    stock: Units
+
+
+class ProductChanges(PartialBody):
+    name: Maybe[Name] = None
+    price: Maybe[Price] = None
+    stock: Maybe[Units] = None
+
+
+class ProductResource(BaseModel):
+    id: Id
+    name: str
+    price: Price
+    stock: int
+    created_at: Time
+    updated_at: Time
+
+
+class ProductPage(PageBody):
+    products: list[ProductResource]
+
+
+def routes(work: Work, commands: Commands) -> list[Route]:
+    api = ProductApi(work)
+    return [
+        Route(
+            "POST",
+            "/products",
+            "Offer a product",
+            commands.each(api.offer),
+            body=NewProduct,
+            status=201,
+            answers=ProductResource,
+            idempotent_by_key=True,
+        ),
+        Route("GET", "/products", "List products", api.list, query=Page, answers=ProductPage),
+        Route(
+            "GET",
+            "/products/{id}",
+            "Show a product and what is left of it",
+            api.show,
+            answers=ProductResource,
+            problems=("not-found",),
+        ),
+        Route(
+            "PUT",
+            "/products/{id}",
+            "Change a product, or set what is left of it",
+            commands.each(api.update),
+            body=ProductChanges,
+            answers=ProductResource,
+            problems=("not-found",),
+        ),
+        Route(
+            "DELETE",
+            "/products/{id}",
+            "Remove a product to which no order refers",
+            commands.each(api.remove),
+            status=204,
+            problems=("not-found", "still-referred"),
+        ),
+    ]
+
+
+class ProductApi:
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    async def offer(self, request: Request, unit: UnitOfWork) -> Answer:
+        body = request.body
+        command = OfferProduct(body.name, body.price, body.stock)
+        id = await store.insert(unit, command)
+        product, stock, event = offer(id, command, unit.now)
+        unit.emit(event, because=request.cause)
+        return _answer(product, stock, 201, {"Location": f"/products/{id}"})
+
+    async def list(self, request: Request) -> Answer:
+        limit = request.query.limit
+        async with self._work() as unit:
+            rows = await store.page(unit, after=request.query.after, limit=limit + 1)
+        offered, next = cut(rows, limit, lambda row: row[0].id)
+        return Answer(200, page_body(VIEW, [_shown(*row) for row in offered], next))
+
+    async def show(self, request: Request) -> Answer:
+        async with self._work() as unit:
+            return _answer(*_there(request.id, await store.find(unit, request.id)))
+
+    async def update(self, request: Request, unit: UnitOfWork) -> Answer:
+        body = request.body
+        command = UpdateProduct(body.name, body.price, body.stock)
+        with_stock = command.stock is not None
+        found = await store.lock(unit, request.id, with_stock=with_stock)
+        product, stock, told = update(*_there(request.id, found), command, unit.now)
+        if told:
+            await store.save(unit, product)
+            await store.save_stock(unit, [stock] if with_stock else [])
+        for event in told:
+            unit.emit(event, because=request.cause)
+        return _answer(product, stock)
+
+    async def remove(self, request: Request, unit: UnitOfWork) -> Answer:
+        found = await store.lock(unit, request.id, with_stock=True)
+        product, stock = _there(request.id, found)
+        event = remove(product, stock, unit.now)
+        await store.remove(unit, product.id)
+        unit.emit(event, because=request.cause)
+        return Answer(204, headers=token(VIEW, product.id, self=event.version))
+
+
+def _there(id: int, found: store.Offered | None) -> store.Offered:
+    if found is None:
+        raise NoSuchProduct(f"there is no product {id}")
+    return found
+
+
+def _answer(
+    product: Product, stock: Stock, status: int = 200, headers: dict[str, str] | None = None
+) -> Answer:
+    versions = token(VIEW, product.id, self=product.version, stock=stock.version)
+    return Answer(status, dumps(_shown(product, stock)), {**(headers or {}), **versions})
+
+
+def _shown(product: Product, stock: Stock) -> dict[str, Any]:  # JSON values of several types
+    return {
+        "id": product.id,
+        "name": product.name,
+        "price": product.price,
+        "stock": stock.on_hand,
+        "created_at": product.created_at,
+        "updated_at": product.updated_at,
+    }

@@ -1,0 +1,81 @@
+"""How stock reacts to orders. Each handler takes a batch of events and one transaction.
+
+Locks are taken in one order everywhere: reservations, then stock, each by key. Whichever event of
+an order comes first inserts its reservation, and that insert is the decision: whatever comes
+later, or again, finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from system.events import Envelope, OrderCanceled, OrderCreated, OrderDeleted, ReservationState
+from system.ports.work import UnitOfWork
+from system.products import store
+from system.products.model import (
+    ORDER_ENDED,
+    Reservation,
+    Stock,
+    reject,
+    release,
+    reserve,
+    wanted,
+)
+
+
+async def reserve_stock(batch: Sequence[Envelope[OrderCreated]], unit: UnitOfWork) -> None:
+    """Reserve all that each new order wants, or reject it; stock never goes below zero."""
+    decided = await store.lock_reservations(unit, [envelope.event.order_id for envelope in batch])
+    fresh = {
+        envelope.event.order_id: envelope
+        for envelope in batch
+        if envelope.event.order_id not in decided
+    }
+    lines = {id: wanted(envelope.event.order.items) for id, envelope in fresh.items()}
+    # inserted as reserved before the stock is locked, for the sake of the lock order: a handler
+    # of order.canceled that inserts the same row first must not wait for us while we wait for it
+    await store.insert_reservations(
+        unit, [Reservation(id, ReservationState.RESERVED, 1, lines[id]) for id in sorted(fresh)]
+    )
+    stock = await store.lock_stock(unit, {product for held in lines.values() for product in held})
+    changed: dict[int, Stock] = {}
+    for id, envelope in fresh.items():
+        reservation, taken, told = reserve(id, lines[id], stock, unit.now)
+        if reservation.state is ReservationState.REJECTED:
+            await store.save_reservation(unit, reservation)
+        stock |= (moved := {left.product_id: left for left in taken})
+        changed |= moved
+        for event in told:
+            unit.emit(event, because=envelope.consequence)
+    await store.save_stock(unit, list(changed.values()))
+
+
+async def release_stock(
+    batch: Sequence[Envelope[OrderCanceled | OrderDeleted]], unit: UnitOfWork
+) -> None:
+    """Give back what each ended order holds; mark one that ended before its reservation."""
+    envelopes = {envelope.event.order_id: envelope for envelope in batch}
+    decided = await store.lock_reservations(unit, list(envelopes))
+    marks = []
+    for id in sorted(envelopes.keys() - decided.keys()):
+        mark, rejected = reject(id, ORDER_ENDED, unit.now)
+        marks.append(mark)
+        unit.emit(rejected, because=envelopes[id].consequence)
+    await store.insert_reservations(unit, marks)
+    held = {
+        id: reservation
+        for id, reservation in decided.items()
+        if reservation.state is ReservationState.RESERVED
+    }
+    stock = await store.lock_stock(
+        unit, {product for reservation in held.values() for product in reservation.lines}
+    )
+    changed: dict[int, Stock] = {}
+    for id, reservation in held.items():
+        released, given, told = release(reservation, stock, unit.now)
+        await store.save_reservation(unit, released)
+        stock |= (moved := {left.product_id: left for left in given})
+        changed |= moved
+        for event in told:
+            unit.emit(event, because=envelopes[id].consequence)
+    await store.save_stock(unit, list(changed.values()))

@@ -1,0 +1,203 @@
+"""The tables of products, stock and reservations. No decision is made here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Integer,
+    Row,
+    Select,
+    String,
+    Table,
+    case,
+    delete,
+    select,
+    update,
+)
+
+from system.columns import TABLE_OPTIONS, Bytes, Cents, Id, Timestamp, ascii_key, metadata
+from system.events import ReservationState
+from system.ports.errors import ReferenceViolation
+from system.ports.work import UnitOfWork
+from system.products.model import OfferProduct, Product, ProductIsOrdered, Reservation, Stock
+from system.values import dumps, loads
+
+products = Table(
+    "products",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("name", String(255), nullable=False),
+    Column("price", Cents, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("updated_at", Timestamp, nullable=False),
+    **TABLE_OPTIONS,
+)
+
+stock = Table(
+    "stock",
+    metadata,
+    Column(
+        "product_id", Id, ForeignKey("products.id"), primary_key=True, autoincrement=False
+    ),
+    Column("on_hand", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    **TABLE_OPTIONS,
+)
+
+reservations = Table(
+    "reservations",
+    metadata,
+    # no foreign key: a reservation outlives its order, and may come before this reader sees it
+    Column("order_id", Id, primary_key=True, autoincrement=False),
+    Column("state", ascii_key(20), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("lines", Bytes, nullable=False),
+    **TABLE_OPTIONS,
+)
+
+Offered = tuple[Product, Stock]
+
+
+async def insert(unit: UnitOfWork, command: OfferProduct) -> int:
+    product = {
+        "name": command.name,
+        "price": command.price,
+        "version": 1,
+        "created_at": unit.now.at,
+        "updated_at": unit.now.at,
+    }
+    (id,) = await unit.insert(products, [product])
+    await unit.insert(stock, [{"product_id": id, "on_hand": command.stock, "version": 1}])
+    return id
+
+
+async def find(unit: UnitOfWork, id: int) -> Offered | None:
+    row = (await unit.sql.execute(_offered().where(products.c.id == id))).one_or_none()
+    return row and _both(row)
+
+
+async def page(unit: UnitOfWork, *, after: int, limit: int) -> list[Offered]:
+    statement = _offered().where(products.c.id > after).order_by(products.c.id).limit(limit)
+    return [_both(row) for row in await unit.sql.execute(statement)]
+
+
+async def lock(unit: UnitOfWork, id: int, *, with_stock: bool) -> Offered | None:
+    """Lock a product; its stock only when it is to be set, so that a new price waits for nobody."""
+    of_product = select(products.c.id).where(products.c.id == id).with_for_update()
+    if (await unit.sql.execute(of_product)).one_or_none() is None:
+        return None
+    if with_stock:
+        await lock_stock(unit, [id])
+    return await find(unit, id)
+
+
+async def save(unit: UnitOfWork, product: Product) -> None:
+    await unit.sql.execute(
+        update(products)
+        .where(products.c.id == product.id)
+        .values(
+            name=product.name,
+            price=product.price,
+            version=product.version,
+            updated_at=product.updated_at,
+        )
+    )
+
+
+async def remove(unit: UnitOfWork, id: int) -> None:
+    try:
+        await unit.sql.execute(delete(stock).where(stock.c.product_id == id))
+        await unit.sql.execute(delete(products).where(products.c.id == id))
+    except ReferenceViolation:
+        raise ProductIsOrdered(f"orders refer to product {id}") from None
+
+
+async def lock_stock(unit: UnitOfWork, product_ids: Collection[int]) -> dict[int, Stock]:
+    """Lock the stock of these products, in the order of their ids: no two ever wait crosswise."""
+    if not product_ids:
+        return {}
+    rows = await unit.sql.execute(
+        select(stock)
+        .where(stock.c.product_id.in_(sorted(product_ids)))
+        .order_by(stock.c.product_id)
+        .with_for_update()
+    )
+    return {row.product_id: Stock(**row._mapping) for row in rows}
+
+
+async def save_stock(unit: UnitOfWork, changed: Sequence[Stock]) -> None:
+    """Save all in one statement; the caller holds their locks."""
+    if not changed:
+        return
+    await unit.sql.execute(
+        update(stock)
+        .where(stock.c.product_id.in_([left.product_id for left in changed]))
+        .values(
+            on_hand=_by_product({left.product_id: left.on_hand for left in changed}),
+            version=_by_product({left.product_id: left.version for left in changed}),
+        )
+    )
+
+
+async def lock_reservations(
+    unit: UnitOfWork, order_ids: Collection[int]
+) -> dict[int, Reservation]:
+    rows = await unit.sql.execute(
+        select(reservations)
+        .where(reservations.c.order_id.in_(sorted(order_ids)))
+        .order_by(reservations.c.order_id)
+        .with_for_update()
+    )
+    return {row.order_id: _reservation(row) for row in rows}
+
+
+async def insert_reservations(unit: UnitOfWork, made: Sequence[Reservation]) -> None:
+    """Insert the decisions. Raises UniqueViolation when another event of an order was first."""
+    if made:
+        await unit.insert(reservations, [_row(reservation) for reservation in made])
+
+
+async def save_reservation(unit: UnitOfWork, reservation: Reservation) -> None:
+    row = _row(reservation)
+    await unit.sql.execute(
+        update(reservations)
+        .where(reservations.c.order_id == reservation.order_id)
+        .values(state=row["state"], version=row["version"], lines=row["lines"])
+    )
+
+
+def _offered() -> Select[Any]:
+    return select(
+        products, stock.c.on_hand, stock.c.version.label("stock_version")
+    ).join_from(products, stock)
+
+
+def _both(row: Row[Any]) -> Offered:
+    product = Product(
+        row.id, row.name, row.price, row.version, row.created_at, row.updated_at
+    )
+    return product, Stock(row.id, row.on_hand, row.stock_version)
+
+
+def _by_product(values: dict[int, int]) -> Any:  # a SQL expression
+    return case(values, value=stock.c.product_id)
+
+
+def _reservation(row: Row[Any]) -> Reservation:
+    lines = {int(product_id): quantity for product_id, quantity in loads(row.lines)}
+    return Reservation(row.order_id, ReservationState(row.state), row.version, lines)
+
+
+def _row(reservation: Reservation) -> dict[str, object]:
+    return {
+        "order_id": reservation.order_id,
+        "state": reservation.state.value,
+        "version": reservation.version,
+        "lines": dumps(list(reservation.lines.items())),
+    }

@@ -1,0 +1,307 @@
+"""Generations of views: one is read, the next one may be being built, from the log's beginning.
+
+A rebuild is a second subscription, `query-consumer.g2` beside `query-consumer.g1`, and takes
+nothing away from readers. How a reader never goes back in time:
+
+1. g2 has come near the end of the log. g1 is frozen: no put lands in it any more.
+2. Whatever g1 shows was in the log by then. The log's ends are read now, after the freeze.
+3. Once g2 has come to those ends it shows all that g1 does, or newer: one compare-and-set
+   switches, and fails if the freeze has expired meanwhile.
+
+Clearing g1 at once would show empty lists to readers that still hold its number: it stays until
+the next rebuild begins. The first start, and each start of an empty view store, is the same code
+with nothing to freeze.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from system.delivery.consumer import Chain, Consumer
+from system.delivery.dead_letters import DeadLetters, Park
+from system.delivery.failures import Failure
+from system.delivery.middleware import Step, chain
+from system.delivery.middleware.dead_lettered import dead_lettered
+from system.delivery.middleware.decoded import decoded
+from system.delivery.middleware.patient import patient
+from system.delivery.middleware.projected import Projection, projected
+from system.delivery.middleware.retried import retried
+from system.delivery.middleware.split import split
+from system.delivery.middleware.traced import traced
+from system.life import Life
+from system.logs import Logger
+from system.metrics import Metrics
+from system.ports.errors import Lost, Stopping, Unavailable
+from system.ports.log import Log, Partition, Record
+from system.ports.views import Generations, ViewStore
+from system.ports.world import World
+
+NEAR_RECORDS = 1_000
+"""So many are caught up with within a second."""
+FREEZE_S = 5.0
+WATCH_S = 1.0
+WATCH_BUILDING_S = 0.05
+SWITCH_POLL_S = 0.02
+
+
+class RebuildInProgress(Exception):
+    """A generation is being built already."""
+
+
+class BuildFailed(Exception):
+    """The generation being built cannot show what the live one does."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectionParts:
+    log: Log
+    store: ViewStore
+    world: World
+    metrics: Metrics
+    logger: Logger
+    letters: DeadLetters
+    retry_delays_s: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a rebuild has come. `failure` is why the last one was given up."""
+
+    live: int | None
+    building: int | None
+    records_read: int
+    records_total: int
+    failure: str | None
+
+
+@dataclass(slots=True)
+class _Member:
+    """This process's consumer of one generation."""
+
+    life: Life
+    task: asyncio.Task[None]
+    targets: Mapping[Partition, int] = field(default_factory=dict)
+
+
+class Projecting:
+    """Keeps this process's consumers of the live generation and of the one being built."""
+
+    def __init__(
+        self, consumer: str, projections: Mapping[str, Sequence[Projection]], parts: ProjectionParts
+    ) -> None:
+        self.name = consumer
+        self._projections = projections
+        self._parts = parts
+        self._members: dict[int, _Member] = {}
+        self._failure: str | None = None
+
+    async def run(self, life: Life) -> None:
+        with suppress(Stopping):
+            while not life.stopping.is_set():
+                try:
+                    building = await self._watch_once(life)
+                except Unavailable as away:
+                    self._parts.logger.warning("generations cannot be read", error=str(away))
+                    building = False
+                await life.sleep(WATCH_BUILDING_S if building else WATCH_S)
+        await self._stop(list(self._members))
+
+    async def rebuild(self) -> int:
+        """Begin a new generation; its number. Raises RebuildInProgress, Unavailable."""
+        store = self._parts.store
+        old = await store.generations()
+        if old.building is not None:
+            raise RebuildInProgress(f"generation {old.building} is being built")
+        number = old.last + 1
+        while await self._parts.log.committed(self._group(number)):
+            number += 1  # a group of that name has read before: its offsets are not ours
+        if not await store.switch(old, Generations(old.live, number, number)):
+            raise RebuildInProgress("another process has just begun")
+        for earlier in range(1, number):
+            if earlier != old.live:
+                await store.clear(earlier)
+        self._failure = None
+        self._parts.logger.info("rebuild begun", generation=number)
+        return number
+
+    async def progress(self) -> Progress:
+        generations = await self._parts.store.generations()
+        ends = await self._parts.log.ends(self._projections)
+        read = 0
+        if generations.building is not None:
+            read = sum((await self._parts.log.committed(self._group(generations.building))).values())
+        return Progress(
+            generations.live, generations.building, read, sum(ends.values()), self._failure
+        )
+
+    async def _watch_once(self, life: Life) -> bool:
+        """Follow the generations, and bring the one being built on; whether there is one."""
+        generations = await self._parts.store.generations()
+        if generations.live is None and generations.building is None:
+            with suppress(RebuildInProgress):
+                await self.rebuild()
+            return True
+        await self._follow(generations)
+        if generations.live is not None:
+            life.ready(self.name)
+        if generations.building is None:
+            return False
+        try:
+            self._raise_if_broken(generations.building)
+            await self._switch_when_built(generations, generations.building)
+        except BuildFailed as failed:
+            await self._give_up(generations, failed)
+        return True
+
+    async def _follow(self, generations: Generations) -> None:
+        wanted = {generations.live, generations.building} - {None}
+        await self._stop([number for number in self._members if number not in wanted])
+        for number in sorted(number for number in wanted if number is not None):
+            if number not in self._members:
+                await self._start(number, generations)
+            elif number == generations.live:
+                self._raise_if_broken(number)
+
+    async def _start(self, number: int, generations: Generations) -> None:
+        life = Life()
+        park = self._parts.letters.park
+        if number == generations.building and generations.live is not None:
+            park = self._park_of_building(self._group(generations.live))
+        elif number == generations.building:
+            park = self._park_of_first
+        consumer = Consumer(
+            f"{self.name} g{number}",
+            self._group(number),
+            {topic: self._chain(topic, number, park) for topic in self._projections},
+            log=self._parts.log,
+            metrics=self._parts.metrics,
+            logger=self._parts.logger,
+        )
+        self._members[number] = _Member(
+            life,
+            asyncio.create_task(consumer.run(life)),
+            await self._parts.log.ends(self._projections),
+        )
+
+    def _chain(self, topic: str, number: int, park: Park) -> Chain:
+        parts = self._parts
+
+        def lane(life: Life) -> Step:
+            return chain(
+                [
+                    traced(self.name, parts.logger),
+                    decoded(
+                        self.name, park, life=life, world=parts.world, logger=parts.logger
+                    ),
+                    split,
+                    patient(life, parts.logger),
+                    dead_lettered(park),
+                    retried(
+                        parts.retry_delays_s,
+                        parts.store.ping,
+                        consumer=self.name,
+                        life=life,
+                        world=parts.world,
+                        metrics=parts.metrics,
+                        logger=parts.logger,
+                    ),
+                ],
+                projected(
+                    self._projections[topic],
+                    parts.store.generation(number),
+                    world=parts.world,
+                    metrics=parts.metrics,
+                ),
+            )
+
+        return lane
+
+    async def _park_of_first(self, record: Record, failure: Failure) -> None:
+        """Park, but for what an earlier run has parked: views in memory are built at each start."""
+        if not await self._parts.letters.was_parked(record):
+            await self._parts.letters.park(record, failure)
+
+    def _park_of_building(self, live_group: str) -> Park:
+        """A generation being built parks nothing: it passes over what the live one has parked.
+
+        What the live one has handled, and this one cannot, ends the build.
+        """
+
+        async def passed_over(record: Record, failure: Failure) -> None:
+            if await self._parts.letters.was_parked(record):
+                return
+            live = await self._parts.log.committed(live_group)
+            if live.get(record.partition, 0) <= record.offset:
+                raise Unavailable("the live generation has not come here yet")
+            place = f"{record.partition.topic} {record.partition.number} {record.offset}"
+            raise BuildFailed(f"{place}: {failure.text}") from failure.error
+
+        return passed_over
+
+    async def _switch_when_built(self, generations: Generations, building: int) -> None:
+        if generations.live is None:
+            if await self._has_reached(building, self._members[building].targets):
+                await self._switch(generations, building)
+            return
+        if not await self._is_near(building):
+            return
+        store = self._parts.store
+        await store.freeze(generations.live, FREEZE_S)
+        try:
+            ends = await self._parts.log.ends(self._projections)
+            async with asyncio.timeout(FREEZE_S):
+                while not await self._has_reached(building, ends):
+                    self._raise_if_broken(building)
+                    await asyncio.sleep(SWITCH_POLL_S)
+            await self._switch(generations, building)
+        except TimeoutError:
+            self._parts.logger.warning("not switched in time, to be tried again")
+        finally:
+            await store.freeze(generations.live, 0)
+
+    async def _switch(self, generations: Generations, building: int) -> None:
+        new = Generations(building, None, generations.last)
+        if await self._parts.store.switch(generations, new):
+            self._parts.logger.info("views switched", generation=building)
+
+    async def _is_near(self, number: int) -> bool:
+        ends = await self._parts.log.ends(self._projections)
+        committed = await self._parts.log.committed(self._group(number))
+        unread = sum(end - committed.get(place, 0) for place, end in ends.items())
+        return unread <= NEAR_RECORDS
+
+    async def _has_reached(self, number: int, offsets: Mapping[Partition, int]) -> bool:
+        committed = await self._parts.log.committed(self._group(number))
+        return all(committed.get(place, 0) >= offset for place, offset in offsets.items())
+
+    async def _give_up(self, generations: Generations, failed: BuildFailed) -> None:
+        self._failure = str(failed)
+        self._parts.logger.error(
+            "rebuild given up", generation=generations.building, error=self._failure
+        )
+        await self._parts.store.switch(
+            generations, Generations(generations.live, None, generations.last)
+        )
+
+    def _raise_if_broken(self, number: int) -> None:
+        task = self._members[number].task
+        if task.done() and (broken := task.exception()):
+            raise broken
+
+    async def _stop(self, numbers: Sequence[int]) -> None:
+        """End these consumers; the lanes and the group have bounds of their own."""
+        members = [self._members.pop(number) for number in numbers]
+        for member in members:
+            member.life.stopping.set()
+        results = await asyncio.gather(
+            *(member.task for member in members), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, Exception) and not isinstance(result, Lost | BuildFailed):
+                raise result
+
+    def _group(self, number: int) -> str:
+        return f"{self.name}.g{number}"

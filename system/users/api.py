@@ -1,0 +1,152 @@
+"""The HTTP API of users: load, decide, save and emit."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel
+
+from system.ports.work import UnitOfWork, Work
+from system.users import store
+from system.users.model import (
+    NoSuchUser,
+    RegisterUser,
+    UpdateUser,
+    User,
+    register,
+    remove,
+    update,
+)
+from system.users.views import VIEW
+from system.values import Id, Time, dumps
+from system.web.bodies import Body, Email, Maybe, Name, PartialBody
+from system.web.commands import Commands
+from system.web.paging import Page, PageBody, cut, page_body
+from system.web.route import Answer, Request, Route
+from system.web.tokens import token
+
+
+class NewUser(Body):
+    name: Name
+    email: Email
+
+
+class UserChanges(PartialBody):
+    name: Maybe[Name] = None
+    email: Maybe[Email] = None
+
+
+class UserResource(BaseModel):
+    id: Id
+    name: str
+    email: str
+    created_at: Time
+    updated_at: Time
+
+
+class UserPage(PageBody):
+    users: list[UserResource]
+
+
+def routes(work: Work, commands: Commands) -> list[Route]:
+    api = UserApi(work)
+    return [
+        Route(
+            "POST",
+            "/users",
+            "Register a user",
+            commands.each(api.register),
+            body=NewUser,
+            status=201,
+            answers=UserResource,
+            problems=("email-taken",),
+            idempotent_by_key=True,
+        ),
+        Route("GET", "/users", "List users", api.list, query=Page, answers=UserPage),
+        Route(
+            "GET",
+            "/users/{id}",
+            "Show a user",
+            api.show,
+            answers=UserResource,
+            problems=("not-found",),
+        ),
+        Route(
+            "PUT",
+            "/users/{id}",
+            "Change a user's name or email",
+            commands.each(api.update),
+            body=UserChanges,
+            answers=UserResource,
+            problems=("not-found", "email-taken"),
+        ),
+        Route(
+            "DELETE",
+            "/users/{id}",
+            "Remove a user to whom no order refers",
+            commands.each(api.remove),
+            status=204,
+            problems=("not-found", "still-referred"),
+        ),
+    ]
+
+
+class UserApi:
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    async def register(self, request: Request, unit: UnitOfWork) -> Answer:
+        command = RegisterUser(request.body.name, request.body.email)
+        id = await store.insert(unit, command)
+        user, event = register(id, command, unit.now)
+        unit.emit(event, because=request.cause)
+        return _answer(user, 201, {"Location": f"/users/{id}"})
+
+    async def list(self, request: Request) -> Answer:
+        limit = request.query.limit
+        async with self._work() as unit:
+            rows = await store.page(unit, after=request.query.after, limit=limit + 1)
+        users, next = cut(rows, limit, lambda user: user.id)
+        return Answer(200, page_body(VIEW, [_shown(user) for user in users], next))
+
+    async def show(self, request: Request) -> Answer:
+        async with self._work() as unit:
+            return _answer(_there(request.id, await store.find(unit, request.id)))
+
+    async def update(self, request: Request, unit: UnitOfWork) -> Answer:
+        command = UpdateUser(request.body.name, request.body.email)
+        before = _there(request.id, await store.lock(unit, request.id))
+        user, told = update(before, command, unit.now)
+        if told:
+            await store.save(unit, user)
+        for event in told:
+            unit.emit(event, because=request.cause)
+        return _answer(user)
+
+    async def remove(self, request: Request, unit: UnitOfWork) -> Answer:
+        user = _there(request.id, await store.lock(unit, request.id))
+        event = remove(user, unit.now)
+        await store.remove(unit, user.id)
+        unit.emit(event, because=request.cause)
+        return Answer(204, headers=token(VIEW, user.id, self=event.version))
+
+
+def _there(id: int, user: User | None) -> User:
+    if user is None:
+        raise NoSuchUser(f"there is no user {id}")
+    return user
+
+
+def _answer(user: User, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
+    versions = token(VIEW, user.id, self=user.version)
+    return Answer(status, dumps(_shown(user)), {**(headers or {}), **versions})
+
+
+def _shown(user: User) -> dict[str, int | str | datetime]:
+    return {
+        "id": user.id,
+        "name": user.name,
+        "email": user.email,
+        "created_at": user.created_at,
+        "updated_at": user.updated_at,
+    }

@@ -1,0 +1,91 @@
+"""A user's state, the commands that change it, and the pure decisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from system import events
+from system.events import UserCreated, UserDeleted, UserUpdated
+from system.ports.errors import BrokenFact
+from system.ports.world import Now
+
+
+class NoSuchUser(BrokenFact):
+    """There is no user with this id."""
+
+    problem = "not-found"
+
+
+class EmailTaken(BrokenFact):
+    """Another user has this email address."""
+
+    problem = "email-taken"
+
+
+class UserHasOrders(BrokenFact):
+    """Orders refer to this user."""
+
+    problem = "still-referred"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    id: int
+    name: str
+    email: str
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterUser:
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateUser:
+    """What is None stays as it is."""
+
+    name: str | None = None
+    email: str | None = None
+
+
+def register(id: int, command: RegisterUser, now: Now) -> tuple[User, UserCreated]:
+    user = User(id, command.name, command.email, 1, now.at, now.at)
+    return user, UserCreated(
+        event_id=now.new_id(), occurred_at=now.at, user=_told(user), version=user.version
+    )
+
+
+def update(user: User, command: UpdateUser, now: Now) -> tuple[User, tuple[UserUpdated, ...]]:
+    changed = replace(
+        user,
+        name=user.name if command.name is None else command.name,
+        email=user.email if command.email is None else command.email,
+    )
+    if changed == user:
+        return user, ()
+    changed = replace(changed, version=user.version + 1, updated_at=now.at)
+    updated = UserUpdated(
+        event_id=now.new_id(), occurred_at=now.at, user=_told(changed), version=changed.version
+    )
+    return changed, (updated,)
+
+
+def remove(user: User, now: Now) -> UserDeleted:
+    return UserDeleted(
+        event_id=now.new_id(), occurred_at=now.at, user_id=user.id, version=user.version + 1
+    )
+
+
+def _told(user: User) -> events.User:
+    return events.User(
+        id=user.id,
+        name=user.name,
+        email=user.email,
+        created_at=user.created_at,
+        updated_at=user.updated_at,
+    )

@@ -1,0 +1,82 @@
+"""The users' table. No decision is made here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Column, Integer, Row, String, Table, delete, select, update
+
+from system.columns import TABLE_OPTIONS, Id, Timestamp, metadata
+from system.ports.errors import ReferenceViolation, UniqueViolation
+from system.ports.work import UnitOfWork
+from system.users.model import EmailTaken, RegisterUser, User, UserHasOrders
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("name", String(255), nullable=False),
+    Column("email", String(254), nullable=False, unique=True),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("updated_at", Timestamp, nullable=False),
+    **TABLE_OPTIONS,
+)
+
+
+async def insert(unit: UnitOfWork, command: RegisterUser) -> int:
+    row = {
+        "name": command.name,
+        "email": command.email,
+        "version": 1,
+        "created_at": unit.now.at,
+        "updated_at": unit.now.at,
+    }
+    try:
+        (id,) = await unit.insert(users, [row])
+    except UniqueViolation:
+        raise EmailTaken(f"{command.email} is another user's email address") from None
+    return id
+
+
+async def find(unit: UnitOfWork, id: int) -> User | None:
+    row = (await unit.sql.execute(select(users).where(users.c.id == id))).one_or_none()
+    return row and _user(row)
+
+
+async def lock(unit: UnitOfWork, id: int) -> User | None:
+    statement = select(users).where(users.c.id == id).with_for_update()
+    row = (await unit.sql.execute(statement)).one_or_none()
+    return row and _user(row)
+
+
+async def page(unit: UnitOfWork, *, after: int, limit: int) -> list[User]:
+    statement = select(users).where(users.c.id > after).order_by(users.c.id).limit(limit)
+    return [_user(row) for row in await unit.sql.execute(statement)]
+
+
+async def save(unit: UnitOfWork, user: User) -> None:
+    try:
+        await unit.sql.execute(
+            update(users)
+            .where(users.c.id == user.id)
+            .values(
+                name=user.name,
+                email=user.email,
+                version=user.version,
+                updated_at=user.updated_at,
+            )
+        )
+    except UniqueViolation:
+        raise EmailTaken(f"{user.email} is another user's email address") from None
+
+
+async def remove(unit: UnitOfWork, id: int) -> None:
+    try:
+        await unit.sql.execute(delete(users).where(users.c.id == id))
+    except ReferenceViolation:
+        raise UserHasOrders(f"orders refer to user {id}") from None
+
+
+def _user(row: Row[Any]) -> User:
+    return User(**row._mapping)

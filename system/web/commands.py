@@ -1,0 +1,270 @@
+"""Commands: requests that change something, each wholly done or not at all.
+
+`each` gives every request a transaction of its own. `shared` lets requests that wait while a
+transaction is in flight share the next one: on the hot path one commit then serves a hundred
+orders, with the same durability. Both are the same protocol, for one member or for many:
+
+1. Look up the answers that the members' Idempotency-Keys have already.
+2. Claim the other keys, and leave a mark. 3. Act. 4. Keep the answers. 5. COMMIT.
+
+- Refused in 3: a member alone rolls back; among neighbours it has changed nothing, and its key
+  is let go.
+- Failed before COMMIT was sent: the members are halved, so that none harms its neighbours.
+- COMMIT's answer lost: trying again would double a hundred orders. The mark decides, looked up
+  by an insert that waits for a ghost of the first transaction: there, or not there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from system.ports.errors import (
+    BrokenFact,
+    Conflict,
+    LockWaitTimeout,
+    OutcomeUnknown,
+    Unavailable,
+    UniqueViolation,
+)
+from system.ports.work import UnitOfWork, Work
+from system.ports.world import World
+from system.web import idempotency
+from system.web.problems import Refused
+from system.web.route import Answer, Request
+
+MEMBERS_MAX = 100
+QUEUE_MAX = 1_000
+CONFLICTS_MAX = 20
+JITTER_S = (0.001, 0.050)
+PATIENCE_S = 4.0
+"""No attempt starts later than this; the bound of a transaction comes on top."""
+
+Outcome = Answer | Exception
+Act = Callable[[Request, UnitOfWork], Awaitable[Answer]]
+ActOnAll = Callable[[Sequence[Request], UnitOfWork], Awaitable[Sequence[Answer | BrokenFact]]]
+Run = Callable[[Request], Awaitable[Answer]]
+
+
+class Commands:
+    """Runs an API's commands on the write model."""
+
+    def __init__(self, work: Work, world: World) -> None:
+        self._work = work
+        self._world = world
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    def each(self, act: Act, *) -> Run:
+        """One transaction per request."""
+
+        async def act_on_one(requests: Sequence[Request], unit: UnitOfWork) -> Sequence[Answer]:
+            return [await act(requests[0], unit)]
+
+        async def run(request: Request) -> Answer:
+            # a task of its own: a client that leaves, or a deadline, must not cut a COMMIT off
+            (outcome,) = await asyncio.shield(
+                self._task(self._settle([request], act_on_one, _now() + PATIENCE_S))
+            )
+            return _given(outcome)
+
+        return run
+
+    def shared(self, act: ActOnAll, *) -> Run:
+        """Requests that wait while a transaction is in flight share the next one."""
+        queue: deque[_Waiting] = deque()
+        flushing: asyncio.Task[None] | None = None
+
+        async def flush() -> None:
+            while members := _next_members(queue):
+                outcomes = await self._settle(
+                    [member.request for member in members],
+                    act,
+                    min(member.deadline for member in members),
+                )
+                for member, outcome in zip(members, outcomes, strict=True):
+                    if not member.outcome.done():
+                        member.outcome.set_result(outcome)
+
+        async def run(request: Request) -> Answer:
+            nonlocal flushing
+            if len(queue) >= QUEUE_MAX:
+                raise Refused("overloaded")
+            member = _Waiting(request, _now() + PATIENCE_S, asyncio.Future())
+            queue.append(member)
+            if flushing is None or flushing.done():
+                flushing = self._task(flush())
+            return _given(await asyncio.shield(member.outcome))
+
+        return run
+
+    def _task(self, work: Awaitable[object]) -> asyncio.Task[object]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _settle(
+        self, requests: Sequence[Request], act: ActOnAll, deadline: float
+    ) -> list[Outcome]:
+        """One outcome per request; raises nothing."""
+        try:
+            return await self._transact(requests, act, deadline)
+        except (Unavailable, Refused) as error:
+            return [error] * len(requests)
+        except Exception as error:
+            if len(requests) == 1:
+                return [error]
+        middle = len(requests) // 2
+        first = await self._settle(requests[:middle], act, deadline)
+        return first + await self._settle(requests[middle:], act, deadline)
+
+    async def _transact(
+        self, requests: Sequence[Request], act: ActOnAll, deadline: float
+    ) -> list[Outcome]:
+        conflicts = 0
+        while True:
+            mark = idempotency.mark_id(self._world.new_id())
+            attempt = _Attempt(mark, requests)
+            try:
+                async with self._work() as unit:
+                    await attempt.run(act, unit)
+                return attempt.outcomes
+            except OutcomeUnknown:
+                if await self._is_done(mark, deadline):
+                    return attempt.outcomes
+            except Conflict:
+                conflicts += 1
+                if conflicts > CONFLICTS_MAX or _now() > deadline:
+                    raise Refused("unavailable", "Others change the same thing.") from None
+                await asyncio.sleep(self._world.random.uniform(*JITTER_S))
+            if _now() > deadline:
+                raise Refused("unavailable")
+
+    async def _is_done(self, mark: str, deadline: float) -> bool:
+        """Whether the transaction that left this mark was committed. Raises OutcomeUnknown."""
+        pause_s = 0.05
+        while True:
+            try:
+                async with self._work() as unit:
+                    await idempotency.claim(unit, mark, {})
+                    raise _Absent
+            except UniqueViolation:
+                return True
+            except _Absent:
+                return False
+            except (Conflict, Unavailable):
+                if _now() > deadline:
+                    raise OutcomeUnknown("whether the command was done is not known") from None
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, 0.5)
+
+
+class _Absent(Exception):
+    """The mark was not there; leaving the transaction by this rolls its insert back."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A request in the queue."""
+
+    request: Request
+    deadline: float
+    outcome: asyncio.Future[Outcome]
+
+
+class _Attempt:
+    """One attempt to run commands in one transaction, and what came of each."""
+
+    def __init__(self, mark: str, requests: Sequence[Request]) -> None:
+        self._mark = mark
+        self._requests = requests
+        self._keys = [idempotency.key_id(request) for request in requests]
+        self._outcomes: list[Outcome | None] = [None] * len(requests)
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        return [outcome for outcome in self._outcomes if outcome is not None]
+
+    async def run(self, act: ActOnAll, unit: UnitOfWork) -> None:
+        await self._repeat_answers(unit)
+        fresh = [number for number, outcome in enumerate(self._outcomes) if outcome is None]
+        if not fresh:
+            return
+        await self._claim(unit, fresh)
+        results = await act([self._requests[number] for number in fresh], unit)
+        for number, result in zip(fresh, results, strict=True):
+            self._outcomes[number] = result
+        await self._keep(unit, fresh)
+
+    async def _repeat_answers(self, unit: UnitOfWork) -> None:
+        stored = await idempotency.answers(unit, [key for key in self._keys if key is not None])
+        for number, key in enumerate(self._keys):
+            if key is None or key not in stored:
+                continue
+            same = stored[key].body_hash == idempotency.body_hash(self._requests[number])
+            self._outcomes[number] = stored[key].answer if same else Refused("key-reused")
+
+    async def _claim(self, unit: UnitOfWork, fresh: Sequence[int]) -> None:
+        keys = {
+            key: idempotency.body_hash(self._requests[number])
+            for number in fresh
+            if (key := self._keys[number]) is not None
+        }
+        try:
+            await idempotency.claim(unit, self._mark, keys)
+        except LockWaitTimeout:
+            if len(self._requests) == 1 and keys:
+                raise Refused("request-in-progress") from None
+            raise
+
+    async def _keep(self, unit: UnitOfWork, fresh: Sequence[int]) -> None:
+        answered, refused = {}, []
+        for number in fresh:
+            outcome, key = self._outcomes[number], self._keys[number]
+            if key is None:
+                continue
+            if isinstance(outcome, Answer):
+                answered[key] = outcome
+            else:
+                refused.append(key)
+        await idempotency.keep(unit, answered)
+        await idempotency.let_go(unit, refused)
+
+
+def _next_members(queue: deque[_Waiting]) -> list[_Waiting]:
+    """Take the requests of the next transaction, each Idempotency-Key at most once.
+
+    Those past their deadline are answered here: certainly not done.
+    """
+    members: list[_Waiting] = []
+    keys: set[str] = set()
+    later: list[_Waiting] = []
+    while queue and len(members) < MEMBERS_MAX:
+        member = queue.popleft()
+        key = idempotency.key_id(member.request)
+        if member.outcome.done():
+            continue
+        if member.deadline < _now():
+            member.outcome.set_result(Refused("unavailable"))
+        elif key in keys:
+            later.append(member)
+        else:
+            members.append(member)
+            if key is not None:
+                keys.add(key)
+    queue.extendleft(reversed(later))
+    return members
+
+
+def _given(outcome: Outcome) -> Answer:
+    if isinstance(outcome, Answer):
+        return outcome
+    if isinstance(outcome, BrokenFact):
+        raise Refused(outcome.problem, str(outcome)) from outcome
+    raise outcome
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

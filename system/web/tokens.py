@@ -1,0 +1,54 @@
+"""Consistency tokens: what a write made, for a reader to wait for.
+
+`products/7.self@4,products/7.stock@9` asks for document 7 of the view `products` with its part
+`self` at version 4 or later, and its part `stock` at 9 or later. Tokens of several writes may be
+joined by commas.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from system.values import ID_MAX
+from system.web.problems import Refused
+
+HEADER = "Consistency-Token"
+TERMS_MAX = 100
+
+_TERM = re.compile(r"([a-z]+)/([1-9][0-9]{0,18})\.([a-z]+)@([1-9][0-9]{0,18})")
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One part of one document, at this version or later."""
+
+    view: str
+    key: int
+    part: str
+    version: int
+
+
+def token(view: str, key: int, **versions: int) -> dict[str, str]:
+    """The header of a write: the versions that it left in each part of its document."""
+    terms = [f"{view}/{key}.{part}@{version}" for part, version in versions.items()]
+    return {HEADER: ",".join(terms)}
+
+
+def terms(text: str, known: Mapping[str, Collection[str]]) -> Sequence[Term]:
+    """Read a token; `known` has the parts of each view. Raises Refused(malformed-token)."""
+    found = [_term(term.strip(), known) for term in text.split(",")]
+    if len(found) > TERMS_MAX:
+        raise Refused("malformed-token", f"A token has at most {TERMS_MAX} terms.")
+    return found
+
+
+def _term(text: str, known: Mapping[str, Collection[str]]) -> Term:
+    match = _TERM.fullmatch(text)
+    if match is None:
+        raise Refused("malformed-token")
+    view, key, part, version = match[1], int(match[2]), match[3], int(match[4])
+    if part not in known.get(view, ()) or key > ID_MAX or version > ID_MAX:
+        raise Refused("malformed-token")
+    return Term(view, key, part, version)
