@@ -372,7 +372,7 @@ def load_settings(env_file: Path | None = Path(".env")) -> Settings:
     try:
         # the parameter is made by pydantic-settings and known to no type checker
         found: Callable[..., Settings] = _Environment
-        return found(_env_file=env_file)
+        return Settings(**dict(found(_env_file=env_file)))
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         raise BadSettings("\n".join(_lines(details))) from None  # the chain would show the values

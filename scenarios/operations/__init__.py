@@ -1,0 +1,1 @@
+"""What whoever runs the system sees of it: settings, logs, traces, commands."""
