@@ -16,9 +16,13 @@ class Life:
         self.stopping = asyncio.Event()
         self.waited_for = set(waited_for)
         """Names of the services that are not ready yet."""
+        self.all_ready = asyncio.Event()
+        """Set once every service was ready at the same time."""
 
     def ready(self, name: str) -> None:
         self.waited_for.discard(name)
+        if not self.waited_for:
+            self.all_ready.set()
 
     def unready(self, name: str) -> None:
         self.waited_for.add(name)

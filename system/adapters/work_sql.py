@@ -18,7 +18,7 @@ from sqlalchemy import exc as sqlalchemy_errors
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from sqlalchemy.sql import Select
 
 from system.columns import metadata
@@ -141,6 +141,10 @@ class SqlWork:
                 await connection.invalidate()
         except (TimeoutError, errors.Unavailable, sqlalchemy_errors.SQLAlchemyError) as error:
             log.warning("a connection could not be closed in time: %s", error)
+
+    def connections_in_use(self) -> int:
+        pool = self.engine.sync_engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     async def probe(self) -> None:
         """Ask for a sign of life on a fresh connection. Raises Unavailable."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from system.events import OrderItem, OrderStatus, ReservationState
+from system.events import OrderStatus
 from system.orders import store
 from system.orders.model import (
     Draft,
@@ -22,13 +22,13 @@ from system.orders.model import (
     remove,
     set_status,
 )
-from system.orders.views import VIEW
+from system.orders.views import VIEW, OrderResource, OrdersPage
 from system.ports.errors import BrokenFact
 from system.ports.work import UnitOfWork, Work
-from system.values import WHOLE, Id, Money, Price, Time, dumps
-from system.web.bodies import Body, IdParameter, Maybe, PartialBody, PaymentMethod, Reason
+from system.values import WHOLE, Id, Price, dumps
+from system.web.bodies import Body, Maybe, PartialBody, PaymentMethod, Reason
 from system.web.commands import Commands
-from system.web.paging import Page, PageBody, cut, page_body
+from system.web.paging import PageBody, cut, page_body
 from system.web.route import Answer, Request, Route
 from system.web.tokens import token
 
@@ -60,30 +60,8 @@ class Cancellation(Body):
     reason: Maybe[Reason] = None
 
 
-class OrderResource(BaseModel):
-    id: Id
-    user_id: Id
-    status: OrderStatus
-    paid: bool
-    reservation: ReservationState
-    items: list[OrderItem]
-    total_amount: Money
-    payment_method: str | None
-    cancel_reason: str | None
-    refund_due: bool
-    created_at: Time
-    updated_at: Time
-
-
 class OrderPage(PageBody):
     orders: list[OrderResource]
-
-
-class OrdersPage(Page):
-    """The parameters of a list of orders."""
-
-    status: Maybe[OrderStatus] = None
-    user_id: Maybe[IdParameter] = None
 
 
 def routes(work: Work, commands: Commands) -> list[Route]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from system.events import Envelope, StockMoved, StockRejected
-from system.orders import store
-from system.orders.model import cancel_for_stock, note
+from system.orders import model, store
 from system.ports.work import UnitOfWork
 
 
@@ -17,15 +16,13 @@ async def note_reservation(batch: Sequence[Envelope[StockMoved]], unit: UnitOfWo
     for envelope in batch:
         event = envelope.event
         if event.order_id in orders:
-            orders[event.order_id] = note(
+            orders[event.order_id] = model.note(
                 orders[event.order_id], event.reservation, event.reservation_version
             )
     await store.save(unit, [order for id, order in orders.items() if order != before[id]])
 
 
-async def cancel_for_want_of_stock(
-    batch: Sequence[Envelope[StockRejected]], unit: UnitOfWork
-) -> None:
+async def cancel_for_stock(batch: Sequence[Envelope[StockRejected]], unit: UnitOfWork) -> None:
     """Cancel each order that gets no stock, paid or not; one that is gone needs nothing."""
     before = await store.lock(unit, {envelope.event.order_id for envelope in batch})
     orders = dict(before)
@@ -33,8 +30,8 @@ async def cancel_for_want_of_stock(
         event = envelope.event
         if event.order_id not in orders:
             continue
-        order = note(orders[event.order_id], event.reservation, event.reservation_version)
-        orders[event.order_id], told = cancel_for_stock(order, event.reason, unit.now)
+        order = model.note(orders[event.order_id], event.reservation, event.reservation_version)
+        orders[event.order_id], told = model.cancel_for_stock(order, event.reason, unit.now)
         for canceled in told:
             unit.emit(canceled, because=envelope.consequence)
     await store.save(unit, [order for id, order in orders.items() if order != before[id]])

@@ -2,13 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
 
 from system import events
-from system.events import OrderCreated, OrderDeleted, OrderEvent, StockMoved, StockRejected
-from system.ports.views import Put
+from system.events import (
+    OrderCreated,
+    OrderDeleted,
+    OrderEvent,
+    OrderItem,
+    OrderStatus,
+    ReservationState,
+    StockMoved,
+    StockRejected,
+)
+from system.ports.views import Document, Put, Related, View
+from system.values import Id, Money, Time
+from system.web.bodies import IdParameter, Maybe
+from system.web.paging import Page
 
 VIEW = "orders"
+
+
+class OrderResource(BaseModel):
+    """An order, as both sides show it."""
+
+    id: Id
+    user_id: Id
+    status: OrderStatus
+    paid: bool
+    reservation: ReservationState
+    items: list[OrderItem]
+    total_amount: Money
+    payment_method: str | None
+    cancel_reason: str | None
+    refund_due: bool
+    created_at: Time
+    updated_at: Time
+
+
+class NamedItem(OrderItem):
+    product_name: str
+
+
+class NamedOrder(OrderResource):
+    """An order with the names of its user and products, as only the query side shows it."""
+
+    user_name: str
+    items: list[NamedItem]  # type: ignore[assignment]  # a narrower item, in a model only read
+
+
+class OrdersPage(Page):
+    """The parameters of a list of orders."""
+
+    status: Maybe[OrderStatus] = None
+    user_id: Maybe[IdParameter] = None
 
 
 def order(event: OrderEvent) -> Iterable[Put]:
@@ -56,3 +106,52 @@ def _fields(order: events.Order) -> dict[str, object]:
         "created_at": order.created_at,
         "updated_at": order.updated_at,
     }
+
+
+def refers_to(document: Document) -> Mapping[str, Collection[int]]:
+    order = document.parts["self"] or {}
+    return {
+        "users": [order["user_id"]],
+        "products": [item["product_id"] for item in order["items"]],
+    }
+
+
+def show(document: Document, related: Related) -> Mapping[str, Any]:  # values of several types
+    """The order with names: those it was placed with, or newer ones where the views know them."""
+    order, names = document.parts["self"] or {}, document.parts["names"] or {}
+    reservation = document.parts.get("reservation") or {"reservation": "pending"}
+    user = related["users"].get(order["user_id"])
+    return {
+        "id": document.key,
+        **order,
+        "reservation": reservation["reservation"],
+        "user_name": _newest(names["user"], user),
+        "items": [
+            {
+                **item,
+                "product_name": _newest(
+                    names["products"][str(item["product_id"])],
+                    related["products"].get(item["product_id"]),
+                ),
+            }
+            for item in order["items"]
+        ],
+    }
+
+
+def _newest(known: Mapping[str, Any], document: Document | None) -> Any:  # a stored name
+    if document is None or not document.has(["self"]):
+        return known["name"]
+    newer = document.versions["self"] > known["version"]
+    return (document.parts["self"] or {})["name"] if newer else known["name"]
+
+
+ORDERS = View(
+    VIEW,
+    parts=("self", "names", "reservation"),
+    required=("self", "names"),
+    show=show,
+    resource=NamedOrder,
+    filters=OrdersPage,
+    refers_to=refers_to,
+)

@@ -6,9 +6,11 @@ the same puts in any order, any number of times, gives the same document.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from pydantic import BaseModel
 
 Fields = Mapping[str, Any]  # JSON values, Decimal and datetime; known only to the view that shows them
 
@@ -94,3 +96,24 @@ class ViewStore(Protocol):
     async def ping(self) -> None:
         """A sign of life. Raises Unavailable."""
         ...
+
+
+Related = Mapping[str, Mapping[int, Document]]
+"""Per view, the documents that another document refers to."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How the query side shows the documents of one view."""
+
+    name: str
+    parts: Collection[str]
+    required: Collection[str]
+    """Without all of these a document is not visible yet; with `self` gone it is not any more."""
+    show: Callable[[Document, Related], Mapping[str, Any]]
+    """The resource: JSON values, Decimal and datetime."""
+    resource: type[BaseModel]
+    filters: type[BaseModel]
+    """The list's parameters; each but `limit` and `after` names a field of `self`."""
+    refers_to: Callable[[Document], Mapping[str, Collection[int]]] = lambda _: {}
+    """Per view, the keys of what `show` wants to look up."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from system.ports.work import UnitOfWork, Work
 from system.products import store
@@ -18,8 +18,8 @@ from system.products.model import (
     remove,
     update,
 )
-from system.products.views import VIEW
-from system.values import WHOLE, Id, Price, Time, dumps
+from system.products.views import VIEW, ProductResource
+from system.values import WHOLE, Price, dumps
 from system.web.bodies import Body, Maybe, Name, PartialBody
 from system.web.commands import Commands
 from system.web.paging import Page, PageBody, cut, page_body
@@ -40,15 +40,6 @@ class ProductChanges(PartialBody):
     name: Maybe[Name] = None
     price: Maybe[Price] = None
     stock: Maybe[Units] = None
-
-
-class ProductResource(BaseModel):
-    id: Id
-    name: str
-    price: Price
-    stock: int
-    created_at: Time
-    updated_at: Time
 
 
 class ProductPage(PageBody):

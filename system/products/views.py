@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
 
 from system.events import ProductDeleted, ProductEvent, StockMoved
-from system.ports.views import Put
+from system.ports.views import Document, Put, Related, View
+from system.values import Id, Price, Time
+from system.web.paging import Page
 
 VIEW = "products"
+
+
+class ProductResource(BaseModel):
+    """A product, as both sides show it; `stock` is what may still be sold."""
+
+    id: Id
+    name: str
+    price: Price
+    stock: int
+    created_at: Time
+    updated_at: Time
 
 
 def product(event: ProductEvent) -> Iterable[Put]:
@@ -29,3 +45,25 @@ def product_gone(event: ProductDeleted) -> Iterable[Put]:
 
 def stock(event: StockMoved) -> Iterable[Put]:
     yield Put(VIEW, event.product_id, "stock", event.stock_version, {"stock": event.stock})
+
+
+def show(document: Document, _: Related) -> Mapping[str, Any]:  # values of several types
+    product, stock = document.parts["self"] or {}, document.parts["stock"] or {}
+    return {
+        "id": document.key,
+        "name": product["name"],
+        "price": product["price"],
+        "stock": stock["stock"],
+        "created_at": product["created_at"],
+        "updated_at": product["updated_at"],
+    }
+
+
+PRODUCTS = View(
+    VIEW,
+    parts=("self", "stock"),
+    required=("self", "stock"),
+    show=show,
+    resource=ProductResource,
+    filters=Page,
+)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel
-
 from system.ports.work import UnitOfWork, Work
 from system.users import store
 from system.users.model import (
@@ -17,8 +15,8 @@ from system.users.model import (
     remove,
     update,
 )
-from system.users.views import VIEW
-from system.values import Id, Time, dumps
+from system.users.views import VIEW, UserResource
+from system.values import dumps
 from system.web.bodies import Body, Email, Maybe, Name, PartialBody
 from system.web.commands import Commands
 from system.web.paging import Page, PageBody, cut, page_body
@@ -34,14 +32,6 @@ class NewUser(Body):
 class UserChanges(PartialBody):
     name: Maybe[Name] = None
     email: Maybe[Email] = None
-
-
-class UserResource(BaseModel):
-    id: Id
-    name: str
-    email: str
-    created_at: Time
-    updated_at: Time
 
 
 class UserPage(PageBody):

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
 
 from system.events import UserDeleted, UserEvent
-from system.ports.views import Put
+from system.ports.views import Document, Put, Related, View
+from system.values import Id, Time
+from system.web.paging import Page
 
 VIEW = "users"
+
+
+class UserResource(BaseModel):
+    """A user, as both sides show it."""
+
+    id: Id
+    name: str
+    email: str
+    created_at: Time
+    updated_at: Time
 
 
 def user(event: UserEvent) -> Iterable[Put]:
@@ -23,3 +38,12 @@ def user(event: UserEvent) -> Iterable[Put]:
 
 def user_gone(event: UserDeleted) -> Iterable[Put]:
     yield Put(VIEW, event.user_id, "self", event.version, None)
+
+
+def show(document: Document, _: Related) -> Mapping[str, Any]:  # values of several types
+    return {"id": document.key, **(document.parts["self"] or {})}
+
+
+USERS = View(
+    VIEW, parts=("self",), required=("self",), show=show, resource=UserResource, filters=Page
+)

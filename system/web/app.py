@@ -151,6 +151,7 @@ class _Api:
         return handle
 
     async def _asked(self, route: Route, request: web.Request, deadline: float) -> Request:
+        number = path_id(request)  # first: what is wrong with a request for nothing is no matter
         key = idempotency_key(request) if route.idempotent_by_key else None
         query = parse_query(route.query, list(request.query.items()))
         raw = b""
@@ -163,7 +164,7 @@ class _Api:
         tokens = request.headers.getall(CONSISTENCY_TOKEN, ())
         return Request(
             cause=request[_CAUSE],
-            id=path_id(request),
+            id=number,
             body=parse_body(route.body, raw) if route.body else None,
             query=query,
             path=request.rel_url.raw_path,

@@ -221,6 +221,8 @@ _REASONS = {
     "extra_forbidden": UNKNOWN,
     "missing": "is required",
     "model_type": "must be a JSON object",
+    "too_short": "must have at least {min_length}",
+    "too_long": "must have at most {max_length}",
 }
 """In place of pydantic's words, where those name our classes or speak of inputs."""
 
@@ -229,14 +231,17 @@ def _validated(model: type[M], document: object, root: str) -> M:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_context=False, include_input=False)
+        details = error.errors(include_url=False, include_input=False)
         raise Refused("invalid", errors=list(_faults(details, root))) from None
 
 
 def _faults(details: Sequence[ErrorDetails], root: str) -> Iterator[Fault]:
+    insides = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
     for detail in details[:FAULTS_MAX]:
-        reason = _REASONS.get(detail["type"]) or detail["msg"]
-        yield Fault(_place([root, *detail["loc"]]), reason)
+        if detail["type"] == "too_short" and detail["loc"] in insides:
+            continue  # pydantic counts only the items that are right
+        reason = _REASONS.get(detail["type"], "").format_map(detail.get("ctx", {}))
+        yield Fault(_place([root, *detail["loc"]]), reason or detail["msg"])
 
 
 def _place(steps: Iterable[str | int]) -> str:

@@ -56,7 +56,7 @@ class Commands:
         self._world = world
         self._tasks: set[asyncio.Task[object]] = set()
 
-    def each(self, act: Act, *) -> Run:
+    def each(self, act: Act) -> Run:
         """One transaction per request."""
 
         async def act_on_one(requests: Sequence[Request], unit: UnitOfWork) -> Sequence[Answer]:
@@ -71,7 +71,7 @@ class Commands:
 
         return run
 
-    def shared(self, act: ActOnAll, *) -> Run:
+    def shared(self, act: ActOnAll) -> Run:
         """Requests that wait while a transaction is in flight share the next one."""
         queue: deque[_Waiting] = deque()
         flushing: asyncio.Task[None] | None = None

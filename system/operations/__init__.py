@@ -1,0 +1,1 @@
+"""Operating the system: dead letters and rebuilds, asked of the running consumers."""

@@ -1,0 +1,97 @@
+"""The query API: the read routes, one pair for every view, joined at read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, create_model
+
+from system.ports.views import Document, Fields, View, Views, ViewStore
+from system.query.freshness import Freshness
+from system.values import dumps
+from system.web.paging import PageBody, cut, page_body
+from system.web.problems import Refused
+from system.web.route import Answer, Request, Route
+
+
+def routes(store: ViewStore, views: Sequence[View]) -> list[Route]:
+    freshness = Freshness(store, views)
+    return [route for view in views for route in ViewApi(view, freshness).routes()]
+
+
+class ViewApi:
+    """The two read routes of one view."""
+
+    def __init__(self, view: View, freshness: Freshness) -> None:
+        self._view = view
+        self._freshness = freshness
+
+    def routes(self) -> list[Route]:
+        name = self._view.name
+        problems = ("malformed-token", "view-behind", "not-ready")
+        return [
+            Route(
+                "GET",
+                f"/{name}",
+                f"List {name}",
+                self.list,
+                query=self._view.filters,
+                answers=_page_model(self._view),
+                problems=problems,
+                read_your_writes=True,
+            ),
+            Route(
+                "GET",
+                f"/{name}/{{id}}",
+                f"Show one of the {name}",
+                self.show,
+                answers=self._view.resource,
+                problems=("not-found", *problems),
+                read_your_writes=True,
+            ),
+        ]
+
+    async def list(self, request: Request) -> Answer:
+        views = await self._freshness.views_for(request.consistency_token)
+        limit = request.query.limit
+        documents = await views.page(
+            self._view.name,
+            after=request.query.after,
+            limit=limit + 1,
+            having=self._view.required,
+            where=_where(request.query),
+        )
+        shown, next = cut(documents, limit, lambda document: document.key)
+        return Answer(200, page_body(self._view.name, await self._join(views, shown), next))
+
+    async def show(self, request: Request) -> Answer:
+        views = await self._freshness.views_for(request.consistency_token)
+        document = (await views.get(self._view.name, [request.id])).get(request.id)
+        if document is None or not document.has(self._view.required):
+            raise Refused("not-found")
+        (shown,) = await self._join(views, [document])
+        return Answer(200, dumps(shown))
+
+    async def _join(
+        self, views: Views, documents: Sequence[Document]
+    ) -> list[Mapping[str, Any]]:
+        """Show documents with what they refer to: one look-up per view, however many there are."""
+        wanted: dict[str, set[int]] = {}
+        for document in documents:
+            for view, keys in self._view.refers_to(document).items():
+                wanted.setdefault(view, set()).update(keys)
+        related = {view: await views.get(view, keys) for view, keys in sorted(wanted.items())}
+        return [self._view.show(document, related) for document in documents]
+
+
+def _where(query: BaseModel) -> Fields:
+    """A list's filters, as the fields of `self` that they must equal."""
+    filters = query.model_dump(mode="json", exclude={"limit", "after"}, exclude_none=True)
+    return {f"self.{name}": value for name, value in filters.items()}
+
+
+def _page_model(view: View) -> type[BaseModel]:
+    """The body of a page of this view, for the OpenAPI document."""
+    items: Any = (list[view.resource], ...)  # type: ignore[name-defined]  # a type made at run time
+    return create_model(f"{view.resource.__name__}Page", __base__=PageBody, **{view.name: items})
