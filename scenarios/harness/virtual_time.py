@@ -50,6 +50,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.Future[T]:
         raise NotInVirtualTime(f"a thread is wanted for {func!r}")
 
+    def hold_up(self, seconds: float) -> None:
+        """Let time pass in which nothing runs, as when a callback blocks or the machine sleeps."""
+        self._selector_of_time.now += seconds
+
     def _waiting_tasks(self) -> list[str]:
         return [f"{task.get_name()} at {_place(task)}" for task in sorted_tasks(self)]
 
