@@ -120,23 +120,19 @@ def show(document: Document, related: Related) -> Mapping[str, Any]:  # values o
     """The order with names: those it was placed with, or newer ones where the views know them."""
     order, names = document.parts["self"] or {}, document.parts["names"] or {}
     reservation = document.parts.get("reservation") or {"reservation": "pending"}
-    user = related["users"].get(order["user_id"])
-    return {
-        "id": document.key,
-        **order,
-        "reservation": reservation["reservation"],
-        "user_name": _newest(names["user"], user),
-        "items": [
-            {
-                **item,
-                "product_name": _newest(
-                    names["products"][str(item["product_id"])],
-                    related["products"].get(item["product_id"]),
-                ),
-            }
-            for item in order["items"]
-        ],
-    }
+    items = [
+        {
+            **item,
+            "product_name": _newest(
+                names["products"][str(item["product_id"])],
+                related["products"].get(item["product_id"]),
+            ),
+        }
+        for item in order["items"]
+    ]
+    shown = {"id": document.key, **order, **reservation, "items": items}
+    shown["user_name"] = _newest(names["user"], related["users"].get(order["user_id"]))
+    return {name: shown[name] for name in NamedOrder.model_fields}
 
 
 def _newest(known: Mapping[str, Any], document: Document | None) -> Any:  # a stored name

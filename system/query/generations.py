@@ -96,6 +96,7 @@ class Projecting:
         self._projections = projections
         self._parts = parts
         self._members: dict[int, _Member] = {}
+        self._live: int | None = None
         self._failure: str | None = None
 
     async def run(self, life: Life) -> None:
@@ -145,6 +146,7 @@ class Projecting:
                 await self.rebuild()
             return True
         await self._follow(generations)
+        self._live = generations.live
         if generations.live is not None:
             life.ready(self.name)
         if generations.building is None:
@@ -212,6 +214,7 @@ class Projecting:
                 projected(
                     self._projections[topic],
                     parts.store.generation(number),
+                    is_read=lambda: self._live == number,
                     world=parts.world,
                     metrics=parts.metrics,
                 ),

@@ -125,7 +125,7 @@ class _Api:
         if refused is None:
             self.log.error("request failed", exc_info=error)
             return Refused("internal")
-        if refused is not error:
+        if refused is not error and refused.status >= 500:
             self.log.warning("request refused by a store", problem=refused.name, error=str(error))
         return refused
 

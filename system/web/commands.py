@@ -261,8 +261,6 @@ def _next_members(queue: deque[_Waiting]) -> list[_Waiting]:
 def _given(outcome: Outcome) -> Answer:
     if isinstance(outcome, Answer):
         return outcome
-    if isinstance(outcome, BrokenFact):
-        raise Refused(outcome.problem, str(outcome)) from outcome
     raise outcome
 
 

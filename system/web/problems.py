@@ -191,6 +191,8 @@ def refusal_of(error: Exception) -> Refused | None:
     match error:
         case Refused():
             return error
+        case errors.BrokenFact():
+            return Refused(error.problem, str(error))
         case errors.OutcomeUnknown():
             return Refused("outcome-unknown")
         case errors.Unavailable() | errors.Conflict() | errors.Stopping():

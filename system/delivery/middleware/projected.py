@@ -15,8 +15,15 @@ Projection = Callable[[Any], Iterable[Put]]
 
 
 def projected(
-    projections: Sequence[Projection], views: Views, *, world: World, metrics: Metrics
+    projections: Sequence[Projection],
+    views: Views,
+    *,
+    is_read: Callable[[], bool],
+    world: World,
+    metrics: Metrics,
 ) -> Step:
+    """Fold events into views; how long they took to be seen counts only where someone reads."""
+
     async def projecting(batch: Batch) -> None:
         await views.put(
             [
@@ -26,6 +33,8 @@ def projected(
                 for put in projection(envelope.event)
             ]
         )
+        if not is_read():
+            return
         now = world.now()
         for envelope in batch.envelopes:
             event = envelope.event

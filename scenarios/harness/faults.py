@@ -1,0 +1,202 @@
+"""Fault points: a hop before and after each call to a store, where a test can strike.
+
+A call is two hops. An error at the *request* means that nothing happened; an error at the *reply*
+means that it happened and its acknowledgement was lost. The wrappers stand around the ports, so
+the system under test is the real one; what happens at a hop is the policy of whoever strikes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Protocol
+
+from system.ports.errors import OutcomeUnknown, Unavailable
+from system.ports.log import Log, Message, Partition, Record, Revoked, Subscription
+from system.ports.views import Document, Fields, Generations, Put, Views, ViewStore
+from system.ports.work import Probe, UnitOfWork, Work
+from system.wiring import Parts
+
+
+class Hop(StrEnum):
+    REQUEST = "request"
+    REPLY = "reply"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A place to strike: `log.publish` of `order-consumer-relay`, on its way back."""
+
+    process: str
+    call: str
+    hop: Hop
+
+
+class Strikes(Protocol):
+    """What happens at a hop: nothing, a pause, or an error that is raised."""
+
+    async def at(self, point: Point) -> None: ...
+
+
+def with_faults(parts: Parts, strikes: Strikes, process: str) -> Parts:
+    """The parts of a process, with a fault point around each call to a store."""
+    return replace(
+        parts,
+        work=faulty_work(parts.work, strikes, process),
+        probe=_faulty_probe(parts, strikes, process),
+        log=lambda role: FaultyLog(parts.log(role), strikes, role),
+        views=FaultyViewStore(parts.views, strikes, process),
+    )
+
+
+def faulty_work(work: Work, strikes: Strikes, process: str) -> Work:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[UnitOfWork]:
+        await strikes.at(Point(process, "sql.begin", Hop.REQUEST))
+        async with work() as unit:
+            yield unit
+            await strikes.at(Point(process, "sql.commit", Hop.REQUEST))
+        try:
+            await strikes.at(Point(process, "sql.commit", Hop.REPLY))
+        except Unavailable as lost:
+            raise OutcomeUnknown(str(lost)) from lost
+
+    return opened
+
+
+def _faulty_probe(parts: Parts, strikes: Strikes, process: str) -> Probe:
+    async def probe() -> None:
+        await strikes.at(Point(process, "sql.probe", Hop.REQUEST))
+        await parts.probe()
+
+    return probe
+
+
+class _Around:
+    """Runs a call between its two hops."""
+
+    def __init__(self, strikes: Strikes, process: str) -> None:
+        self._strikes = strikes
+        self._process = process
+
+    @asynccontextmanager
+    async def _call(self, name: str) -> AsyncIterator[None]:
+        await self._strikes.at(Point(self._process, name, Hop.REQUEST))
+        yield
+        await self._strikes.at(Point(self._process, name, Hop.REPLY))
+
+
+class FaultyLog(_Around):
+    def __init__(self, log: Log, strikes: Strikes, process: str) -> None:
+        super().__init__(strikes, process)
+        self._log = log
+
+    async def publish(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
+        """A lost acknowledgement fails every message: the caller cannot know better."""
+        try:
+            async with self._call("log.publish"):
+                return await self._log.publish(messages)
+        except Unavailable as away:
+            return [away] * len(messages)
+
+    @asynccontextmanager
+    async def subscribe(
+        self, group: str, topics: Collection[str], revoked: Revoked
+    ) -> AsyncIterator[Subscription]:
+        async with self._call("log.subscribe"):
+            pass
+        async with self._log.subscribe(group, topics, revoked) as subscription:
+            yield FaultySubscription(subscription, self._strikes, self._process)
+
+    async def read(self, topic: str, *, start: int = 0) -> AsyncIterator[Record]:
+        async with self._call("log.read"):
+            pass
+        async for record in self._log.read(topic, start=start):
+            yield record
+
+    async def committed(self, group: str) -> Mapping[Partition, int]:
+        async with self._call("log.committed"):
+            return await self._log.committed(group)
+
+    async def ends(self, topics: Collection[str]) -> Mapping[Partition, int]:
+        async with self._call("log.ends"):
+            return await self._log.ends(topics)
+
+    async def ensure(self, topics: Collection[str]) -> None:
+        await self._log.ensure(topics)
+
+
+class FaultySubscription(_Around):
+    def __init__(self, subscription: Subscription, strikes: Strikes, process: str) -> None:
+        super().__init__(strikes, process)
+        self._subscription = subscription
+
+    async def poll(
+        self, *, full: Collection[Partition], timeout_s: float
+    ) -> Mapping[Partition, Sequence[Record]]:
+        """Struck before the call alone: a client that has taken records does not lose them."""
+        await self._strikes.at(Point(self._process, "log.poll", Hop.REQUEST))
+        return await self._subscription.poll(full=full, timeout_s=timeout_s)
+
+    async def commit(self, next_offsets: Mapping[Partition, int]) -> None:
+        async with self._call("log.commit"):
+            await self._subscription.commit(next_offsets)
+
+    async def seek(self, partition: Partition, offset: int) -> None:
+        await self._subscription.seek(partition, offset)
+
+    async def lag(self) -> Mapping[Partition, int]:
+        return await self._subscription.lag()
+
+
+class FaultyViewStore(_Around):
+    def __init__(self, store: ViewStore, strikes: Strikes, process: str) -> None:
+        super().__init__(strikes, process)
+        self._store = store
+
+    def generation(self, number: int) -> Views:
+        return FaultyViews(self._store.generation(number), self._strikes, self._process)
+
+    async def generations(self) -> Generations:
+        async with self._call("views.generations"):
+            return await self._store.generations()
+
+    async def switch(self, old: Generations, new: Generations) -> bool:
+        async with self._call("views.switch"):
+            return await self._store.switch(old, new)
+
+    async def freeze(self, number: int, seconds: float) -> None:
+        async with self._call("views.freeze"):
+            await self._store.freeze(number, seconds)
+
+    async def clear(self, number: int) -> None:
+        async with self._call("views.clear"):
+            await self._store.clear(number)
+
+    async def ping(self) -> None:
+        async with self._call("views.ping"):
+            await self._store.ping()
+
+
+class FaultyViews(_Around):
+    def __init__(self, views: Views, strikes: Strikes, process: str) -> None:
+        super().__init__(strikes, process)
+        self._views = views
+
+    async def put(self, puts: Sequence[Put]) -> None:
+        async with self._call("views.put"):
+            await self._views.put(puts)
+
+    async def get(self, view: str, keys: Collection[int]) -> Mapping[int, Document]:
+        async with self._call("views.get"):
+            return await self._views.get(view, keys)
+
+    async def page(
+        self, view: str, *, after: int, limit: int, having: Collection[str], where: Fields
+    ) -> Sequence[Document]:
+        async with self._call("views.page"):
+            return await self._views.page(
+                view, after=after, limit=limit, having=having, where=where
+            )
