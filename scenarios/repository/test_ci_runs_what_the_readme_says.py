@@ -1,0 +1,82 @@
+"""`.ci/run` runs the second shell block of the README, that very text."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scenarios.repository.markdown import ROOT
+
+README = """\
+```bash
+echo first
+```
+
+Text, and a `second` span.
+
+```json
+{"echo": "json"}
+```
+
+```bash
+git clone REPOSITORY kit
+cd kit
+echo "second block" | tr a-z A-Z
+exit 7
+```
+
+```bash
+echo third
+```
+"""
+
+
+def run(checkout: Path, readme: str) -> subprocess.CompletedProcess[str]:
+    (checkout / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "run", checkout / ".ci" / "run")
+    (checkout / "README.md").write_text(readme, encoding="utf-8")
+    return subprocess.run(
+        [str(checkout / ".ci" / "run")],
+        cwd="/",
+        input="typed\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_it_runs_the_second_block_but_for_clone_and_cd(tmp_path: Path) -> None:
+    done = run(tmp_path, README)
+
+    assert done.stdout.splitlines()[-1] == "SECOND BLOCK"
+    assert done.returncode == 7
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "lines", ["false\necho on", "false | cat\necho on", "echo $NOTHING\necho on"]
+)
+def test_it_stops_at_the_first_command_that_fails(tmp_path: Path, lines: str) -> None:
+    done = run(tmp_path, f"```bash\n```\n```bash\n{lines}\n```\n")
+
+    assert done.returncode != 0
+    assert done.stdout.splitlines()[-1] != "on"
+
+
+def test_nothing_it_runs_can_wait_for_somebody_to_type(tmp_path: Path) -> None:
+    done = run(
+        tmp_path, '```bash\n```\n```bash\nread -r line && echo "$line" || echo nobody\n```\n'
+    )
+
+    assert done.stdout.splitlines()[-1] == "nobody"
+
+
+def test_a_readme_without_a_second_block_is_one_clear_line(tmp_path: Path) -> None:
+    done = run(tmp_path, "```bash\necho first\n```\n")
+
+    assert done.returncode == 1
+    assert done.stderr == ".ci/run: README.md has no second bash block\n"
