@@ -1,0 +1,1 @@
+"""What all HTTP interfaces have in common, seen on a toy one."""

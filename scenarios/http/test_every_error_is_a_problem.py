@@ -1,0 +1,160 @@
+"""Whatever goes wrong, the client reads problem details of RFC 9457, and no internals."""
+
+from __future__ import annotations
+
+import pytest
+
+from scenarios.http.toy import THING, Running
+from system.ports import errors
+from system.web.problems import PROBLEMS, Fault, Refused
+
+UNKNOWN_PATHS = ("/nothing", "/things/", "//things", "/things/1/nothing", "/things/abc", "/%ff")
+HIGHEST = 2**63 - 1
+
+
+@pytest.mark.parametrize("path", UNKNOWN_PATHS)
+async def test_an_unknown_path_is_not_found(toy: Running, path: str) -> None:
+    reply = await toy.raw(f"GET {path} HTTP/1.1", "Host: x")
+    assert (reply.status, reply.problem) == (404, "not-found")
+    assert reply.json["instance"] == path
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "-1", "+1", "007", "1.0", "1e3", "abc", "%D9%A3", "1%0A", "%20", str(HIGHEST + 1)]
+)
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+async def test_an_id_that_no_resource_can_have_is_not_found(
+    toy: Running, method: str, text: str
+) -> None:
+    reply = await toy.raw(f"{method} /things/{text} HTTP/1.1", "Host: x")
+    assert (reply.status, reply.problem) == (404, "not-found")
+    assert not toy.toy.asked
+
+
+@pytest.mark.parametrize("key", [1, 9, 10, HIGHEST])
+async def test_every_id_from_1_to_63_bits_reaches_its_route(toy: Running, key: int) -> None:
+    reply = await toy.ask("GET", f"/things/{key}")
+    assert reply.json == {"id": key, "name": "A"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PATCH", "/things", "GET, HEAD, POST"),
+        ("DELETE", "/things", "GET, HEAD, POST"),
+        ("POST", "/things/1", "DELETE, GET, HEAD, PUT"),
+        ("OPTIONS", "/things/1", "DELETE, GET, HEAD, PUT"),
+        ("PROPFIND", "/healthz", "GET, HEAD"),
+    ],
+)
+async def test_a_wrong_verb_is_told_the_right_ones(
+    toy: Running, method: str, path: str, allowed: str
+) -> None:
+    reply = await toy.ask(method, path)
+    assert (reply.status, reply.problem) == (405, "method-not-allowed")
+    assert reply.headers["Allow"] == allowed
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "name", "retry_after"),
+    [
+        (errors.Unavailable("db:3306 away"), 503, "unavailable", "1"),
+        (errors.TimedOut("select … from users"), 503, "unavailable", "1"),
+        (errors.Frozen(), 503, "unavailable", "1"),
+        (errors.Conflict("deadlock"), 503, "unavailable", "1"),
+        (errors.UniqueViolation("users.email"), 503, "unavailable", "1"),
+        (errors.Stopping(), 503, "unavailable", "1"),
+        (errors.OutcomeUnknown("COMMIT"), 503, "outcome-unknown", None),
+        (errors.ReferenceViolation("fk_orders"), 409, "still-referred", None),
+        (errors.Poison("secret"), 500, "internal", None),
+        (RuntimeError("secret"), 500, "internal", None),
+        (TimeoutError("a bound of someone else's"), 500, "internal", None),
+        (Refused("overloaded"), 503, "overloaded", "1"),
+        (Refused("view-behind"), 503, "view-behind", "1"),
+        (Refused("email-taken"), 409, "email-taken", None),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+async def test_a_failure_behind_a_route_is_a_problem_without_its_internals(
+    toy: Running, failure: Exception, status: int, name: str, retry_after: str | None
+) -> None:
+    toy.toy.failure = failure
+    reply = await toy.ask("GET", "/things/1")
+    assert (reply.status, reply.problem) == (status, name)
+    assert reply.headers.get("Retry-After") == retry_after
+    assert not isinstance(failure, Refused) or reply.json["detail"] == failure.detail
+    for internal in ("secret", "3306", "select", "fk_", "COMMIT", "Traceback"):
+        assert internal not in reply.body.decode().replace(PROBLEMS[name].meaning, "")
+
+
+async def test_a_refusal_carries_its_own_words_places_and_headers(toy: Running) -> None:
+    faults = [Fault("body/items/0", "is gone"), Fault("body/user_id", "half \ud800 a pair")]
+    toy.toy.failure = Refused("unknown-product", "Product 7 is gone.", faults, {"X-More": "1"})
+    reply = await toy.ask("GET", "/things/1")
+    assert (reply.status, reply.problem) == (422, "unknown-product")
+    assert reply.json["detail"] == "Product 7 is gone."
+    assert reply.json["errors"] == [
+        {"place": "body/items/0", "reason": "is gone"},
+        {"place": "body/user_id", "reason": "half ? a pair"},
+    ]
+    assert reply.headers["X-More"] == "1"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["nonsense"],
+        [b"\x16\x03\x01\x00\xa5\x01\x00\x00"],
+        ["FETCH /things HTTP/1.1", "Host: x"],
+        ["GET /things HTTP/1.1"],
+        ["GET /things HTTP/9.1", "Host: x"],
+        [b"GET /\xff\xfe HTTP/1.1", "Host: x"],
+        ["GET http://[::1 HTTP/1.1", "Host: x"],
+        ["GET /things HTTP/1.1", "Host: x", "no colon"],
+        ["GET /things HTTP/1.1", "Host: x", "X-Long: " + "a" * 20_000],
+        ["POST /things HTTP/1.1", "Host: x", "Content-Length: -1"],
+        ["POST /things HTTP/1.1", "Host: x", "Content-Length: 1", "Content-Length: 2"],
+        ["POST /things HTTP/1.1", "Host: x", "Content-Length: 1", "Transfer-Encoding: chunked"],
+    ],
+    ids=lambda lines: str(lines)[:40],
+)
+async def test_what_is_not_even_http_gets_a_problem_too(
+    toy: Running, lines: list[str | bytes]
+) -> None:
+    reply = await toy.raw(*lines)
+    assert (reply.status, reply.problem) == (400, "malformed-request")
+    assert not toy.toy.asked
+
+
+async def test_each_problem_type_is_a_page_that_describes_it(toy: Running) -> None:
+    overview = (await toy.ask("GET", "/problems")).body.decode()
+    for name, problem in PROBLEMS.items():
+        page = await toy.ask("GET", f"/problems/{name}")
+        assert page.status == 200
+        assert page.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert problem.meaning in page.body.decode()
+        assert f"/problems/{name} " in overview
+    assert (await toy.ask("GET", "/problems/unheard-of")).problem == "not-found"
+
+
+async def test_head_works_where_get_does(toy: Running) -> None:
+    for path in ("/things/1", "/things", "/", "/healthz", "/docs"):
+        got, head = await toy.ask("GET", path), await toy.ask("HEAD", path)
+        assert (head.status, head.body) == (got.status, b"")
+        assert head.headers["Content-Length"] == str(len(got.body))
+        assert head.headers["Content-Type"] == got.headers["Content-Type"]
+
+
+async def test_a_body_on_a_delete_is_passed_over(toy: Running) -> None:
+    for body in (b"", b"{nonsense", b"x" * 2_000_000):
+        reply = await toy.ask("DELETE", "/things/1", data=body)
+        assert (reply.status, reply.body) == (204, b"")
+        assert "Content-Type" not in reply.headers
+
+
+async def test_an_answer_is_sent_as_it_is(toy: Running) -> None:
+    reply = await toy.ask("POST", "/things", json=THING)
+    assert (reply.status, reply.body) == (201, b'{"id":7,"name":"A"}')
+    assert reply.headers["Content-Type"] == "application/json"
+    assert reply.headers["Location"] == "/things/7"
+    assert reply.headers["Consistency-Token"] == "things/7.self@1"

@@ -1,0 +1,259 @@
+"""An API of a few routes with nothing behind it: what is seen of it is the web layer's own doing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from io import BytesIO
+from random import Random
+from typing import Annotated, Any
+from uuid import UUID
+
+import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+from pydantic import BaseModel, Field
+
+from system.events import OrderStatus
+from system.life import Life
+from system.metrics import Metrics
+from system.ports.work import Probe
+from system.values import WHOLE, Id, Price, dumps, loads
+from system.web.app import application
+from system.web.bodies import Body, Email, Flag, IdParameter, Maybe, Name, PartialBody
+from system.web.health import Health
+from system.web.paging import Page, PageBody, cut, page_body
+from system.web.route import Answer, Request, Route
+from system.web.server import HttpService
+
+GRACE_S = 0.3
+
+
+class World:
+    """Time stands still, and ids are the same in every run."""
+
+    def __init__(self) -> None:
+        self.random = Random(1)
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 31, 8, tzinfo=UTC)
+
+    def new_id(self) -> UUID:
+        return UUID(int=self.random.getrandbits(128), version=4)
+
+
+class Piece(Body):
+    product_id: Id
+    quantity: Annotated[int, Field(ge=1, le=1000), WHOLE]
+
+
+class NewThing(Body):
+    name: Name
+    price: Price
+    pieces: Annotated[tuple[Piece, ...], Field(min_length=1, max_length=3)]
+    email: Maybe[Email] = None
+    urgent: Maybe[Flag] = None
+
+
+class ThingChanges(PartialBody):
+    name: Maybe[Name] = None
+    price: Maybe[Price] = None
+
+
+class Thing(BaseModel):
+    id: int
+    name: str
+
+
+class ThingPage(PageBody):
+    things: list[Thing]
+
+
+class Things(Page):
+    status: Maybe[OrderStatus] = None
+    user_id: Maybe[IdParameter] = None
+
+
+@dataclass
+class Toy:
+    """Answers, keeps what it was asked, and fails as it is told to."""
+
+    asked: list[Request] = field(default_factory=list)
+    failure: BaseException | None = None
+    hold: asyncio.Event | None = None
+    """While it is there and not set, requests take long."""
+    ids: range = range(1, 11)
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(
+                "POST",
+                "/things",
+                "Make a thing",
+                self.make,
+                body=NewThing,
+                status=201,
+                answers=Thing,
+                problems=("email-taken",),
+                idempotent_by_key=True,
+                example={"name": "A", "price": 1.5, "pieces": [{"product_id": 1, "quantity": 2}]},
+            ),
+            Route("GET", "/things", "List things", self.page, query=Things, answers=ThingPage),
+            Route(
+                "GET",
+                "/things/{id}",
+                "Show a thing",
+                self.show,
+                answers=Thing,
+                read_your_writes=True,
+            ),
+            Route("PUT", "/things/{id}", "Change", self.show, body=ThingChanges, answers=Thing),
+            Route("DELETE", "/things/{id}", "Remove a thing", self.remove, status=204),
+            Route("GET", "/admin/secrets", "Operate", self.show),
+        ]
+
+    async def make(self, request: Request) -> Answer:
+        await self._work(request)
+        body = dumps({"id": 7, "name": request.body.name})
+        return Answer(201, body, {"Location": "/things/7", "Consistency-Token": "things/7.self@1"})
+
+    async def show(self, request: Request) -> Answer:
+        await self._work(request)
+        return Answer(200, dumps({"id": request.id, "name": "A"}))
+
+    async def remove(self, request: Request) -> Answer:
+        await self._work(request)
+        return Answer(204)
+
+    async def page(self, request: Request) -> Answer:
+        await self._work(request)
+        limit, after = request.query.limit, request.query.after
+        rows = [{"id": key, "name": "A"} for key in self.ids if key > after][: limit + 1]
+        items, following = cut(rows, limit, lambda row: int(str(row["id"])))
+        return Answer(200, page_body("things", items, following))
+
+    async def _work(self, request: Request) -> None:
+        self.asked.append(request)
+        if self.hold:
+            await self.hold.wait()
+        if self.failure:
+            raise self.failure
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return loads(self.body)
+
+    @property
+    def problem(self) -> str:
+        """The problem's name; fails for an answer that is no complete problem."""
+        assert self.headers["Content-Type"] == "application/problem+json", self
+        body = self.json
+        assert {"type", "title", "status", "detail", "instance", "correlation_id"} <= set(body)
+        assert body["status"] == self.status
+        assert body["correlation_id"] == self.headers["X-Correlation-Id"]
+        return str(body["type"].removeprefix("/problems/"))
+
+    @property
+    def places(self) -> list[str]:
+        return [error["place"] for error in self.json["errors"]]
+
+
+@dataclass
+class Running:
+    """The toy behind a real port."""
+
+    toy: Toy
+    life: Life
+    metrics: Metrics
+    service: HttpService
+    task: asyncio.Task[None]
+    session: aiohttp.ClientSession
+
+    async def ask(self, method: str, path: str, **options: Any) -> Reply:
+        url = f"http://127.0.0.1:{self.service.port}"
+        if isinstance(data := options.get("data"), bytes):
+            options["data"] = BytesIO(data)  # aiohttp warns of large bytes
+        async with self.session.request(method, url + path, **options) as response:
+            return Reply(response.status, response.headers, await response.read())
+
+    async def raw(self, *lines: str | bytes, body: bytes = b"") -> Reply:
+        """Send these lines as they are, which no decent client would."""
+        encoded = [line.encode() if isinstance(line, str) else line for line in lines]
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.service.port)
+        try:
+            writer.write(b"\r\n".join([*encoded, b"", body]))
+            async with asyncio.timeout(5):
+                head = await reader.readuntil(b"\r\n\r\n")
+                status, headers = _head(head)
+                return Reply(status, headers, await reader.readexactly(_length(headers)))
+        finally:
+            writer.close()
+
+
+def _head(head: bytes) -> tuple[int, Mapping[str, str]]:
+    first, *lines = head.decode().strip().split("\r\n")
+    return int(first.split()[1]), dict(line.split(": ", 1) for line in lines)
+
+
+def _length(headers: Mapping[str, str]) -> int:
+    return int(headers.get("Content-Length", "0"))
+
+
+def app_of(
+    toy: Toy,
+    life: Life,
+    metrics: Metrics,
+    checks: Mapping[str, Probe] | None = None,
+    **options: Any,
+) -> web.Application:
+    health = Health(life, checks or {}, timeout_s=0.05)
+    return application(
+        "toy-api", toy.routes(), world=World(), health=health, metrics=metrics, **options
+    )
+
+
+@asynccontextmanager
+async def running(toy: Toy | None = None, **options: Any) -> AsyncIterator[Running]:
+    """Serve a toy for as long as the block lasts."""
+    toy, life, metrics = toy or Toy(), Life(["toy-api"]), Metrics()
+    app = app_of(toy, life, metrics, **options)
+    service = HttpService("toy-api", app, World(), host="127.0.0.1", port=0, grace_s=GRACE_S)
+    task = asyncio.create_task(service.run(life))
+    async with aiohttp.ClientSession() as session:
+        try:
+            await until(lambda: not life.waited_for)
+            yield Running(toy, life, metrics, service, task, session)
+        finally:
+            life.stopping.set()
+            await task
+
+
+async def until(cause: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not cause():
+            await asyncio.sleep(0.001)
+
+
+async def without_sockets(
+    app: web.Application, method: str, path: str, headers: Mapping[str, str] | None = None
+) -> Reply:
+    """Ask an application as a simulation does: by a call, with no socket and no real time."""
+    app.freeze()
+    request = make_mocked_request(method, path, headers=headers, app=app)
+    response = await app._handle(request)  # noqa: SLF001 - the door that aiohttp's server takes
+    assert isinstance(response, web.Response)
+    assert isinstance(response.body, bytes | None)
+    return Reply(response.status, response.headers, response.body or b"")
+
+
+THING: dict[str, Any] = {"name": "A", "price": 1.5, "pieces": [{"product_id": 1, "quantity": 2}]}
