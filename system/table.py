@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+# the rooms that the table names, as `orders.handlers` and the like
 import system.orders.handlers
 import system.orders.views
 import system.products.handlers
 import system.products.views
-import system.users.views
+import system.users.views  # noqa: F401
 from system import orders, products, users
 from system.delivery.middleware.handled import Handler
 from system.delivery.middleware.projected import Projection

@@ -41,9 +41,19 @@ from system.ports.work import Probe, Work
 from system.ports.world import World
 from system.products import api as product_api
 from system.query import api as query_api
+from system.query.freshness import Freshness
 from system.query.generations import Projecting, ProjectionParts
 from system.settings import Settings
-from system.table import QUERY_CONSUMER, ROLES, TABLE, VIEWS, RoleSpec, Row, handlers_of, projections
+from system.table import (
+    QUERY_CONSUMER,
+    ROLES,
+    TABLE,
+    VIEWS,
+    RoleSpec,
+    Row,
+    handlers_of,
+    projections,
+)
 from system.users import api as user_api
 from system.web import idempotency
 from system.web.app import application
@@ -94,15 +104,6 @@ class Role:
     name: str
     http: HttpService
     services: tuple[Service, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Blueprint:
-    """What a role is built by, beside its parts."""
-
-    settings: Settings = field(default_factory=Settings)
-    table: Sequence[Row] = TABLE
-    write_chain: Callable[[WriteChain], list[Middleware]] = lambda parts: write_chain(parts)
 
 
 # --- parts ----------------------------------------------------------------------------------------
@@ -195,11 +196,22 @@ def write_chain(made_of: WriteChain) -> list[Middleware]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """What a role is built by, beside its parts."""
+
+    settings: Settings = field(default_factory=Settings)
+    table: Sequence[Row] = TABLE
+    write_chain: Callable[[WriteChain], list[Middleware]] = write_chain
+
+
 def role(name: str, parts: Parts, blueprint: Blueprint, life: Life) -> Role:
     """Build one of the eight roles."""
     spec = next(spec for spec in ROLES if spec.name == name)
     settings = blueprint.settings
-    builder = _Builder(spec, parts, blueprint, Metrics(), logs.logger(settings.service_name or name))
+    builder = _Builder(
+        spec, parts, blueprint, Metrics(), logs.logger(settings.service_name or name)
+    )
     services, routes = builder.services_and_routes()
     builder.metrics.pool(parts.connections_in_use)
     token = settings.admin_token
@@ -218,7 +230,9 @@ def role(name: str, parts: Parts, blueprint: Blueprint, life: Life) -> Role:
         host=settings.host,
         port=spec.port if settings.port is None else settings.port,
     )
-    life.waited_for |= {service.name for service in (http, *services) if not isinstance(service, Purge)}
+    life.waited_for |= {
+        service.name for service in (http, *services) if not isinstance(service, Purge)
+    }
     return Role(name, http, (http, *services))
 
 
@@ -252,7 +266,7 @@ class _Builder:
         return {"write model": self.parts.probe}
 
     async def _views_are_there(self) -> None:
-        await query_api.Freshness(self.parts.views, VIEWS).live()
+        await Freshness(self.parts.views, VIEWS).live()
 
     def _commands(self) -> Commands:
         return Commands(self.parts.work, self.parts.world)
@@ -343,9 +357,7 @@ class _Builder:
             ),
             Rule("answers to commands", settings.idempotency_retention_s, idempotency.purge),
         ]
-        return Purge(
-            f"{aggregate}-purge", rules, work=self.parts.work, logger=self.logger
-        )
+        return Purge(f"{aggregate}-purge", rules, work=self.parts.work, logger=self.logger)
 
 
 async def run(roles: Sequence[Role], life: Life) -> None:

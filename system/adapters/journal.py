@@ -36,7 +36,7 @@ class DirectoryLock:
 
     def __init__(self, directory: Path) -> None:
         # POSIX only; without a data directory the embedded stack runs anywhere.
-        import fcntl  # noqa: PLC0415
+        import fcntl
 
         path = directory / "lock"
         try:

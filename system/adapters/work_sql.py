@@ -20,6 +20,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from sqlalchemy.sql import Select
+from sqlalchemy.sql.dml import UpdateBase
 
 from system.columns import metadata
 from system.delivery import outbox
@@ -166,7 +167,7 @@ class WriteLock:
         self._lock = asyncio.Lock()
         self._holder: Connection | None = None
 
-    def take_for(
+    def take_for(  # noqa: PLR0917 - the signature is SQLAlchemy's
         self,
         connection: Connection,
         cursor: DBAPICursor,
@@ -201,9 +202,9 @@ def _writes_or_locks(context: ExecutionContext | None) -> bool:
     if context is None:
         return False
     statement = context.compiled.statement if context.compiled else None
-    # SQLAlchemy drops FOR UPDATE silently for SQLite; the request for it is still on the statement
-    locks = isinstance(statement, Select) and statement._for_update_arg is not None
-    return locks or context.isinsert or context.isupdate or context.isdelete
+    # SQLAlchemy drops FOR UPDATE silently for SQLite; only this attribute still tells of it
+    locks = isinstance(statement, Select) and statement._for_update_arg is not None  # noqa: SLF001
+    return locks or isinstance(statement, UpdateBase)
 
 
 def sqlite_engine(path: Path, *, durable: bool, pool_size: int, **options: Any) -> AsyncEngine:

@@ -13,7 +13,7 @@ class RealWorld:
     def __init__(self, seed: int | None = None) -> None:
         self.random: Random = SystemRandom()
         if seed is not None:
-            self.random = Random(seed)  # noqa: S311 - repeatable on purpose, and no secret
+            self.random = Random(seed)
 
     def now(self) -> datetime:
         return datetime.now(UTC)

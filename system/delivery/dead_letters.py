@@ -101,9 +101,7 @@ class DeadLetters:
             )
         )
         self._metrics.dead_letter(self.consumer, place.topic)
-        self._logger.error(
-            "dead letter", letter=id, error=failure.text, attempts=failure.attempts
-        )
+        self._logger.error("dead letter", letter=id, error=failure.text, attempts=failure.attempts)
 
     async def open(
         self, topics: Collection[str] = TOPICS, *, consumer: str | None = None
@@ -120,7 +118,10 @@ class DeadLetters:
         place = record.partition
         wanted = letter_id(place.topic, place.number, record.offset, self.consumer).encode()
         return any(
-            [letter.message.header(_ID) == wanted async for letter in self._log.read(dlq(place.topic))]
+            [
+                letter.message.header(_ID) == wanted
+                async for letter in self._log.read(dlq(place.topic))
+            ]
         )
 
     async def replay(self, letter: Letter) -> None:
@@ -149,7 +150,7 @@ class DeadLetters:
         }
         key = letter.message.key
         await self._publish(Message(dlq(letter.topic), key, b"", _headers(facts)))
-        self._logger.info(f"dead letter {resolution}", letter=letter.id)
+        self._logger.info("dead letter resolved", letter=letter.id, by=resolution.value)
 
     async def _publish(self, message: Message) -> None:
         (error,) = await self._log.publish([message])

@@ -33,9 +33,7 @@ async def known(sql: AsyncConnection, service: str, ids: Collection[UUID]) -> se
     return {UUID(id) for id in found.scalars()}
 
 
-async def remember(
-    sql: AsyncConnection, service: str, ids: Collection[UUID], at: datetime
-) -> None:
+async def remember(sql: AsyncConnection, service: str, ids: Collection[UUID], at: datetime) -> None:
     """Claim these events. Raises UniqueViolation, a Conflict, when someone else just has."""
     rows = [{"event_id": str(id), "service_name": service, "processed_at": at} for id in ids]
     await sql.execute(insert(processed_events), rows)
@@ -45,9 +43,7 @@ async def purge(sql: AsyncConnection, service: str, before: datetime, limit: int
     """Forget events handled before then, at most `limit`; how many."""
     old = (
         select(processed_events.c.event_id)
-        .where(
-            processed_events.c.service_name == service, processed_events.c.processed_at < before
-        )
+        .where(processed_events.c.service_name == service, processed_events.c.processed_at < before)
         .limit(limit)
     )
     ids = list((await sql.execute(old)).scalars())

@@ -89,9 +89,7 @@ async def append(sql: AsyncConnection, rows: Sequence[Mapping[str, object]]) -> 
         await sql.execute(insert(outbox), [dict(row) for row in rows])
 
 
-async def unsent(
-    sql: AsyncConnection, aggregate: str, *, above: int, limit: int
-) -> list[Unsent]:
+async def unsent(sql: AsyncConnection, aggregate: str, *, above: int, limit: int) -> list[Unsent]:
     """Rows that nobody marked yet, lowest id first."""
     rows = await sql.execute(
         select(outbox)
@@ -175,7 +173,5 @@ def _first(invalid: ValidationError) -> str:
 
 
 def _message(row: Row[Any]) -> Message:
-    headers: Headers = tuple(
-        (name, value.encode()) for name, value in loads(row.headers).items()
-    )
+    headers: Headers = tuple((name, value.encode()) for name, value in loads(row.headers).items())
     return Message(row.event_type, row.message_key.encode(), row.payload, headers)

@@ -54,7 +54,7 @@ def letter_routes(letters: DeadLetters) -> list[Route]:
             "GET",
             "/admin/dead-letters",
             "List the open dead letters of this consumer",
-            api.list,
+            api.page,
             query=LettersQuery,
         ),
         Route(
@@ -103,7 +103,7 @@ class LetterApi:
     def __init__(self, letters: DeadLetters) -> None:
         self._letters = letters
 
-    async def list(self, request: Request) -> Answer:
+    async def page(self, request: Request) -> Answer:
         found = await self._open(request.query.topic)
         return Answer(200, dumps({"dead_letters": [_summary(letter) for letter in found]}))
 

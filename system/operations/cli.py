@@ -159,9 +159,7 @@ async def _list(client: Client, asked: argparse.Namespace) -> None:
 
 async def _show(client: Client, asked: argparse.Namespace) -> None:
     consumer = _consumer_of(asked.id)
-    letter = await client.ask(
-        consumer, "GET", "/admin/dead-letters/one", query={"id": asked.id}
-    )
+    letter = await client.ask(consumer, "GET", "/admin/dead-letters/one", query={"id": asked.id})
     if asked.json:
         print(json.dumps(letter, indent=2))
         return
@@ -179,10 +177,7 @@ def _resolving(name: str, done: str) -> Callable[[Client, argparse.Namespace], A
     async def resolve(client: Client, asked: argparse.Namespace) -> None:
         if bool(asked.ids) == bool(asked.all or asked.topic or asked.consumer):
             raise OperationFailed(f"{name} which? Give IDs, or --topic, --consumer or --all")
-        if asked.ids:
-            ids = asked.ids
-        else:
-            ids = [letter["id"] for letter in await _letters(client, asked)]
+        ids = asked.ids or [letter["id"] for letter in await _letters(client, asked)]
         for consumer in sorted({_consumer_of(id) for id in ids}):
             body = {
                 "ids": [id for id in ids if _consumer_of(id) == consumer],

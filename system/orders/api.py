@@ -80,7 +80,7 @@ def routes(work: Work, commands: Commands) -> list[Route]:
             problems=("unknown-user", "unknown-product", "overloaded"),
             idempotent_by_key=True,
         ),
-        Route("GET", "/orders", "List orders", api.list, query=OrdersPage, answers=OrderPage),
+        Route("GET", "/orders", "List orders", api.page, query=OrdersPage, answers=OrderPage),
         Route(
             "GET", "/orders/{id}", "Show an order", api.show, answers=OrderResource, problems=there
         ),
@@ -157,7 +157,7 @@ class OrderApi:
         unit.emit(event, because=request.cause)
         return _answer(order, 201, {"Location": f"/orders/{id}"})
 
-    async def list(self, request: Request) -> Answer:
+    async def page(self, request: Request) -> Answer:
         query = request.query
         async with self._work() as unit:
             rows = await store.page(

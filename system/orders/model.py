@@ -213,7 +213,9 @@ def cancel(order: Order, reason: str | None, now: Now) -> tuple[Order, OrderCanc
     return _canceled(order, reason, now)
 
 
-def cancel_for_stock(order: Order, reason: str, now: Now) -> tuple[Order, tuple[OrderCanceled, ...]]:
+def cancel_for_stock(
+    order: Order, reason: str, now: Now
+) -> tuple[Order, tuple[OrderCanceled, ...]]:
     """Cancel an order that gets no stock, in whatever state; an ended one keeps its first reason."""
     if order.status is OrderStatus.CANCELED:
         return order, ()

@@ -191,9 +191,7 @@ async def _items(unit: UnitOfWork, ids: Collection[int]) -> dict[int, list[Order
     )
     for row in rows:
         items[row.order_id].append(
-            OrderItem(
-                product_id=row.product_id, quantity=row.quantity, unit_price=row.unit_price
-            )
+            OrderItem(product_id=row.product_id, quantity=row.quantity, unit_price=row.unit_price)
         )
     return items
 

@@ -12,7 +12,9 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-Fields = Mapping[str, Any]  # JSON values, Decimal and datetime; known only to the view that shows them
+Fields = Mapping[
+    str, Any
+]  # JSON values, Decimal and datetime; known only to the view that shows them
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def routes(work: Work, commands: Commands) -> list[Route]:
             answers=ProductResource,
             idempotent_by_key=True,
         ),
-        Route("GET", "/products", "List products", api.list, query=Page, answers=ProductPage),
+        Route("GET", "/products", "List products", api.page, query=Page, answers=ProductPage),
         Route(
             "GET",
             "/products/{id}",
@@ -100,7 +100,7 @@ class ProductApi:
         unit.emit(event, because=request.cause)
         return _answer(product, stock, 201, {"Location": f"/products/{id}"})
 
-    async def list(self, request: Request) -> Answer:
+    async def page(self, request: Request) -> Answer:
         limit = request.query.limit
         async with self._work() as unit:
             rows = await store.page(unit, after=request.query.after, limit=limit + 1)

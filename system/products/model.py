@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from system import events
 from system.events import (
@@ -206,7 +207,9 @@ def _moved(stock: Stock, change: int) -> Stock:
     return Stock(stock.product_id, stock.on_hand + change, stock.version + 1)
 
 
-def _move(reservation: Reservation, left: Stock, quantity: int, now: Now) -> dict[str, object]:
+def _move(
+    reservation: Reservation, left: Stock, quantity: int, now: Now
+) -> dict[str, Any]:  # what both stock.reserved and stock.released say, each field of its own type
     return {
         "event_id": now.new_id(),
         "occurred_at": now.at,

@@ -42,9 +42,7 @@ products = Table(
 stock = Table(
     "stock",
     metadata,
-    Column(
-        "product_id", Id, ForeignKey("products.id"), primary_key=True, autoincrement=False
-    ),
+    Column("product_id", Id, ForeignKey("products.id"), primary_key=True, autoincrement=False),
     Column("on_hand", BigInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
     **TABLE_OPTIONS,
@@ -79,7 +77,7 @@ async def insert(unit: UnitOfWork, command: OfferProduct) -> int:
 
 async def find(unit: UnitOfWork, id: int) -> Offered | None:
     row = (await unit.sql.execute(_offered().where(products.c.id == id))).one_or_none()
-    return row and _both(row)
+    return None if row is None else _both(row)
 
 
 async def page(unit: UnitOfWork, *, after: int, limit: int) -> list[Offered]:
@@ -145,9 +143,7 @@ async def save_stock(unit: UnitOfWork, changed: Sequence[Stock]) -> None:
     )
 
 
-async def lock_reservations(
-    unit: UnitOfWork, order_ids: Collection[int]
-) -> dict[int, Reservation]:
+async def lock_reservations(unit: UnitOfWork, order_ids: Collection[int]) -> dict[int, Reservation]:
     rows = await unit.sql.execute(
         select(reservations)
         .where(reservations.c.order_id.in_(sorted(order_ids)))
@@ -173,15 +169,13 @@ async def save_reservation(unit: UnitOfWork, reservation: Reservation) -> None:
 
 
 def _offered() -> Select[Any]:
-    return select(
-        products, stock.c.on_hand, stock.c.version.label("stock_version")
-    ).join_from(products, stock)
+    return select(products, stock.c.on_hand, stock.c.version.label("stock_version")).join_from(
+        products, stock
+    )
 
 
 def _both(row: Row[Any]) -> Offered:
-    product = Product(
-        row.id, row.name, row.price, row.version, row.created_at, row.updated_at
-    )
+    product = Product(row.id, row.name, row.price, row.version, row.created_at, row.updated_at)
     return product, Stock(row.id, row.on_hand, row.stock_version)
 
 

@@ -35,7 +35,7 @@ class ViewApi:
                 "GET",
                 f"/{name}",
                 f"List {name}",
-                self.list,
+                self.page,
                 query=self._view.filters,
                 answers=_page_model(self._view),
                 problems=problems,
@@ -52,7 +52,7 @@ class ViewApi:
             ),
         ]
 
-    async def list(self, request: Request) -> Answer:
+    async def page(self, request: Request) -> Answer:
         views = await self._freshness.views_for(request.consistency_token)
         limit = request.query.limit
         documents = await views.page(
@@ -73,9 +73,7 @@ class ViewApi:
         (shown,) = await self._join(views, [document])
         return Answer(200, dumps(shown))
 
-    async def _join(
-        self, views: Views, documents: Sequence[Document]
-    ) -> list[Mapping[str, Any]]:
+    async def _join(self, views: Views, documents: Sequence[Document]) -> list[Mapping[str, Any]]:
         """Show documents with what they refer to: one look-up per view, however many there are."""
         wanted: dict[str, set[int]] = {}
         for document in documents:

@@ -133,7 +133,9 @@ class Projecting:
         ends = await self._parts.log.ends(self._projections)
         read = 0
         if generations.building is not None:
-            read = sum((await self._parts.log.committed(self._group(generations.building))).values())
+            read = sum(
+                (await self._parts.log.committed(self._group(generations.building))).values()
+            )
         return Progress(
             generations.live, generations.building, read, sum(ends.values()), self._failure
         )
@@ -169,7 +171,7 @@ class Projecting:
 
     async def _start(self, number: int, generations: Generations) -> None:
         life = Life()
-        park = self._parts.letters.park
+        park: Park = self._parts.letters.park
         if number == generations.building and generations.live is not None:
             park = self._park_of_building(self._group(generations.live))
         elif number == generations.building:
@@ -195,9 +197,7 @@ class Projecting:
             return chain(
                 [
                     traced(self.name, parts.logger),
-                    decoded(
-                        self.name, park, life=life, world=parts.world, logger=parts.logger
-                    ),
+                    decoded(self.name, park, life=life, world=parts.world, logger=parts.logger),
                     split,
                     patient(life, parts.logger),
                     dead_lettered(park),
@@ -299,9 +299,7 @@ class Projecting:
         members = [self._members.pop(number) for number in numbers]
         for member in members:
             member.life.stopping.set()
-        results = await asyncio.gather(
-            *(member.task for member in members), return_exceptions=True
-        )
+        results = await asyncio.gather(*(member.task for member in members), return_exceptions=True)
         for result in results:
             if isinstance(result, Exception) and not isinstance(result, Lost | BuildFailed):
                 raise result

@@ -52,7 +52,7 @@ def routes(work: Work, commands: Commands) -> list[Route]:
             problems=("email-taken",),
             idempotent_by_key=True,
         ),
-        Route("GET", "/users", "List users", api.list, query=Page, answers=UserPage),
+        Route("GET", "/users", "List users", api.page, query=Page, answers=UserPage),
         Route(
             "GET",
             "/users/{id}",
@@ -92,7 +92,7 @@ class UserApi:
         unit.emit(event, because=request.cause)
         return _answer(user, 201, {"Location": f"/users/{id}"})
 
-    async def list(self, request: Request) -> Answer:
+    async def page(self, request: Request) -> Answer:
         limit = request.query.limit
         async with self._work() as unit:
             rows = await store.page(unit, after=request.query.after, limit=limit + 1)

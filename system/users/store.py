@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Integer, Row, String, Table, delete, select, update
+from sqlalchemy import Column, Integer, Row, Select, String, Table, delete, select, update
 
 from system.columns import TABLE_OPTIONS, Id, Timestamp, metadata
 from system.ports.errors import ReferenceViolation, UniqueViolation
@@ -40,14 +40,11 @@ async def insert(unit: UnitOfWork, command: RegisterUser) -> int:
 
 
 async def find(unit: UnitOfWork, id: int) -> User | None:
-    row = (await unit.sql.execute(select(users).where(users.c.id == id))).one_or_none()
-    return row and _user(row)
+    return await _one(unit, select(users).where(users.c.id == id))
 
 
 async def lock(unit: UnitOfWork, id: int) -> User | None:
-    statement = select(users).where(users.c.id == id).with_for_update()
-    row = (await unit.sql.execute(statement)).one_or_none()
-    return row and _user(row)
+    return await _one(unit, select(users).where(users.c.id == id).with_for_update())
 
 
 async def page(unit: UnitOfWork, *, after: int, limit: int) -> list[User]:
@@ -76,6 +73,11 @@ async def remove(unit: UnitOfWork, id: int) -> None:
         await unit.sql.execute(delete(users).where(users.c.id == id))
     except ReferenceViolation:
         raise UserHasOrders(f"orders refer to user {id}") from None
+
+
+async def _one(unit: UnitOfWork, statement: Select[Any]) -> User | None:
+    row = (await unit.sql.execute(statement)).one_or_none()
+    return None if row is None else _user(row)
 
 
 def _user(row: Row[Any]) -> User:

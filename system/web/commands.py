@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from system.ports.errors import (
     BrokenFact,
@@ -42,6 +43,7 @@ JITTER_S = (0.001, 0.050)
 PATIENCE_S = 4.0
 """No attempt starts later than this; the bound of a transaction comes on top."""
 
+T = TypeVar("T")
 Outcome = Answer | Exception
 Act = Callable[[Request, UnitOfWork], Awaitable[Answer]]
 ActOnAll = Callable[[Sequence[Request], UnitOfWork], Awaitable[Sequence[Answer | BrokenFact]]]
@@ -54,7 +56,7 @@ class Commands:
     def __init__(self, work: Work, world: World) -> None:
         self._work = work
         self._world = world
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()  # kept, or they could be collected
 
     def each(self, act: Act) -> Run:
         """One transaction per request."""
@@ -64,9 +66,8 @@ class Commands:
 
         async def run(request: Request) -> Answer:
             # a task of its own: a client that leaves, or a deadline, must not cut a COMMIT off
-            (outcome,) = await asyncio.shield(
-                self._task(self._settle([request], act_on_one, _now() + PATIENCE_S))
-            )
+            settling = self._task(self._settle([request], act_on_one, _now() + PATIENCE_S))
+            (outcome,) = await asyncio.shield(settling)
             return _given(outcome)
 
         return run
@@ -99,8 +100,8 @@ class Commands:
 
         return run
 
-    def _task(self, work: Awaitable[object]) -> asyncio.Task[object]:
-        task = asyncio.ensure_future(work)
+    def _task(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -113,7 +114,7 @@ class Commands:
             return await self._transact(requests, act, deadline)
         except (Unavailable, Refused) as error:
             return [error] * len(requests)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - an outcome; the web rooms answer it
             if len(requests) == 1:
                 return [error]
         middle = len(requests) // 2

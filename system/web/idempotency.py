@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, Index, Integer, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Column, Integer, Table, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from system.columns import TABLE_OPTIONS, Bytes, Timestamp, ascii_key, metadata

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from system.delivery import outbox
 from system.delivery.dead_letters import Park, is_for
@@ -31,7 +32,7 @@ def decoded(consumer: str, park: Park, *, life: Life, world: World, logger: Logg
                     good.append((record, outbox.decode(record.message)))
                 except Poison as poison:
                     failure = Failure.after(None, poison, world.now())
-                    await patiently(lambda r=record, f=failure: park(r, f), life, logger)
+                    await patiently(partial(park, record, failure), life, logger)
             if good:
                 records, envelopes = zip(*good, strict=True)
                 await step(replace(batch, records=records, envelopes=envelopes))

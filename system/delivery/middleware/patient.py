@@ -16,9 +16,7 @@ def patient(life: Life, logger: Logger) -> Middleware:
 
     def around(step: Step) -> Step:
         async def waiting(batch: Batch) -> None:
-            await patiently(
-                lambda: step(batch), life, logger, unless_timed_out=not batch.single
-            )
+            await patiently(lambda: step(batch), life, logger, unless_timed_out=not batch.single)
 
         return waiting
 

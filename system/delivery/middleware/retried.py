@@ -45,7 +45,7 @@ def retried(
                 return error
             except Unavailable:
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is counted and told
                 return error
             return None
 
