@@ -242,7 +242,7 @@ def _refusals(route: Route, schemas: _Schemas) -> Json:
 
 def problems_of(route: Route) -> list[str]:
     """All that a route may refuse with: its own problems and those of what it honours."""
-    names = {"unavailable", "internal", "invalid", *route.problems}
+    names = {"malformed-request", "invalid", "unavailable", "internal", *route.problems}
     if route.body:
         names |= {"malformed-json", "request-timeout", "body-too-large", "unsupported-media-type"}
     if "{id}" in route.path:
