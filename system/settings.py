@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 from urllib.parse import unquote
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -380,13 +381,10 @@ def load_settings(env_file: Path | None = Path(".env")) -> Settings:
         raise BadSettings(f"{env_file} cannot be read: {_reason(error)}") from None
 
 
-def _lines(details: Iterable[object]) -> Iterable[str]:
+def _lines(details: Iterable[ErrorDetails]) -> Iterable[str]:
+    """One line each: pydantic's own words begin with a prefix, the reader's error does not."""
     for detail in details:
-        match detail:
-            case {"loc": (str(name), *_), "ctx": {"error": ValueError() as error}}:
-                yield f"{name}: {error}"
-            case {"loc": (str(name), *_), "msg": str(message)}:
-                yield f"{name}: {message}"
+        yield f"{detail['loc'][0]}: {detail.get('ctx', {}).get('error', detail['msg'])}"
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:
