@@ -60,7 +60,6 @@ class Group:
 
     def join(self, member: Member, now: float) -> None:
         """Take the member in; an older instance with its id is out at once."""
-        self.expel_silent(now)
         older = self._members.get(member.id)
         self._members[member.id] = member
         if older is not None:

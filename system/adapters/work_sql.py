@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from sqlalchemy.sql import Select
 from sqlalchemy.sql.dml import UpdateBase
 
+from system.adapters.sqlite_inline import InlineConnection
 from system.columns import metadata
 from system.delivery import outbox
 from system.events import Cause, Event
@@ -167,7 +169,7 @@ class WriteLock:
         self._lock = asyncio.Lock()
         self._holder: Connection | None = None
 
-    def take_for(  # noqa: PLR0917 - the signature is SQLAlchemy's
+    def take_for(
         self,
         connection: Connection,
         cursor: DBAPICursor,
@@ -207,8 +209,13 @@ def _writes_or_locks(context: ExecutionContext | None) -> bool:
     return locks or isinstance(statement, UpdateBase)
 
 
-def sqlite_engine(path: Path, *, durable: bool, pool_size: int, **options: Any) -> AsyncEngine:
-    """SQLite in a file. `options` go to SQLAlchemy: the simulation brings its own connections.
+Connect = Callable[..., InlineConnection]
+
+
+def sqlite_engine(
+    path: Path, *, durable: bool, pool_size: int, connect: Connect = InlineConnection
+) -> AsyncEngine:
+    """SQLite in a file. The simulation brings connections of its own.
 
     Not durable means that only the process's own death is survived, not the machine's.
     """
@@ -217,9 +224,7 @@ def sqlite_engine(path: Path, *, durable: bool, pool_size: int, **options: Any) 
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=LOCK_WAIT_S,
-        # the driver begins nothing by itself: the write lock does, at the first write
-        connect_args={"isolation_level": None, "timeout": LOCK_WAIT_S},
-        **options,
+        async_creator=partial(_opened, connect, str(path), durable),
     )
     _translate_errors(engine, sqlite_kind)
 
@@ -232,6 +237,10 @@ def sqlite_engine(path: Path, *, durable: bool, pool_size: int, **options: Any) 
         cursor.close()
 
     return engine
+
+
+async def _opened(connect: Connect, path: str, durable: bool) -> InlineConnection:
+    return connect(path, synced=durable, timeout_s=LOCK_WAIT_S)
 
 
 def mysql_engine(url: URL, *, pool_size: int, connect_timeout_s: float = 2.0) -> AsyncEngine:

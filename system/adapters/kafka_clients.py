@@ -1,0 +1,180 @@
+"""What all uses of aiokafka share: its errors in the port's kinds, bounds, and ways to give up.
+
+aiokafka retries for as long as a broker is away, and its `stop` waits for that too. So every call
+has a bound here, and a client that reached one is discarded: stopped, and after a second cut off.
+It has no public way to be cut off. Where its private parts are touched, the reason stands there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Generic, Protocol, TypeVar
+
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalGenerationError,
+    IllegalStateError,
+    KafkaError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
+
+from system.ports.errors import Lost, TimedOut, Unavailable
+
+START_S = 5.0
+STOP_S = 1.0
+CUT_OFF_S = 0.5
+RETRY_S = 0.1
+
+Consumer = Any  # aiokafka ships no types
+Producer = Any
+Admin = Any
+
+_OUT_OF_GROUP = (
+    CommitFailedError,
+    IllegalStateError,
+    IllegalGenerationError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
+
+
+@asynccontextmanager
+async def bounded(what: str, bound_s: float | None) -> AsyncIterator[None]:
+    """Hold a call to its bound, and say its errors in the port's kinds."""
+    try:
+        async with asyncio.timeout(bound_s):
+            yield
+    except TimeoutError:
+        raise TimedOut(f"{what}: Kafka did not answer in time") from None
+    except _OUT_OF_GROUP as error:
+        raise Lost(f"{what}: {error!r}") from error
+    except (KafkaError, OSError) as error:
+        raise Unavailable(f"{what}: {error!r}") from error
+
+
+class Client(Protocol):
+    async def start(self) -> None: ...
+
+
+C = TypeVar("C", bound=Client)
+T = TypeVar("T")
+
+
+class Background:
+    """Tasks that nobody waits for but `close`."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def add(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        await asyncio.gather(*self._tasks)
+
+
+class Kept(Generic[C]):
+    """A client that is started when it is needed, and anew after it was discarded."""
+
+    def __init__(self, make: Callable[[], C], close: Callable[[C], Awaitable[None]]) -> None:
+        self._make = make
+        self._close = close
+        self._client: C | None = None
+        self._starting: asyncio.Task[C] | None = None
+        self._background = Background()
+
+    async def get(self) -> C:
+        """Raises Unavailable. Whoever asks meanwhile shares one start, and its failure."""
+        if self._client is not None:
+            return self._client
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+        return await asyncio.shield(self._starting)
+
+    async def _start(self) -> C:
+        client = self._make()
+        try:
+            async with bounded("connecting", START_S):
+                await client.start()
+        except BaseException:
+            self._background.add(self._closed(client))
+            raise
+        else:
+            self._client = client
+            return client
+        finally:
+            self._starting = None
+
+    def discard(self, client: C) -> None:
+        """Close this client in the background, once, and let the next `get` make another."""
+        if self._client is client:
+            self._client = None
+            self._background.add(self._closed(client))
+
+    async def _closed(self, client: C) -> None:
+        await self._close(client)
+
+    async def close(self) -> None:
+        if self._starting is not None:
+            with suppress(Unavailable):
+                await asyncio.shield(self._starting)
+        if self._client is not None:
+            self.discard(self._client)
+        await self._background.close()
+
+
+async def close_admin(admin: Admin) -> None:
+    await _within(CUT_OFF_S, admin.close())
+
+
+async def close_producer(producer: Producer) -> None:
+    """Stop it if that works within its bound; else drop what it still wants to send."""
+    if await _within(STOP_S, producer.stop()):
+        return
+    # 1. `stop` waits for batches that an absent leader never acknowledges: fail them.
+    # 2. Its sender would try again for ever: cancel it. It waits for requests in flight.
+    # 3. Closing the connections fails those; they then wait for metadata that nobody fetches.
+    producer._message_accumulator.fail_all(KafkaError("given up"))  # noqa: SLF001
+    await _cut_off(producer.client, [producer._sender.sender_task])  # noqa: SLF001
+
+
+async def close_consumer(consumer: Consumer) -> None:
+    """Stop it if that works within its bound; else end the tasks of its parts."""
+    if await _within(STOP_S, consumer.stop()):
+        return
+    # `stop` ends one part after the other, so those behind the one that hangs are still there.
+    coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001
+    tasks = []
+    if coordinator is not None:
+        tasks += [
+            getattr(coordinator, name, None)
+            for name in ("_coordination_task", "_heartbeat_task", "_commit_refresh_task")
+        ]
+    if fetcher is not None:
+        tasks += [fetcher._fetch_task, *fetcher._pending_tasks]  # noqa: SLF001
+    await _cut_off(consumer._client, tasks)  # noqa: SLF001
+
+
+async def _cut_off(client: Any, tasks: list[asyncio.Task[None] | None]) -> None:
+    going_on = [task for task in tasks if task is not None]
+    for task in going_on:
+        task.cancel()
+    await _within(CUT_OFF_S, client.close())
+    if (update := client._md_update_fut) is not None:  # noqa: SLF001
+        update.cancel()
+    if going_on:
+        await asyncio.wait(going_on, timeout=CUT_OFF_S)
+
+
+async def _within(bound_s: float, ending: Awaitable[None]) -> bool:
+    """Whether it ended in time. Its errors are those of what it should have ended."""
+    with suppress(TimeoutError, KafkaError, OSError):
+        async with asyncio.timeout(bound_s):
+            await ending
+            return True
+    return False

@@ -1,0 +1,118 @@
+"""SQLite inside the event loop, in the shape that SQLAlchemy's aiosqlite dialect wants.
+
+aiosqlite gives each connection a thread, and each statement four trips to it and back. A
+statement here takes microseconds, far less than one trip: so it runs where it is. Only a COMMIT
+that waits for the disk goes to a thread. Without threads the same code also runs on a virtual
+clock, step by step the same on each run.
+
+The engine asks for it by `async_creator`; the simulation puts its fault points around it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any, Self
+
+Parameters = Sequence[Any]  # whatever SQLite can store
+Rows = list[tuple[Any, ...]]
+
+
+class InlineCursor:
+    """A cursor whose calls are done when they return."""
+
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self._cursor = cursor
+        self.arraysize = 1
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    @property
+    def description(self) -> Any:  # DBAPI's seven-tuples
+        return self._cursor.description
+
+    @property
+    def rowcount(self) -> int:
+        return self._cursor.rowcount
+
+    @property
+    def lastrowid(self) -> int | None:
+        return self._cursor.lastrowid
+
+    async def execute(self, statement: str, parameters: Parameters = ()) -> Self:
+        self._cursor.execute(statement, parameters)
+        return self
+
+    async def executemany(self, statement: str, parameters: Iterable[Parameters]) -> Self:
+        self._cursor.executemany(statement, parameters)
+        return self
+
+    async def fetchone(self) -> Any:  # a row, or None
+        return self._cursor.fetchone()
+
+    async def fetchmany(self, size: int | None = None) -> Rows:
+        return self._cursor.fetchmany(size or self.arraysize)
+
+    async def fetchall(self) -> Rows:
+        return self._cursor.fetchall()
+
+    async def close(self) -> None:
+        self._cursor.close()
+
+
+class InlineConnection:
+    """A connection to a file; `synced` if its COMMIT waits for the disk."""
+
+    def __init__(self, path: str, *, synced: bool, timeout_s: float) -> None:
+        self._synced = synced
+        # the driver begins nothing by itself: the write lock does, at the first write
+        self._connection: sqlite3.Connection | None = sqlite3.connect(
+            path, isolation_level=None, timeout=timeout_s, check_same_thread=False
+        )
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self._itself().__await__()
+
+    async def _itself(self) -> Self:
+        return self
+
+    @property
+    def raw(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise sqlite3.OperationalError("connection closed")
+        return self._connection
+
+    @property
+    def isolation_level(self) -> str | None:
+        return self.raw.isolation_level
+
+    def cursor(self) -> InlineCursor:
+        return InlineCursor(self.raw.cursor())
+
+    async def execute(self, statement: str, parameters: Parameters = ()) -> InlineCursor:
+        return await self.cursor().execute(statement, parameters)
+
+    async def create_function(
+        self, name: str, arguments: int, function: Callable[..., Any], **options: bool
+    ) -> None:
+        self.raw.create_function(name, arguments, function, **options)
+
+    async def commit(self) -> None:
+        if self._synced and self.raw.in_transaction:
+            await asyncio.to_thread(self.raw.commit)
+        else:
+            self.raw.commit()
+
+    async def rollback(self) -> None:
+        self.raw.rollback()
+
+    async def close(self) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Close at once; an open transaction is rolled back."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
