@@ -10,7 +10,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
+from uuid import uuid4
 
+from scenarios.harness.servers import shared
 from system.adapters.log_embedded import EmbeddedBroker, EmbeddedLog
 from system.adapters.views_embedded import EmbeddedViewStore
 from system.ports.log import Log
@@ -37,6 +39,8 @@ class LogBinding:
     """How long a test waits for a cause. A right adapter is done long before."""
     leaves_at_once: bool = True
     """Whether leaving a group gives the partitions away at once, or when the session ends."""
+    stack: str = "embedded"
+    """Of a test run: `pytest --stack local`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class ViewsBinding:
     """How long a test waits for a cause. A right adapter is done long before."""
     every_nth_order: int = 1
     """Of the 5,040 orders of the same puts, which are tried: all, where a put takes no time."""
+    stack: str = "embedded"
+    """Of a test run: `pytest --stack local`."""
 
 
 @asynccontextmanager
@@ -68,5 +74,24 @@ async def embedded_views() -> AsyncIterator[ViewStore]:
     yield EmbeddedViewStore()
 
 
-LOGS = (LogBinding("embedded", embedded_log),)
+@asynccontextmanager
+async def kafka_log() -> AsyncIterator[LogBench]:
+    from system.adapters.log_kafka import KafkaLog  # noqa: PLC0415
+
+    servers = await shared.servers()
+    clients: list[KafkaLog] = []
+
+    async def client(client_id: str) -> Log:
+        clients.append(KafkaLog([servers.kafka.address], client_id))
+        return clients[-1]
+
+    yield LogBench(client, lambda prefix: f"{prefix}-{uuid4().hex[:12]}")
+    for opened in clients:
+        await opened.close()
+
+
+LOGS = (
+    LogBinding("embedded", embedded_log),
+    LogBinding("kafka", kafka_log, deadline_s=20.0, leaves_at_once=False, stack="local"),
+)
 VIEWS = (ViewsBinding("embedded", embedded_views),)

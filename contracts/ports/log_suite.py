@@ -218,7 +218,8 @@ class LogSuite:
         read = []
         async for record in stage.log.read(stage.topic):
             read.append(record)
-            await stage.publish(b"meanwhile")
+            for number in range(PARTITIONS):
+                await stage.publish(b"meanwhile", number=number)
 
         assert values(read) == [b"before"]
 
@@ -300,6 +301,8 @@ class LogSuite:
             polling = asyncio.create_task(
                 subscription.poll(full=(), timeout_s=stage.deadline_s * 10)
             )
+            done, _ = await asyncio.wait({polling}, timeout=POLL_S)
+            assert not done
 
             await stage.publish(b"news")
             async with asyncio.timeout(stage.deadline_s):

@@ -76,24 +76,32 @@ async def owned(subscription: Subscription) -> set[Partition]:
     return set(await subscription.lag())
 
 
-# Processes that die, as kill -9 has it: none of their callbacks runs any more.
+# Processes that are stopped: none of their callbacks runs, for ever (kill -9) or until they go on.
 
 _process: ContextVar[str] = ContextVar("_process", default="")
 
 
-class KillingLoop(VirtualTimeLoop):
+class StoppingLoop(VirtualTimeLoop):
     def __init__(self) -> None:
         super().__init__()
-        self.killed: set[str] = set()
+        self._held_back: dict[str, list[Callable[[], object]]] = {}
+
+    def stop_process(self, name: str) -> None:
+        self._held_back[name] = []
+
+    def go_on(self, name: str) -> None:
+        for call in self._held_back.pop(name):
+            call()
 
     def call_soon(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        handle = super().call_soon(callback, *args, context=context)
-        owner = (context or copy_context()).get(_process, "")
-        if owner in self.killed:
-            handle.cancel()
-        return handle
+        context = context or copy_context()
+        held_back = self._held_back.get(context.get(_process, ""))
+        if held_back is None:
+            return super().call_soon(callback, *args, context=context)
+        held_back.append(lambda: self.call_soon(callback, *args, context=context))
+        return asyncio.Handle(callback, args, self, context)
 
 
 def in_process(name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -103,7 +111,7 @@ def in_process(name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
 
 
 def test_the_partitions_of_a_killed_process_go_to_the_others_after_its_session() -> None:
-    loop = KillingLoop()
+    loop = StoppingLoop()
     revoked: list[frozenset[Partition]] = []
 
     async def noted(partitions: frozenset[Partition]) -> None:
@@ -120,7 +128,7 @@ def test_the_partitions_of_a_killed_process_go_to_the_others_after_its_session()
             await asyncio.sleep(10)
             shared = await owned(lives)
             assert 0 < len(shared) < len(ALL)
-            loop.killed.add("victim")
+            loop.stop_process("victim")
             await asyncio.sleep(SESSION_S - 1)
             assert await owned(lives) == shared
             await asyncio.sleep(2)
@@ -132,7 +140,7 @@ def test_the_partitions_of_a_killed_process_go_to_the_others_after_its_session()
 
 
 def test_a_killed_process_is_back_at_once_under_its_old_id() -> None:
-    loop = KillingLoop()
+    loop = StoppingLoop()
 
     async def works(broker: EmbeddedBroker) -> None:
         async with member(broker, "m") as subscription:
@@ -145,13 +153,49 @@ def test_a_killed_process_is_back_at_once_under_its_old_id() -> None:
         await log.publish([message(b"%d" % number) for number in range(4)])
         dying = in_process("victim", works(broker))
         await asyncio.sleep(10)
-        loop.killed.add("victim")
+        loop.stop_process("victim")
         async with member(broker, "m") as again:
             began_at = now()
             polled = await again.poll(full=(), timeout_s=1.0)
             assert [record.offset for record in polled[Partition(TOPIC, 0)]] == [2, 3]
             assert now() == began_at
         assert not dying.done()
+
+    run(main(), loop=loop)
+
+
+def test_a_process_that_goes_on_after_its_session_learns_at_once_that_it_was_expelled() -> None:
+    loop = StoppingLoop()
+    seen: list[tuple[float, str]] = []
+
+    async def stalls(broker: EmbeddedBroker) -> None:
+        async def commits(partitions: frozenset[Partition]) -> None:
+            try:
+                await subscription.commit(dict.fromkeys(partitions, 0))
+            except Lost:
+                seen.append((now(), "commit lost"))
+
+        async with member(broker, "stalls", commits) as subscription:
+            await subscription.poll(full=(), timeout_s=0)
+            polled = await subscription.poll(full=(), timeout_s=1_000)
+            seen.append((now(), f"given {sum(map(len, polled.values()))}"))
+
+    async def main() -> None:
+        broker, log = await started()
+        stalling = in_process("stalls", stalls(broker))
+        await asyncio.sleep(10)
+        loop.stop_process("stalls")
+        async with member(broker, "other") as other, polling(other):
+            await asyncio.sleep(45)
+            assert await owned(other) == ALL
+            loop.go_on("stalls")
+            await asyncio.sleep(10)
+            assert 0 < len(await owned(other)) < len(ALL)
+            assert seen == [(55, "commit lost")]
+            for number in range(3):
+                await log.publish([message(number=number)])
+            await asyncio.wait({stalling})
+            assert seen == [(55, "commit lost"), (65, "given 1")]
 
     run(main(), loop=loop)
 
@@ -181,6 +225,33 @@ def test_a_member_that_does_not_let_go_in_time_is_expelled() -> None:
                 assert await owned(new) == ALL
                 with pytest.raises(Lost):
                     await busy.commit({Partition(TOPIC, 0): 0})
+
+    run(main())
+
+
+def test_who_comes_later_does_not_prolong_the_rebalance() -> None:
+    async def main() -> None:
+        broker, _ = await started()
+        async with member(broker, "busy") as busy:
+            await busy.poll(full=(), timeout_s=0)
+            async with member(broker, "new") as new, polling(new):
+                await asyncio.sleep(REBALANCE_S - 5)
+                async with member(broker, "newer") as newer, polling(newer):
+                    await asyncio.sleep(7)
+                    assert len(await owned(new)) + len(await owned(newer)) == len(ALL)
+
+    run(main())
+
+
+def test_nothing_of_a_member_is_left_when_it_has_left() -> None:
+    async def main() -> None:
+        broker, _ = await started()
+        async with member(broker, "m") as subscription:
+            await subscription.poll(full=(), timeout_s=0)
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        async with member(broker, "other") as other:
+            assert await owned(other) == ALL
 
     run(main())
 

@@ -118,6 +118,7 @@ async def test_a_last_write_that_never_ended_is_cut_off_wherever_it_stopped(
     for size in range(whole + 1, end):
         log_file(torn).write_bytes(data[:size])
         async with opened(torn) as log:
+            assert log_file(torn).stat().st_size == whole
             assert await stored(log) == [b"a", b"b"]
             await publish(log, b"c")
         async with opened(torn) as log:

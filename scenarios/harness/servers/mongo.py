@@ -9,7 +9,7 @@ from typing import Any
 
 from pymongo import AsyncMongoClient
 
-from scenarios.harness.servers.common import HOST, Server
+from scenarios.harness.servers.common import HOST, Server, knock
 from scenarios.harness.servers.java import jars, java
 
 VERSION = "1.47.0"
@@ -60,8 +60,9 @@ class Mongo(Server):
         return (java(), *tuned, "-cp", f"{self._libs}/*", LAUNCHER, port, folder / "views.mv")
 
     async def _greet(self) -> None:
+        await knock(self.port)  # a client that finds nobody goes on looking in the background
         client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
-            self.uri, serverSelectionTimeoutMS=1000
+            self.uri, serverSelectionTimeoutMS=2000
         )
         try:
             self._version = (await client.server_info())["version"]
