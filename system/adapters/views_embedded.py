@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from system.ports.errors import Frozen
+from system.ports.errors import Frozen, Lost
 from system.ports.views import Document, Fields, Generations, Put, Views
 
 
@@ -23,6 +23,7 @@ class EmbeddedViewStore:
         self._views: dict[int, dict[str, _View]] = {}
         self._frozen_until: dict[int, float] = {}
         """Kept after its end: a switch must learn that puts may have landed since."""
+        self._retired: set[int] = set()
 
     def generation(self, number: int) -> Views:
         return EmbeddedViews(self, number)
@@ -36,7 +37,7 @@ class EmbeddedViewStore:
         if new.live != old.live and old.live is not None:
             if self._has_thawed_unasked(old.live):
                 return False
-            self._frozen_until.pop(old.live, None)
+            self._retired.add(old.live)
         self._generations = new
         return True
 
@@ -53,6 +54,9 @@ class EmbeddedViewStore:
     def is_frozen(self, number: int) -> bool:
         until = self._frozen_until.get(number)
         return until is not None and asyncio.get_running_loop().time() < until
+
+    def is_retired(self, number: int) -> bool:
+        return number in self._retired
 
     async def clear(self, number: int) -> None:
         self._views.pop(number, None)
@@ -73,6 +77,8 @@ class EmbeddedViews:
         self._number = number
 
     async def put(self, puts: Sequence[Put]) -> None:
+        if self._store.is_retired(self._number):
+            raise Lost(f"generation {self._number} is not live any more")
         if self._store.is_frozen(self._number):
             raise Frozen(f"generation {self._number} takes no puts for now")
         for put in puts:

@@ -34,6 +34,7 @@ PAGE = 500
 LEASE_S = 3.0
 RENEW_S = 1.0
 PAUSE_MIN_S = 0.002
+MEASURE_S = 5.0
 
 leases = Table(
     "relay_leases",
@@ -66,7 +67,9 @@ class Relay:
         self._parts = parts
         self._poll_interval_s = poll_interval_s
         self._holder = str(parts.world.new_id())
-        self._renew_at = 0.0
+        self._holds_lease = False
+        self._look_at_lease_at = 0.0
+        self._measure_at = 0.0
 
     async def run(self, life: Life) -> None:
         pause_s = PAUSE_MIN_S
@@ -75,6 +78,7 @@ class Relay:
             while not life.stopping.is_set():
                 try:
                     sent = await self._hold_lease() and await self.relay_once(life)
+                    await self._measure()
                 except (Unavailable, Conflict) as error:
                     self._parts.logger.warning("the relay waits", relay=self.name, error=str(error))
                     trouble_s = min(trouble_s * 2, 1.0)
@@ -129,6 +133,17 @@ class Relay:
         for row in rows:
             self._parts.metrics.published(row.message.topic)
 
+    async def _measure(self) -> None:
+        """Show how much is waiting. Counting is not free, so not in every round."""
+        now = asyncio.get_running_loop().time()
+        if now < self._measure_at:
+            return
+        self._measure_at = now + MEASURE_S
+        async with self._parts.work() as unit:
+            waiting = await outbox.backlog(unit.sql, self._aggregate)
+        age_s = (unit.now.at - waiting.oldest).total_seconds() if waiting.oldest else 0.0
+        self._parts.metrics.outbox(self._aggregate, waiting.rows, age_s)
+
     async def _pause(self, life: Life, seconds: float) -> None:
         """Wait for a commit of this process, or for the next poll."""
         events = (self._parts.commits, life.stopping)
@@ -142,8 +157,8 @@ class Relay:
     async def _hold_lease(self) -> bool:
         """Take or renew the lease; whether this relay holds it."""
         loop = asyncio.get_running_loop()
-        if loop.time() < self._renew_at:
-            return True
+        if loop.time() < self._look_at_lease_at:
+            return self._holds_lease
         async with self._parts.work() as unit:
             now = unit.now.at
             mine_or_free = or_(leases.c.holder == self._holder, leases.c.expires_at < now)
@@ -157,8 +172,8 @@ class Relay:
                 )
             )
             held = taken.rowcount == 1 or await self._first_lease(unit)
-        if held:
-            self._renew_at = loop.time() + RENEW_S
+        self._holds_lease = held
+        self._look_at_lease_at = loop.time() + RENEW_S
         return held
 
     async def _first_lease(self, unit: UnitOfWork) -> bool:

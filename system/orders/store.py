@@ -27,6 +27,7 @@ from sqlalchemy import (
 from system.columns import TABLE_OPTIONS, Cents, Id, Timestamp, ascii_key, metadata
 from system.events import Name, OrderItem, OrderStatus, ReservationState
 from system.orders.model import Draft, Offer, Order
+from system.ports.errors import Conflict, ReferenceViolation
 from system.ports.work import UnitOfWork
 
 orders = Table(
@@ -82,7 +83,17 @@ async def offers(unit: UnitOfWork, ids: Collection[int]) -> dict[int, Offer]:
 
 
 async def insert_drafts(unit: UnitOfWork, drafts: Sequence[Draft]) -> Sequence[int]:
-    """Insert new orders; their ids, in the order of the drafts."""
+    """Insert new orders; their ids, in the order of the drafts.
+
+    Raises Conflict when a user or product has gone since it was looked up: look again.
+    """
+    try:
+        return await _insert_drafts(unit, drafts)
+    except ReferenceViolation as gone:
+        raise Conflict("a user or product was removed just now") from gone
+
+
+async def _insert_drafts(unit: UnitOfWork, drafts: Sequence[Draft]) -> Sequence[int]:
     ids = await unit.insert(
         orders,
         [

@@ -55,7 +55,10 @@ class Views(Protocol):
     """One generation of views."""
 
     async def put(self, puts: Sequence[Put]) -> None:
-        """Apply each put whose version is newer. Raises Frozen, Unavailable, TimedOut."""
+        """Apply each put whose version is newer.
+
+        Raises Frozen, Unavailable, TimedOut; Lost once another generation is live in its place.
+        """
         ...
 
     async def get(self, view: str, keys: Collection[int]) -> Mapping[int, Document]:
@@ -78,9 +81,10 @@ class ViewStore(Protocol):
     async def generations(self) -> Generations: ...
 
     async def switch(self, old: Generations, new: Generations) -> bool:
-        """Set `new` if `old` still holds; whether it did. A new live one ends a freeze.
+        """Set `new` if `old` still holds; whether it did.
 
-        With a freeze in between it fails once that freeze has expired.
+        After a freeze it fails once that freeze has expired. A generation that was live takes no
+        puts any more: a reader that still holds its number must not see what its successor lacks.
         """
         ...
 

@@ -263,7 +263,7 @@ class Projecting:
         except TimeoutError:
             self._parts.logger.warning("not switched in time, to be tried again")
         finally:
-            await store.freeze(generations.live, 0)
+            await store.freeze(generations.live, 0)  # does nothing to one that has been retired
 
     async def _switch(self, generations: Generations, building: int) -> None:
         new = Generations(building, None, generations.last)
