@@ -35,13 +35,13 @@ class HttpService:
         self.host = host
         self.port = port
         """Port 0 asks for any; this is then the real one, once the service is ready."""
-        self._application = application
+        self.application = application
         self._world = world
         self._grace_s = grace_s
 
     async def run(self, life: Life) -> None:
         """Serve. Raises CannotListen."""
-        runner = web.AppRunner(self._application, shutdown_timeout=self._grace_s)
+        runner = web.AppRunner(self.application, shutdown_timeout=self._grace_s)
         await runner.setup()
         try:
             listener = await self._listen(runner)
