@@ -11,7 +11,7 @@ from itertools import islice, permutations
 import pytest
 
 from contracts.ports.bindings import ViewsBinding
-from system.ports.errors import Frozen
+from system.ports.errors import Frozen, Lost
 from system.ports.views import Document, Fields, Generations, Put, Views, ViewStore
 
 LIVE, BUILDING = 1, 2
@@ -367,14 +367,22 @@ class ViewsSuite:
         assert await store.switch(generations, switched(generations))
         assert await store.generations() == Generations(BUILDING, None, BUILDING)
 
-    async def test_a_new_live_generation_ends_the_freeze(self, store: ViewStore) -> None:
+    @pytest.mark.parametrize("frozen_s", [0, LONG_S])
+    async def test_a_generation_that_was_live_takes_no_puts_any_more(
+        self, store: ViewStore, frozen_s: float
+    ) -> None:
         generations = await with_generations(store)
-        await store.freeze(LIVE, LONG_S)
+        await store.generation(LIVE).put([put(1, {"n": 1})])
+        await store.freeze(LIVE, frozen_s)
 
         await store.switch(generations, switched(generations))
 
-        await store.generation(LIVE).put([put(1, {})])
-        await store.generation(BUILDING).put([put(1, {})])
+        with pytest.raises(Lost):
+            await store.generation(LIVE).put([put(2, {"n": 2}), put(1, {}, key=2)])
+        assert await keys(store.generation(LIVE)) == [1]
+        assert (await document(store.generation(LIVE))).versions == {"self": 1}
+        await store.generation(BUILDING).put([put(1, {}, key=3)])
+        assert await keys(store.generation(BUILDING)) == [3]
 
     async def test_a_switch_fails_once_the_freeze_has_expired(
         self, store: ViewStore, binding: ViewsBinding
