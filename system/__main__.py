@@ -155,6 +155,8 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _ask_to_stop, life, loop)
     async with stack as parts:
+        if not await wiring.prepared(parts, life):
+            return
         blueprint = wiring.Blueprint(settings)
         roles = [wiring.role(name, parts, blueprint, life) for name in names]
         greeting = asyncio.create_task(_greet(life, roles, welcome))

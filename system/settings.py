@@ -323,6 +323,11 @@ class Settings(BaseModel):
     )
     """Replicas of the topics that are made at start."""
 
+    instance: Annotated[str | None, BeforeValidator(_word), BeforeValidator(_unset_if_empty)] = (
+        Field(default=None, validation_alias="INSTANCE")
+    )
+    """This process among others of its role; a restart under the same name takes its place."""
+
     outbox_poll_interval_s: Annotated[float, _duration("1ms", "1m")] = Field(
         default=0.05, validation_alias="OUTBOX_POLL_INTERVAL"
     )

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from system.delivery.middleware.retried import retried
 from system.delivery.middleware.split import split
 from system.delivery.middleware.traced import traced
 from system.delivery.middleware.transactional import transactional
+from system.delivery.patience import patiently
 from system.delivery.purge import Purge, Rule
 from system.delivery.relay import Relay, RelayParts
 from system.events import PARTITIONS, TOPICS, dlq
@@ -35,6 +36,7 @@ from system.life import Life, Service
 from system.metrics import Metrics
 from system.operations import admin
 from system.orders import api as order_api
+from system.ports.errors import Stopping
 from system.ports.log import Log
 from system.ports.views import ViewStore
 from system.ports.work import Probe, Work
@@ -83,6 +85,10 @@ class Commits:
             self._events[aggregate].set()
 
 
+async def nothing_to_prepare() -> None:
+    """The embedded stack is ready once it is opened."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What one process is made of, whatever the stack."""
@@ -95,6 +101,8 @@ class Parts:
     world: World
     commits: Commits
     connections_in_use: Callable[[], int] = lambda: 0
+    prepare: Callable[[], Awaitable[None]] = nothing_to_prepare
+    """Makes tables and topics. Raises Unavailable while a server is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +159,53 @@ async def embedded(settings: Settings, directory: Path | None = None) -> AsyncIt
             await broker.close()
 
 
-def servers(settings: Settings) -> AbstractAsyncContextManager[Parts]:
+@asynccontextmanager
+async def servers(settings: Settings) -> AsyncIterator[Parts]:
     """MySQL, Kafka and MongoDB, at the addresses of the settings."""
-    raise StackError("the servers stack is not wired yet")
+    from system.adapters.log_kafka import KafkaLog, TopicForgets
+    from system.adapters.views_mongo import MongoViewStore
+    from system.adapters.work_sql import SqlWork, create_tables, mysql_engine
+    from system.adapters.world_real import RealWorld
+
+    world, commits = RealWorld(), Commits()
+    instance = settings.instance or str(world.new_id())[:8]
+    engine = mysql_engine(settings.mysql_url(), pool_size=settings.sql_pool_size)
+    work = SqlWork(engine, world, timeout_s=settings.sql_timeout_s, committed=commits.tell)
+    views = MongoViewStore(settings.mongo_uri.get_secret_value(), member=instance)
+    logs_of: dict[str, KafkaLog] = {}
+
+    def log_of(role: str) -> KafkaLog:
+        if role not in logs_of:
+            logs_of[role] = KafkaLog(
+                settings.kafka_brokers,
+                f"{role}-{instance}",
+                partitions=PARTITIONS,
+                replication=settings.kafka_replication,
+            )
+        return logs_of[role]
+
+    async def prepare() -> None:
+        await create_tables(engine)
+        try:
+            await log_of("setup").ensure(ALL_TOPICS)
+        except TopicForgets as forgets:
+            raise StackError(str(forgets)) from forgets
+
+    try:
+        yield Parts(
+            work=work,
+            probe=work.probe,
+            log=log_of,
+            views=views,
+            world=world,
+            commits=commits,
+            connections_in_use=work.connections_in_use,
+            prepare=prepare,
+        )
+    finally:
+        await asyncio.gather(
+            engine.dispose(), views.close(), *(log.close() for log in logs_of.values())
+        )
 
 
 # --- roles ----------------------------------------------------------------------------------------
@@ -369,6 +421,22 @@ async def run(roles: Sequence[Role], life: Life) -> None:
                     group.create_task(_of_role(made.name, service, life), name=service.name)
     finally:
         life.stopping.set()
+
+
+async def prepared(parts: Parts, life: Life) -> bool:
+    """Prepare, for as long as servers are away; False if the process was asked to stop first."""
+    preparing = asyncio.create_task(patiently(parts.prepare, life, logs.logger("start")))
+    stopping = asyncio.create_task(life.stopping.wait())
+    await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not preparing.done():
+        preparing.cancel()
+        return False
+    try:
+        await preparing
+    except Stopping:
+        return False
+    return True
 
 
 async def _of_role(name: str, service: Service, life: Life) -> None:
