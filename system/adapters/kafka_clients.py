@@ -26,6 +26,7 @@ from system.ports.errors import Lost, TimedOut, Unavailable
 START_S = 5.0
 STOP_S = 1.0
 CUT_OFF_S = 0.5
+ROUNDS = 5
 RETRY_S = 0.1
 
 Consumer = Any  # aiokafka ships no types
@@ -133,13 +134,12 @@ async def close_admin(admin: Admin) -> None:
 
 
 async def close_producer(producer: Producer) -> None:
-    """Stop it if that works within its bound; else drop what it still wants to send."""
-    if await _within(STOP_S, producer.stop()):
+    """Let it send what it has if that works within its bound; else it is cut off."""
+    # `stop` alone would wait for batches that an absent leader never acknowledges, in a task
+    # of its own that nobody could end.
+    if await _within(STOP_S, producer.flush()) and await _within(CUT_OFF_S, producer.stop()):
         return
-    # 1. `stop` waits for batches that an absent leader never acknowledges: fail them.
-    # 2. Its sender would try again for ever: cancel it. It waits for requests in flight.
-    # 3. Closing the connections fails those; they then wait for metadata that nobody fetches.
-    producer._message_accumulator.fail_all(KafkaError("given up"))  # noqa: SLF001
+    producer._closed = True  # noqa: SLF001 (or it says when it is deleted that nobody closed it)
     await _cut_off(producer.client, [producer._sender.sender_task])  # noqa: SLF001
 
 
@@ -161,20 +161,32 @@ async def close_consumer(consumer: Consumer) -> None:
 
 
 async def _cut_off(client: Any, tasks: list[asyncio.Task[None] | None]) -> None:
-    going_on = [task for task in tasks if task is not None]
+    """End these tasks and close the connections under their requests."""
+    going_on = {task for task in tasks if task is not None}
     for task in going_on:
         task.cancel()
     await _within(CUT_OFF_S, client.close())
-    if (update := client._md_update_fut) is not None:  # noqa: SLF001
-        update.cancel()
-    if going_on:
-        await asyncio.wait(going_on, timeout=CUT_OFF_S)
+    for _ in range(ROUNDS):
+        if not going_on:
+            return
+        # A request that failed wants fresh metadata, which a closed client never fetches.
+        if (update := client._md_update_fut) is not None:  # noqa: SLF001
+            update.cancel()
+        _, going_on = await asyncio.wait(going_on, timeout=CUT_OFF_S / ROUNDS)
 
 
-async def _within(bound_s: float, ending: Awaitable[None]) -> bool:
-    """Whether it ended in time. Its errors are those of what it should have ended."""
-    with suppress(TimeoutError, KafkaError, OSError):
-        async with asyncio.timeout(bound_s):
-            await ending
-            return True
-    return False
+async def _within(bound_s: float, ending: Coroutine[Any, Any, None]) -> bool:
+    """Whether it ended well, and in time."""
+    # In a task of its own: aiokafka lets the cancellation of its own tasks escape from `stop`,
+    # where it could not be told from ours.
+    task = asyncio.create_task(ending)
+    try:
+        await asyncio.wait((task,), timeout=bound_s)
+    finally:
+        task.cancel()
+    await asyncio.wait((task,), timeout=CUT_OFF_S)
+    if not task.done() or task.cancelled():
+        return False
+    if (error := task.exception()) is not None and not isinstance(error, KafkaError | OSError):
+        raise error
+    return error is None

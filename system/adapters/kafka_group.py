@@ -168,7 +168,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         rules: GroupRules,
     ) -> None:
         self.news = asyncio.Event()
-        """Set when another look is worth it: records, or a failure."""
+        """Set when another look is worth it: the fetch that was asked for is over, or all is."""
         self.failure: Exception | None = None
         self._consumer = consumer
         self._topics = topics
@@ -211,7 +211,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
             self._buffer.setdefault(partition, []).extend(map(as_record, found))
         if fetched:
             self._moved_at = asyncio.get_running_loop().time()
-            self.news.set()
+        self.news.set()  # also for nothing: a poll that still waits asks again
 
     def ask(self, full: Collection[TopicPartition]) -> None:
         """Have records fetched of all partitions but the full ones."""

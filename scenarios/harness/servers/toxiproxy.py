@@ -61,6 +61,28 @@ class Toxiproxy(Server):
             await self._make(session, name, port, upstream)
         return f"{HOST}:{port}"
 
+    async def spoil(
+        self, proxy: str, toxic: str, *, stream: str = "downstream", **attributes: int
+    ) -> None:
+        """Add a toxic: `spoil("kafka", "timeout", timeout=0)` answers nothing any more.
+
+        Downstream are the server's answers, upstream the client's requests.
+        """
+        wanted = {"type": toxic, "stream": stream, "toxicity": 1.0, "attributes": attributes}
+        await self._post(f"/proxies/{proxy}/toxics", wanted)
+
+    async def set_up(self, proxy: str, *, up: bool) -> None:
+        """Refuse connections and break those there are, or take them again."""
+        await self._post(f"/proxies/{proxy}", {"enabled": up})
+
+    async def heal(self) -> None:
+        """Take all toxics away and set all proxies up."""
+        await self._post("/reset", {})
+
+    async def _post(self, path: str, body: object) -> None:
+        async with self._session() as session, session.post(path, json=body) as answer:
+            answer.raise_for_status()
+
     async def _make(self, session: ClientSession, name: str, port: int, upstream: str) -> None:
         wanted = {"name": name, "listen": f"{HOST}:{port}", "upstream": upstream, "enabled": True}
         async with session.post("/populate", json=[wanted]) as answer:

@@ -1,0 +1,274 @@
+"""What only a real broker can do to its client, and how the Kafka log takes it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.partitioner import DefaultPartitioner
+
+from scenarios.harness.servers import LocalServers, shared
+from system.adapters.kafka_group import GroupRules
+from system.adapters.kafka_rules import partition_number
+from system.adapters.log_kafka import KafkaLog, TopicForgets
+from system.ports.errors import TimedOut, Unavailable
+from system.ports.log import Message, Partition, Record, Subscription
+
+pytestmark = pytest.mark.stack("local")
+
+KEY = b"1"
+"""Lies in partition 0."""
+RULES = GroupRules(watch_s=1.0, stuck_s=3.0)
+DEADLINE_S = 40.0
+
+
+@pytest.fixture
+async def servers() -> AsyncIterator[LocalServers]:
+    servers = await shared.servers()
+    yield servers
+    await servers.toxiproxy.heal()
+    await servers.kafka.start()
+
+
+@pytest.fixture
+async def log(servers: LocalServers) -> AsyncIterator[KafkaLog]:
+    """A log that reaches its broker through Toxiproxy."""
+    log = KafkaLog([servers.environment(proxied=True)["KAFKA_BROKERS"]], "tested", rules=RULES)
+    yield log
+    await log.close()
+
+
+@pytest.fixture
+async def topic(servers: LocalServers) -> AsyncIterator[str]:
+    async with direct(servers) as log:
+        name = f"topic-{uuid4().hex[:12]}"
+        await log.ensure([name])
+        yield name
+
+
+@asynccontextmanager
+async def direct(servers: LocalServers) -> AsyncIterator[KafkaLog]:
+    """A log that no toxic harms."""
+    log = KafkaLog([servers.kafka.address], "observer")
+    yield log
+    await log.close()
+
+
+def message(topic: str, value: bytes, key: bytes = KEY) -> Message:
+    return Message(topic, key, value, ())
+
+
+async def values(servers: LocalServers, topic: str) -> list[bytes]:
+    async with direct(servers) as log:
+        return [record.message.value async for record in log.read(topic)]
+
+
+async def publish_again_and_again(log: KafkaLog, messages: list[Message]) -> None:
+    """As the relay does: what failed and all after it, until all is stored."""
+    async with asyncio.timeout(DEADLINE_S):
+        while messages:
+            outcomes = await log.publish(messages)
+            stored = next((n for n, outcome in enumerate(outcomes) if outcome), len(outcomes))
+            assert all(outcomes[stored:]), "only a prefix may be stored"
+            messages = messages[stored:]
+
+
+async def poll_again_and_again(subscription: Subscription, wanted: Iterable[bytes]) -> int:
+    """Poll until these values have come; how often the log was unavailable meanwhile."""
+    missing, unavailable = set(wanted), 0
+    async with asyncio.timeout(DEADLINE_S):
+        while missing:
+            try:
+                polled = await subscription.poll(full=(), timeout_s=0.2)
+            except Unavailable:
+                unavailable += 1
+                await asyncio.sleep(0.2)
+            else:
+                records: list[Record] = [r for part in polled.values() for r in part]
+                missing -= {record.message.value for record in records}
+    return unavailable
+
+
+async def ignored(_: frozenset[Partition]) -> None:
+    """Nothing is in hand here."""
+
+
+def test_keys_lie_where_aiokafka_itself_would_put_them() -> None:
+    partitioner = DefaultPartitioner()
+    for number in range(1_000):
+        key = b"%d" % number
+        assert partition_number(key, 3) == partitioner(key, [0, 1, 2], [0, 1, 2])
+
+
+async def test_more_than_a_batch_holds_is_sent_in_several_and_stays_in_order(
+    servers: LocalServers, log: KafkaLog, topic: str
+) -> None:
+    sent = [b"%d" % number + bytes(400_000) for number in range(9)]
+
+    assert await log.publish([message(topic, value) for value in sent]) == [None] * 9
+
+    assert await values(servers, topic) == sent
+
+
+async def test_a_batch_that_the_broker_finds_too_large_is_halved(
+    servers: LocalServers, log: KafkaLog
+) -> None:
+    topic = f"narrow-{uuid4().hex[:12]}"
+    await make(servers, topic, {"retention.ms": "-1", "max.message.bytes": "2000"})
+    sent = [b"%d" % number + bytes(500) for number in range(8)]
+
+    assert await log.publish([message(topic, value) for value in sent]) == [None] * 8
+
+    assert await values(servers, topic) == sent
+
+
+async def make(servers: LocalServers, topic: str, settings: dict[str, str]) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers.kafka.address)
+    await admin.start()
+    await admin.create_topics([NewTopic(topic, 3, 1, topic_configs=settings)])
+    await admin.close()
+
+
+async def test_a_topic_that_forgets_is_refused(servers: LocalServers, log: KafkaLog) -> None:
+    topic = f"forgetful-{uuid4().hex[:12]}"
+    await make(servers, topic, {"retention.ms": "1000"})
+
+    with pytest.raises(TopicForgets, match=rf"{topic} has retention.ms=1000.*set it to -1"):
+        await log.ensure([topic])
+
+
+async def test_eight_processes_may_make_the_topics_at_once(servers: LocalServers) -> None:
+    topics = [f"topic-{uuid4().hex[:12]}" for _ in range(28)]
+    logs = [KafkaLog([servers.kafka.address], f"role-{number}") for number in range(8)]
+
+    await asyncio.gather(*(log.ensure(topics) for log in logs))
+
+    assert set((await logs[0].ends(topics)).values()) == {0}
+    assert len(await logs[0].ends(topics)) == 28 * 3
+    await asyncio.gather(*(log.close() for log in logs))
+
+
+async def test_a_producer_that_lost_count_is_replaced(
+    servers: LocalServers, log: KafkaLog, topic: str
+) -> None:
+    assert await log.publish([message(topic, b"a")]) == [None]
+    producer = await log._publisher._producers.get()  # noqa: SLF001 (no broker does it on request)
+    counts = producer._txn_manager  # noqa: SLF001
+    counts.increment_sequence_number((topic, 0), 5)
+
+    (refused,) = await log.publish([message(topic, b"b")])
+    (stored,) = await log.publish([message(topic, b"b")])
+
+    assert isinstance(refused, Unavailable)
+    assert "OutOfOrderSequence" in str(refused)
+    assert stored is None
+    assert await values(servers, topic) == [b"a", b"b"]
+
+
+async def test_a_broker_that_answers_nothing_fails_a_publish_in_time(
+    servers: LocalServers, log: KafkaLog, topic: str
+) -> None:
+    assert await log.publish([message(topic, b"a")]) == [None]
+    await servers.toxiproxy.spoil("kafka", "timeout", timeout=0)
+
+    began = time.monotonic()
+    outcomes = await log.publish([message(topic, b"b"), message(topic, b"c")])
+    took_s = time.monotonic() - began
+    await servers.toxiproxy.heal()
+    await publish_again_and_again(log, [message(topic, b"b"), message(topic, b"c")])
+
+    assert all(isinstance(outcome, TimedOut) for outcome in outcomes)
+    assert took_s < 6
+    stored = await values(servers, topic)
+    assert list(dict.fromkeys(stored)) == [b"a", b"b", b"c"]
+
+
+async def test_an_answer_that_was_lost_is_no_loss_and_no_reordering(
+    servers: LocalServers, log: KafkaLog, topic: str
+) -> None:
+    assert await log.publish([message(topic, b"0")]) == [None]
+    sent = [b"%d" % number for number in range(1, 200)]
+    publishing = asyncio.create_task(
+        publish_again_and_again(log, [message(topic, value) for value in sent])
+    )
+    for _ in range(3):
+        await servers.toxiproxy.spoil("kafka", "reset_peer", timeout=20)
+        await asyncio.sleep(0.3)
+        await servers.toxiproxy.heal()
+        await asyncio.sleep(0.3)
+    await publishing
+
+    assert list(dict.fromkeys(await values(servers, topic))) == [b"0", *sent]
+
+
+async def test_a_broker_that_is_killed_and_back_takes_up_where_it_was(
+    servers: LocalServers, log: KafkaLog, topic: str
+) -> None:
+    async with log.subscribe("group", [topic], ignored) as subscription:
+        await publish_again_and_again(log, [message(topic, b"before")])
+        await poll_again_and_again(subscription, [b"before"])
+        await subscription.commit({Partition(topic, 0): 1})
+
+        await servers.kafka.kill()
+        (refused,) = await log.publish([message(topic, b"during")])
+        restarting = asyncio.create_task(servers.kafka.start())
+        await publish_again_and_again(log, [message(topic, b"after")])
+        await poll_again_and_again(subscription, [b"after"])
+        await restarting
+        await subscription.commit({Partition(topic, 0): 2})
+
+    assert isinstance(refused, Unavailable)
+    assert (await log.committed("group"))[Partition(topic, 0)] == 2
+
+
+async def test_a_consumer_whose_broker_answers_nothing_says_so_and_comes_back(
+    servers: LocalServers, log: KafkaLog, topic: str
+) -> None:
+    async with (
+        direct(servers) as publisher,
+        log.subscribe(uuid4().hex, [topic], ignored) as subscription,
+    ):
+        assert await publisher.publish([message(topic, b"a")]) == [None]
+        await poll_again_and_again(subscription, [b"a"])
+
+        await servers.toxiproxy.spoil("kafka", "timeout", timeout=0)
+        assert await publisher.publish([message(topic, b"b")]) == [None]
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            await subscription.poll(full=(), timeout_s=DEADLINE_S)
+        took_s = time.monotonic() - began
+        await servers.toxiproxy.heal()
+
+        await poll_again_and_again(subscription, [b"b"])
+
+    assert took_s < RULES.watch_s + 7  # its next look, and the bound of that
+
+
+@pytest.mark.parametrize("away", ["silent", "gone"])
+async def test_it_closes_in_time_with_the_broker_away_and_leaves_no_task(
+    servers: LocalServers, topic: str, away: str
+) -> None:
+    before = asyncio.all_tasks()
+    log = KafkaLog([servers.environment(proxied=True)["KAFKA_BROKERS"]], "tested")
+    async with log.subscribe(uuid4().hex, [topic], ignored) as subscription:
+        assert await log.publish([message(topic, b"a")]) == [None]
+        await poll_again_and_again(subscription, [b"a"])
+        if away == "silent":
+            await servers.toxiproxy.spoil("kafka", "timeout", timeout=0)
+        else:
+            await servers.toxiproxy.set_up("kafka", up=False)
+        publishing = asyncio.create_task(log.publish([message(topic, b"b")]))
+        await asyncio.sleep(0.2)  # so that the batch is on its way
+        began = time.monotonic()
+    await log.close()
+    took_s = time.monotonic() - began
+
+    assert took_s < 5
+    assert all(await publishing)
+    await log.close()  # of what that publish began to make
+    assert asyncio.all_tasks() <= before
