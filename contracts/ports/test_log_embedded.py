@@ -198,10 +198,10 @@ def test_a_process_that_goes_on_after_its_session_learns_at_once_that_it_was_exp
 
     async def main() -> None:
         broker, log = await started()
-        stalling = in_process("stalls", stalls(broker))
-        await asyncio.sleep(10)
-        loop.stop_process("stalls")
         async with member(broker, "other") as other, polling(other):
+            stalling = in_process("stalls", stalls(broker))
+            await asyncio.sleep(10)
+            loop.stop_process("stalls")
             await asyncio.sleep(45)
             assert await owned(other) == ALL
             loop.go_on("stalls")
@@ -246,15 +246,21 @@ def test_a_member_that_does_not_let_go_in_time_is_expelled() -> None:
 
 
 def test_who_comes_later_does_not_prolong_the_rebalance() -> None:
+    revoked: list[frozenset[Partition]] = []
+
+    async def noted(partitions: frozenset[Partition]) -> None:
+        revoked.append(partitions)
+
     async def main() -> None:
         broker, _ = await started()
         async with member(broker, "busy") as busy:
             await busy.poll(full=(), timeout_s=0)
-            async with member(broker, "new") as new, polling(new):
+            async with member(broker, "new", noted) as new, polling(new):
                 await asyncio.sleep(REBALANCE_S - 5)
-                async with member(broker, "newer") as newer, polling(newer):
+                async with member(broker, "newer", noted) as newer, polling(newer):
                     await asyncio.sleep(7)
                     assert len(await owned(new)) + len(await owned(newer)) == len(ALL)
+                    assert revoked == []
 
     run(main())
 
@@ -348,6 +354,43 @@ def test_who_was_replaced_lets_go_and_is_out_for_good() -> None:
                     await older.poll(full=(), timeout_s=0)
                 assert await owned(later) == ALL
         assert revoked == [ALL]
+
+    run(main())
+
+
+def test_a_later_instance_takes_the_place_without_a_rebalance() -> None:
+    revoked: list[frozenset[Partition]] = []
+
+    async def noted(partitions: frozenset[Partition]) -> None:
+        revoked.append(partitions)
+
+    async def main() -> None:
+        broker, _ = await started()
+        async with member(broker, "a", noted) as a, member(broker, "m") as older:
+            async with polling(a, older):
+                await asyncio.sleep(10)
+                place = await owned(older)
+            revoked.clear()
+            async with polling(a), member(broker, "m") as later, polling(later):
+                await asyncio.sleep(10)
+                assert await owned(later) == place
+                assert place
+                assert revoked == []
+
+    run(main())
+
+
+def test_a_later_instance_takes_a_place_in_a_rebalance_too() -> None:
+    async def main() -> None:
+        broker, _ = await started()
+        async with member(broker, "a") as a, member(broker, "m") as older:
+            async with polling(older):
+                await asyncio.sleep(1)
+            assert not await owned(older)
+            async with member(broker, "m") as later, polling(a):
+                await asyncio.sleep(1)
+                assert len(await owned(a)) + len(await owned(later)) == len(ALL)
+                assert await owned(later)
 
     run(main())
 

@@ -99,8 +99,9 @@ class ViewsSuite:
 
     async def test_version_zero_is_newer_than_nothing(self, views: Views) -> None:
         await views.put([put(0, {"n": 0})])
+        await views.put([put(0, {"n": 0}, part="stock")])
 
-        assert (await document(views)).versions == {"self": 0}
+        assert (await document(views)).versions == {"self": 0, "stock": 0}
 
     async def test_a_part_is_replaced_whole(self, views: Views) -> None:
         await views.put([put(1, {"a": 1, "b": {"c": 1, "d": 1}})])

@@ -42,6 +42,8 @@ class DirectoryLock:
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self._file = path.open("ab")
+        except FileExistsError as error:
+            raise DataDirectoryError(f"{directory} is not a directory") from error
         except OSError as error:
             raise DataDirectoryError(f"cannot use {directory}: {error.strerror}") from error
         try:
@@ -72,10 +74,10 @@ class Journal:
     def open(self) -> list[bytes]:
         """Take up the file where its last whole write ended; the payloads written so far."""
         try:
-            data = self._path.read_bytes() if self._path.exists() else b""
-            if len(data) < len(self._header) and self._header.startswith(data):
+            if not self._path.exists():
                 self.rewrite(())
                 return []
+            data = self._path.read_bytes()
             payloads = self._payloads(data)
             self._file = self._path.open("r+b", buffering=0)
             if self._size < len(data):
@@ -212,7 +214,7 @@ class SharedWrites:
         self._waiting.append(_Waiting(entry, stored, outcome))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_all())
-        error = await asyncio.shield(outcome)
+        error = await outcome
         if error is not None:
             raise error
 

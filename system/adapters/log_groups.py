@@ -59,13 +59,14 @@ class Group:
         return member in self and self._rebalance_ends_at is not None and not member.has_let_go
 
     def join(self, member: Member, now: float) -> None:
-        """Take the member in; an older instance with its id is out at once."""
+        """Take the member in. It has the place of an older instance with its id."""
         older = self._members.get(member.id)
         self._members[member.id] = member
         if older is not None:
             older.news.set()
-        if older is not None and older.topics == member.topics and self._rebalance_ends_at is None:
+        if older is not None and older.topics == member.topics:
             member.positions = self._from_committed(older.positions)
+            member.has_let_go = older.has_let_go
         else:
             member.has_let_go = True  # it holds nothing
             self.rebalance(now)
