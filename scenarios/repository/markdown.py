@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 _FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
+_TABLE = re.compile(r"(?:^\|.*\|\n)+", re.MULTILINE)
 _HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
 _WORD = r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s;&|<>'"\\])+"""
 _TOKEN = re.compile(
@@ -54,6 +55,15 @@ class Page:
         return [body for language, body in _FENCE.findall(self.text) if language == "bash"]
 
     @property
+    def tables(self) -> list[dict[str, dict[str, str]]]:
+        """Each table: by the first cell of a row, then by the head of a column."""
+        found = []
+        for table in _TABLE.findall(self.prose + "\n"):
+            head, _, *rows = [_cells(line) for line in table.strip().splitlines()]
+            found.append({first: dict(zip(head[1:], rest, strict=True)) for first, *rest in rows})
+        return found
+
+    @property
     def commands(self) -> Iterator[list[str]]:
         for block in self.shell_blocks:
             yield from commands(block)
@@ -76,6 +86,10 @@ def commands(block: str) -> Iterator[list[str]]:
             raise ValueError(f"a quote is not closed: {block[token.start() :]}")
         elif token.lastgroup == "word" and (words or not re.match(r"[A-Z_]+=", token[0])):
             words += shlex.split(token[0])
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
 
 
 def _slug(heading: str) -> str:

@@ -1,0 +1,78 @@
+"""Write every generated artifact of the kit, or check that each is what would be written.
+
+A generator is a function without arguments: it reads the one definition, which is code, and
+gives the files that follow from it. To add one, add a line to GENERATORS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from contracts import event_map
+
+ROOT = Path(__file__).parents[1]
+
+Generator = Callable[[], Mapping[str, str]]
+"""Path inside the project to the text of the file."""
+
+GENERATORS: Mapping[str, Generator] = {
+    "map": event_map.files,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the command line asks for; the exit status."""
+    asked = parser().parse_args(arguments)
+    made: dict[str, str] = {}
+    for name in asked.names or GENERATORS:
+        made.update(GENERATORS[name]())
+    outdated = {path: text for path, text in made.items() if _present(path) != text}
+    if asked.action == "write":
+        for path, text in outdated.items():
+            _write(path, text)
+            print(f"written: {path}")
+        return 0
+    for path in outdated:
+        print(f"not what the code says any more: {path}", file=sys.stderr)
+    if outdated:
+        print("run: python -m contracts write", file=sys.stderr)
+    return 1 if outdated else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser("python -m contracts", description=__doc__)
+    made.add_argument(
+        "action", choices=("write", "check"), help="write what is out of date, or only name it"
+    )
+    made.add_argument(
+        "names",
+        nargs="*",
+        type=_known,
+        metavar="NAME",
+        help=f"only these: {', '.join(GENERATORS)}",
+    )
+    return made
+
+
+def _known(name: str) -> str:
+    if name not in GENERATORS:
+        raise argparse.ArgumentTypeError(f"there is no {name!r}, only {', '.join(GENERATORS)}")
+    return name
+
+
+def _present(path: str) -> str | None:
+    place = ROOT / path
+    return place.read_text(encoding="utf-8") if place.exists() else None
+
+
+def _write(path: str, text: str) -> None:
+    place = ROOT / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
