@@ -76,6 +76,9 @@ class Relay:
         trouble_s = PAUSE_MIN_S
         with suppress(Stopping):
             while not life.stopping.is_set():
+                # before reading, so that a commit from here on rings again; also without the
+                # lease, or the bell of this process's own commits would ring on for ever
+                self._parts.commits.clear()
                 try:
                     sent = await self._hold_lease() and await self.relay_once(life)
                     await self._measure()
@@ -92,7 +95,6 @@ class Relay:
 
     async def relay_once(self, life: Life) -> bool:
         """Publish every row that can be; whether there was any. Raises Unavailable, Conflict."""
-        self._parts.commits.clear()  # before reading: a commit from here on rings again
         above = 0
         any_sent = False
         blocked: set[tuple[str, bytes]] = set()
