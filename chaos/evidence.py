@@ -1,0 +1,115 @@
+"""What is left of a run for the checkers: the clients' history and every store's state.
+
+A checker sees this and nothing else, so it can be tested on evidence written by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from chaos.history import Op
+from system.delivery import outbox
+from system.delivery.dead_letters import REPLAY_FOR, Letter, unresolved
+from system.events import TOPICS, Envelope, dlq
+from system.ports.errors import Poison
+from system.ports.log import Record
+from system.ports.views import Document
+
+Row = Mapping[str, Any]  # a row of a table: values of several types
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event as it stands in the log."""
+
+    record: Record
+    envelope: Envelope[Any]
+
+    @property
+    def event(self) -> Any:  # one of the fourteen models
+        return self.envelope.event
+
+
+@dataclass
+class Evidence:
+    """All that checkers may know of a run."""
+
+    history: Sequence[Op] = ()
+    tables: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    log: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+    """Per topic, dead letters too: the records in the order of partition and offset."""
+    views: Mapping[str, Mapping[int, Document]] = field(default_factory=dict)
+    missing: Sequence[str] = ()
+    """What kept the run from coming to rest. Empty: it did."""
+    failures: Sequence[str] = ()
+    """Processes that ended by themselves, or did not end when asked to."""
+    disturbances: int = 0
+    """Faults and restarts: each may cause some duplicates, no more."""
+    duplicated: int = 0
+    """Records that the run itself put in twice."""
+
+    def rows(self, table: str) -> Sequence[Row]:
+        return self.tables.get(table, ())
+
+    @cached_property
+    def told(self) -> Sequence[Told]:
+        """Every readable event in the log, repeats included."""
+        return list(self._read())
+
+    def _read(self) -> Iterator[Told]:
+        for topic in TOPICS:
+            for record in self.log.get(topic, ()):
+                try:
+                    yield Told(record, outbox.decode(record.message))
+                except Poison:
+                    continue
+
+    @cached_property
+    def unreadable(self) -> Sequence[Record]:
+        readable = {id(told.record) for told in self.told}
+        return [
+            record
+            for topic in TOPICS
+            for record in self.log.get(topic, ())
+            if id(record) not in readable
+        ]
+
+    @cached_property
+    def first_told(self) -> Mapping[UUID, Told]:
+        """Each event once, where it stands first."""
+        first: dict[UUID, Told] = {}
+        for told in self.told:
+            first.setdefault(told.event.event_id, told)
+        return first
+
+    def events(self, *types: str) -> list[Any]:  # the models of these types
+        """Distinct events of these types, in the log's order."""
+        return [told.event for told in self.first_told.values() if told.event.type in types]
+
+    @cached_property
+    def letters(self) -> Sequence[Letter]:
+        """The open dead letters."""
+        return [
+            letter for topic in TOPICS for letter in unresolved(self.log.get(dlq(topic), ()))
+        ]
+
+    @cached_property
+    def orders(self) -> Mapping[int, Row]:
+        return {row["id"]: row for row in self.rows("orders")}
+
+    @cached_property
+    def reservations(self) -> Mapping[int, Row]:
+        return {row["order_id"]: row for row in self.rows("reservations")}
+
+    @cached_property
+    def placed(self) -> Mapping[int, Any]:
+        """Each order's order.created."""
+        return {event.order_id: event for event in self.events("order.created")}
+
+
+def is_replay(record: Record) -> bool:
+    return record.message.header(REPLAY_FOR) is not None

@@ -1,0 +1,357 @@
+"""Runs one schedule from its start to quiescence, and hands the evidence to the checkers."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from sqlalchemy import create_engine
+
+from chaos.checkers import CHECKERS, Anomaly
+from chaos.evidence import Evidence
+from chaos.history import History
+from chaos.nemeses import disturb
+from chaos.simulated.clients import Client
+from chaos.simulated.faults import BadReplay, Fault, Faults, Place, Spell, Strike, Trace, parse
+from chaos.simulated.loop import SimulatedLoop
+from chaos.simulated.parts import (
+    EPOCH,
+    SETTINGS,
+    Cluster,
+    Engines,
+    Given,
+    Plan,
+    fill,
+    lean,
+    stores,
+)
+from chaos.workloads import WORKLOADS
+from chaos.workloads.given import SETTING_UP
+from chaos.workloads.points import PROGRAMS, earn, points
+from chaos.workloads.workload import Workload
+from system.columns import metadata
+from system.events import TOPICS, OrderPaid
+from system.ports.views import Document
+from system.table import QUERY_CONSUMER, TABLE, VIEWS, Row, handlers_of
+from system.wiring import ALL_TOPICS, Blueprint
+
+QUIET_EVERY_S = 0.3
+QUIET_TIMES = 3
+QUIET_WITHIN_S = 240.0
+"""From the last fault's end to rest; far more than the longest retry schedule takes."""
+
+SIMULATED_TABLE: tuple[Row, ...] = tuple(
+    replace(row, reacts={**row.reacts, **{name: earn(name) for name in PROGRAMS}})
+    if row.event is OrderPaid
+    else row
+    for row in TABLE
+)
+"""The system's table, and a handler as others would add it."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What determines a run: workload, seed and faults. Its text form replays it."""
+
+    workload: str
+    seed: int
+    faults: tuple[Fault, ...] = ()
+    without: frozenset[str] = frozenset()
+    """Clients that are left out."""
+
+    def __str__(self) -> str:
+        workload = "~".join((self.workload, *sorted(self.without)))
+        return "/".join((workload, str(self.seed), *map(str, self.faults)))
+
+
+def schedule_of(text: str) -> Schedule:
+    """Read a replay ID. Raises BadReplay."""
+    workload, _, rest = text.partition("/")
+    seed, *faults = rest.split("/") if rest else ["0"]
+    name, *without = workload.split("~")
+    if name not in WORKLOADS:
+        raise BadReplay(f"there is no workload {name!r}; there are {', '.join(WORKLOADS)}")
+    if not seed.isdecimal():
+        raise BadReplay(f"{seed!r} is not a seed")
+    return Schedule(name, int(seed), tuple(map(parse, faults)), frozenset(without))
+
+
+@dataclass
+class Run:
+    """What came of a schedule."""
+
+    schedule: Schedule
+    evidence: Evidence
+    trace: Trace
+    places: Sequence[Place]
+    missed: Sequence[Strike]
+    ended_s: float
+    anomalies: list[Anomaly] = field(default_factory=list)
+
+    @property
+    def digest(self) -> str:
+        return self.trace.digest
+
+
+class Simulator:
+    """Runs schedules one after the other, on engines and a given world that are kept warm."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._engines = Engines()
+        self._given: Given | None = None
+
+    @property
+    def given(self) -> Given:
+        """Users and products, made by the system itself, once."""
+        if self._given is None:
+            blank = Given(_blank_database(self._directory))
+            run, loop_s = self._simulate(Schedule("setting-up", 0), SETTING_UP, blank)
+            if run.evidence.missing:
+                raise AssertionError(f"the given world is not at rest: {run.evidence.missing}")
+            self._given = Given(
+                database=self._database_bytes(),
+                messages=tuple(
+                    record.message for topic in TOPICS for record in run.evidence.log[topic]
+                ),
+                started_at=EPOCH + timedelta(seconds=loop_s + 60),
+            )
+        return self._given
+
+    def run(self, schedule: Schedule, blueprint: Blueprint | None = None) -> Run:
+        """Run a schedule and judge it."""
+        given = self.given
+        run, _ = self._simulate(schedule, WORKLOADS[schedule.workload], given, blueprint)
+        run.anomalies = list(judge(run.evidence))
+        return run
+
+    def _simulate(
+        self,
+        schedule: Schedule,
+        workload: Workload,
+        given: Given,
+        blueprint: Blueprint | None = None,
+    ) -> tuple[Run, float]:
+        loop = SimulatedLoop()
+        gc.disable()
+        asyncio.set_event_loop(loop)
+        try:
+            with lean():
+                simulation = _Simulation(schedule, workload, given, blueprint, self._path, loop)
+                run = loop.run_until_complete(simulation.main(self._engines))
+                simulation.end()
+            return run, loop.time()
+        finally:
+            asyncio.set_event_loop(None)
+            _forget(loop)
+
+    @property
+    def _path(self) -> Path:
+        return self._directory / "schedule.sqlite"
+
+    def _database_bytes(self) -> bytes:
+        connection = sqlite3.connect(self._path)
+        try:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            connection.close()
+        return self._path.read_bytes()
+
+
+class _Simulation:
+    """One run."""
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        workload: Workload,
+        given: Given,
+        blueprint: Blueprint | None,
+        path: Path,
+        loop: SimulatedLoop,
+    ) -> None:
+        self.schedule = schedule
+        self.workload = workload
+        self.given = given
+        self.blueprint = blueprint or Blueprint(SETTINGS, SIMULATED_TABLE)
+        self.trace = Trace()
+        self.history = History()
+        self.stores = stores(given, path, loop)
+        self.faults = Faults(schedule.faults, Random(f"hops {schedule.seed}"), self.trace)
+        self.duplicated = 0
+        self.cluster: Cluster | None = None
+
+    async def main(self, engines: Engines) -> Run:
+        schedule = self.schedule
+        plan = Plan(
+            schedule.seed, self.workload.processes, self.blueprint, self.given.started_at
+        )
+        cluster = self.cluster = Cluster(plan, self.stores, self.faults, engines)
+        await fill(self.stores.broker, self.given)
+        await cluster.start()
+        spells = [fault for fault in schedule.faults if isinstance(fault, Spell)]
+        disturbing = asyncio.ensure_future(disturb(spells, cluster, self.trace))
+        clients = [
+            script(Client(name, cluster, self.history, Random(f"{name} {schedule.seed}")))
+            for name, script in self.workload.clients.items()
+            if name not in schedule.without
+        ]
+        if self.workload.inject is not None:
+            clients.append(self.workload.inject(cluster))
+        await asyncio.gather(*clients)
+        self.duplicated = await disturbing
+        missing = await self._come_to_rest(cluster)
+        return Run(
+            schedule,
+            self._evidence(cluster, missing),
+            self.trace,
+            tuple(self.faults.places),
+            tuple(self.faults.missed),
+            asyncio.get_running_loop().time(),
+        )
+
+    async def _come_to_rest(self, cluster: Cluster) -> list[str]:
+        """Wait for quiescence; what is missing for it, if it does not come in time."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + QUIET_WITHIN_S
+        quiet_times = 0
+        while quiet_times < QUIET_TIMES:
+            await asyncio.sleep(QUIET_EVERY_S)
+            missing = list(self._missing(cluster))
+            quiet_times = 0 if missing else quiet_times + 1
+            if missing and loop.time() > deadline:
+                return missing
+        return []
+
+    def _missing(self, cluster: Cluster) -> Iterator[str]:
+        if not cluster.is_whole:
+            yield "a process is not up"
+        if not self.stores.database.is_quiet:
+            yield "a transaction is open"
+        unsent = self._reading.execute(
+            "SELECT count(*) FROM outbox WHERE processed_at IS NULL"
+        ).fetchone()[0]
+        if unsent:
+            yield f"{unsent} events are in the outbox"
+        yield from self._unread()
+
+    def _unread(self) -> Iterator[str]:
+        broker = self.stores.broker
+        groups: dict[str, Iterable[str]] = {}
+        for role in {role for roles in self.workload.processes.values() for role in roles}:
+            topics = handlers_of(role, self.blueprint.table)
+            if topics:
+                groups[role] = topics
+        generations = self.stores.views._generations  # noqa: SLF001 - asked without a hop
+        if generations.live is None or generations.building is not None:
+            yield "views are being built"
+        else:
+            groups[f"{QUERY_CONSUMER}.g{generations.live}"] = TOPICS
+        for group, read in sorted(groups.items()):
+            committed = broker.committed(group)
+            lag = sum(
+                broker.end(place) - committed.get(place, 0) for place in broker.partitions([*read])
+            )
+            if lag:
+                yield f"{group} has {lag} records to read"
+
+    @property
+    def _reading(self) -> sqlite3.Connection:
+        if not hasattr(self, "_reader"):
+            self._reader = sqlite3.connect(self.stores.database.path)
+            self._reader.row_factory = sqlite3.Row
+        return self._reader
+
+    def _evidence(self, cluster: Cluster, missing: Sequence[str]) -> Evidence:
+        broker = self.stores.broker
+        log = {}
+        for topic in ALL_TOPICS:
+            log[topic] = [
+                record
+                for place in broker.partitions([topic])
+                for record in broker.records(place, 0, broker.end(place))
+            ]
+        return Evidence(
+            history=tuple(self.history.ops),
+            tables={table: self._rows(table) for table in (*metadata.tables, points.name)},
+            log=log,
+            views={view.name: self._documents(view.name) for view in VIEWS},
+            missing=tuple(missing),
+            failures=tuple(cluster.failures),
+            disturbances=len(self.schedule.faults) + cluster.restarts,
+            duplicated=self.duplicated,
+        )
+
+    def _rows(self, table: str) -> list[dict[str, Any]]:
+        return [dict(row) for row in self._reading.execute(f"SELECT * FROM {table}")]  # noqa: S608
+
+    def _documents(self, view: str) -> dict[int, Document]:
+        store = self.stores.views
+        live = store._generations.live  # noqa: SLF001 - asked without a hop
+        return {} if live is None else dict(store.view(live, view).documents)
+
+    def end(self) -> None:
+        """Kill what still runs."""
+        self._reading.close()
+        if self.cluster is not None:
+            for process in self.cluster.processes.values():
+                process.incarnation.kill()
+        self.stores.database.drop()
+
+
+def judge(evidence: Evidence) -> Iterator[Anomaly]:
+    for checker in CHECKERS.values():
+        for found in checker.check(evidence):
+            yield replace(found, checker=checker.name)
+
+
+def _forget(loop: SimulatedLoop) -> None:
+    """Let the dead go now: collected later, they would wake up in another schedule."""
+    loop.set_exception_handler(lambda *_: None)
+    for task in asyncio.all_tasks(loop):
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
+    loop.close()
+    with _unseen_errors():
+        gc.collect()
+    gc.enable()
+
+
+@contextmanager
+def _unseen_errors() -> Iterator[None]:
+    """What the `finally` of a killed task complains of, when it is collected, is no matter."""
+    before = sys.unraisablehook
+    sys.unraisablehook = lambda _: None
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
+def _blank_database(directory: Path) -> bytes:
+    path = directory / "blank.sqlite"
+    path.unlink(missing_ok=True)
+    engine = create_engine(f"sqlite:///{path}")
+    metadata.create_all(engine)
+    points.create(engine)
+    engine.dispose()
+    return path.read_bytes()
+
+
+@contextmanager
+def simulator() -> Iterator[Simulator]:
+    """A simulator whose files lie in memory, where there is such a place."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(
+        prefix="chaos-", dir=memory if memory.is_dir() else None
+    ) as directory:
+        yield Simulator(Path(directory))

@@ -1,0 +1,194 @@
+"""What strikes, where and when. A schedule of faults has a text form, so that it can be replayed.
+
+Faults at a point strike the nth time that a process makes a certain call, on its way there or on
+its way back: `crash@order-consumer:sql.commit:reply:3`. Faults in time begin at a moment and are
+healed by themselves: `outage@log:2.5:40`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from chaos.simulated.loop import PROCESS, Incarnation, for_ever
+from scenarios.harness.faults import Hop, Point
+from system.ports.errors import Conflict, Unavailable
+
+PAUSE_S = 45.0
+"""Longer than any lease, session or patience of the system."""
+RESTART_S = 1.5
+DELAY_S = (0.0002, 0.003)
+"""How long a hop takes. Chance here is what explores the interleavings."""
+
+AT_REQUEST = ("error", "crash", "pause")
+AT_REPLY = ("lost", "crash", "pause")
+IN_TIME = ("outage", "slow", "jump", "rebalance", "duplicate", "restart")
+
+
+class BadReplay(Exception):
+    """A replay ID cannot be read. The text is one line that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The nth time that a process passes a fault point."""
+
+    process: str
+    call: str
+    hop: Hop
+    nth: int
+
+    def __str__(self) -> str:
+        return f"{self.process}:{self.call}:{self.hop.value}:{self.nth}"
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """A fault at a point: error, lost (the reply), conflict, crash or pause."""
+
+    kind: str
+    place: Place
+
+    def __str__(self) -> str:
+        return f"{self.kind}@{self.place}"
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """A fault in time: on a store, a process, a group or a topic, from a moment on."""
+
+    kind: str
+    target: str
+    at_s: float
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.kind}@{self.target}:{self.at_s:g}:{self.seconds:g}"
+
+    def covers(self, time_s: float) -> bool:
+        return self.at_s <= time_s < self.at_s + self.seconds
+
+
+Fault = Strike | Spell
+
+
+def parse(text: str) -> Fault:
+    """Read a fault back. Raises BadReplay."""
+    kind, _, rest = text.partition("@")
+    parts = rest.split(":")
+    try:
+        if kind in IN_TIME:
+            target, at_s, seconds = parts
+            return Spell(kind, target, float(at_s), float(seconds))
+        process, call, hop, nth = parts
+        return Strike(kind, Place(process, call, Hop(hop), int(nth)))
+    except ValueError:
+        raise BadReplay(f"{text!r} is not a fault") from None
+
+
+def kinds_at(place: Place) -> tuple[str, ...]:
+    """Every way in which this point can be struck."""
+    if place.hop is Hop.REPLY:
+        return AT_REPLY
+    is_statement = place.call.startswith("sql.") and "-" in place.call
+    return (*AT_REQUEST, "conflict") if is_statement else AT_REQUEST
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One line of a run's trace."""
+
+    time_s: float
+    process: str
+    what: str
+
+
+class Trace:
+    """What happened, in order. Two runs are the same if and only if their digests are."""
+
+    def __init__(self) -> None:
+        self.lines: list[Seen] = []
+        self._hash = hashlib.sha256()
+
+    def note(self, time_s: float, process: str, what: str) -> None:
+        self.lines.append(Seen(time_s, process, what))
+        self._hash.update(f"{time_s:.9f} {process} {what}\n".encode())
+
+    @property
+    def digest(self) -> str:
+        return self._hash.hexdigest()[:16]
+
+
+class Faults:
+    """Strikes at the points of a schedule, and lets every hop take its time."""
+
+    def __init__(self, faults: Iterable[Fault], random: Random, trace: Trace) -> None:
+        faults = tuple(faults)
+        self.trace = trace
+        self.places: dict[Place, None] = {}
+        """Every point that was passed, in order."""
+        self.struck: list[Strike] = []
+        self.crashed: Callable[[Incarnation], None] = lambda _: None
+        self.paused: Callable[[Incarnation], None] = lambda _: None
+        self._strikes = {fault.place: fault for fault in faults if isinstance(fault, Strike)}
+        self._windows = [
+            fault for fault in faults if isinstance(fault, Spell) and fault.kind in ("outage", "slow")
+        ]
+        self._random = random
+        self._nth: dict[Point, int] = {}
+
+    @property
+    def missed(self) -> Sequence[Strike]:
+        """The strikes whose point was never reached."""
+        return [strike for strike in self._strikes.values() if strike not in self.struck]
+
+    async def at(self, point: Point) -> None:
+        nth = self._nth[point] = self._nth.get(point, 0) + 1
+        place = Place(point.process, point.call, point.hop, nth)
+        self.places[place] = None
+        loop = asyncio.get_running_loop()
+        slow = self._window("slow", point.call, loop.time())
+        await asyncio.sleep(self._random.uniform(*DELAY_S) * (200 if slow else 1))
+        self.trace.note(loop.time(), point.process, f"{point.call} {point.hop.value} {nth}")
+        if (strike := self._strikes.get(place)) is not None:
+            await self._strike(strike)
+        if self._window("outage", point.call, loop.time()) and point.hop is Hop.REQUEST:
+            raise Unavailable(f"{point.call}: there is an outage")
+
+    def _window(self, kind: str, call: str, now: float) -> bool:
+        store = call.partition(".")[0]
+        return any(
+            window.kind == kind and window.target == store and window.covers(now)
+            for window in self._windows
+        )
+
+    async def _strike(self, strike: Strike) -> None:
+        self.struck.append(strike)
+        process = PROCESS.get()
+        loop = asyncio.get_running_loop()
+        self.trace.note(loop.time(), strike.place.process, f"STRUCK {strike}")
+        match strike.kind:
+            case "error" | "lost":
+                raise Unavailable(f"{strike.place.call}: the connection broke")
+            case "conflict":
+                raise Conflict(f"{strike.place.call}: a deadlock, or a lock wait")
+            case "crash" if process is not None:
+                self.crashed(process)
+                await for_ever()
+            case "pause" if process is not None:
+                self.paused(process)
+                await asyncio.sleep(0)  # the process stands still before it goes on from here
+
+
+@dataclass(frozen=True, slots=True)
+class HopsOf:
+    """The hops of one process's SQL connections."""
+
+    faults: Faults
+    process: str
+
+    async def at(self, call: str, hop: Hop) -> None:
+        await self.faults.at(Point(self.process, call, hop))

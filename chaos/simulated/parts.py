@@ -1,0 +1,355 @@
+"""The simulated stack: processes of roles on one database, one log and one view store.
+
+Everything of the system is the real thing, from the routes to the SQL. What is replaced is what a
+machine gives: clock, ids and chance, the connection to the database, the way of a request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+from unittest.mock import patch
+from uuid import UUID
+
+import structlog
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+import system.delivery.consumer
+import system.web.app
+import system.wiring
+from chaos.simulated.faults import PAUSE_S, RESTART_S, Faults, HopsOf
+from chaos.simulated.loop import Incarnation, SimulatedLoop, State
+from chaos.simulated.sqlite_inline import Database, SimulatedConnection
+from scenarios.harness.faults import FaultyLog, FaultyViewStore
+from system.adapters.log_embedded import EmbeddedBroker, EmbeddedLog
+from system.adapters.views_embedded import EmbeddedViewStore
+from system.adapters.work_sql import SqlWork, sqlite_engine
+from system.events import PARTITIONS
+from system.life import Life
+from system.metrics import Metrics
+from system.ports.log import Message
+from system.settings import Settings
+from system.wiring import ALL_TOPICS, Blueprint, Commits, Parts, Role
+
+EPOCH = datetime(2026, 1, 31, 8, tzinfo=UTC)
+GHOST_S = 30.0
+"""So long does a server keep a silent client's transaction, as `wait_timeout` says."""
+STOP_S = 10.0
+"""The bound on ending when asked to."""
+SETTINGS = Settings(outbox_poll_interval_s=2.0)
+"""In virtual time nobody waits for a poll: rare ones leave the time to the schedules."""
+POLL_S = 0.5
+
+PROCESSES: Mapping[str, tuple[str, ...]] = {
+    "apis": ("user-api", "product-api", "order-api"),
+    "query-api": ("query-api",),
+    "user-consumer": ("user-consumer",),
+    "product-consumer": ("product-consumer",),
+    "order-consumer": ("order-consumer",),
+    "query-consumer": ("query-consumer",),
+}
+"""What a workload runs unless it says otherwise: process to roles."""
+TWINS: Mapping[str, tuple[str, ...]] = {
+    **PROCESSES,
+    "product-consumer-2": ("product-consumer",),
+    "order-consumer-2": ("order-consumer",),
+}
+"""Two of those whose relays and groups then have somebody to give way to."""
+
+
+class SimulatedWorld:
+    """A process's clock, ids and chance: all of them follow from the seed."""
+
+    def __init__(self, seed: str, loop: SimulatedLoop, started_at: datetime) -> None:
+        self.random = Random(seed)
+        self.jumped_s = 0.0
+        self._loop = loop
+        self._started_at = started_at
+
+    def now(self) -> datetime:
+        return self._started_at + timedelta(seconds=self._loop.time() + self.jumped_s)
+
+    def new_id(self) -> UUID:
+        return UUID(int=self.random.getrandbits(128), version=4)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A world in which something has happened already: where a schedule starts."""
+
+    database: bytes
+    messages: tuple[Message, ...] = ()
+    started_at: datetime = EPOCH
+
+
+class Engines:
+    """SQLAlchemy's engines, kept warm between schedules: one for each process name.
+
+    What is compiled stays; pools and listeners are new for each incarnation.
+    """
+
+    def __init__(self) -> None:
+        self._engines: dict[str, AsyncEngine] = {}
+        self._connect: dict[str, Callable[[], SimulatedConnection]] = {}
+
+    def engine(self, process: str, connect: Callable[[], SimulatedConnection]) -> AsyncEngine:
+        self._connect[process] = connect
+        if process not in self._engines:
+            self._engines[process] = sqlite_engine(
+                Path("simulated"),
+                durable=False,
+                pool_size=SETTINGS.sql_pool_size,
+                connect=lambda *_, **__: self._connect[process](),
+            )
+        base = self._engines[process]
+        base.sync_engine.dispose(close=False)  # a new pool
+        return base.execution_options()  # listeners of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What all processes share."""
+
+    database: Database
+    broker: EmbeddedBroker
+    views: EmbeddedViewStore
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(slots=True)
+class Process:
+    """One incarnation of a process of the cluster, with what it is made of."""
+
+    name: str
+    roles: tuple[str, ...]
+    incarnation: Incarnation
+    hops: HopsOf
+    world: SimulatedWorld
+    life: Life = field(default_factory=Life)
+    made: list[Role] = field(default_factory=list)
+    handlers: dict[str, Handler] = field(default_factory=dict)
+    running: asyncio.Task[None] | None = None
+
+    @property
+    def is_up(self) -> bool:
+        return self.incarnation.state is State.RUNNING and not self.life.stopping.is_set()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a cluster is made of and how it is built."""
+
+    seed: int
+    processes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: PROCESSES)
+    blueprint: Blueprint = field(default_factory=lambda: Blueprint(SETTINGS))
+    started_at: datetime = EPOCH
+
+
+class Cluster:
+    """All processes of one run: starts, kills, pauses and restarts them."""
+
+    def __init__(self, plan: Plan, stores: Stores, faults: Faults, engines: Engines) -> None:
+        self.stores = stores
+        self.processes: dict[str, Process] = {}
+        self.failures: list[str] = []
+        """Processes that ended by themselves, with the reason."""
+        self.restarts = 0
+        self._plan = plan
+        self._faults = faults
+        self._engines = engines
+        self._healing: set[asyncio.Task[None]] = set()
+        faults.crashed = self.crash
+        faults.paused = self.pause
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every process is up and no fault is left to heal."""
+        return not self._healing and all(process.is_up for process in self.processes.values())
+
+    async def start(self) -> None:
+        for name in self._plan.processes:
+            await self._start(name, 1)
+
+    def process_of(self, role: str) -> Process:
+        return next(process for process in self.processes.values() if role in process.roles)
+
+    async def _start(self, name: str, number: int, jumped_s: float = 0.0) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, SimulatedLoop), "simulated processes run on the simulated loop"
+        world = SimulatedWorld(f"{self._plan.seed}/{name}/{number}", loop, self._plan.started_at)
+        world.jumped_s = jumped_s
+        process = Process(
+            name,
+            self._plan.processes[name],
+            Incarnation(loop, name, number),
+            HopsOf(self._faults, name),
+            world,
+        )
+        self.processes[name] = process
+        process.incarnation.call(self._build, process)
+        for role in process.made:
+            runner = web.AppRunner(role.http.application)
+            await runner.setup()
+            assert runner.server is not None, "a runner that is set up has its server"
+            process.handlers[role.name] = runner.server.request_handler
+        process.running = process.incarnation.task(_serve(process))
+        process.running.add_done_callback(lambda task: self._ended(process, task))
+
+    def _build(self, process: Process) -> None:
+        parts = self._parts(process)
+        process.made = [
+            system.wiring.role(name, parts, self._plan.blueprint, process.life)
+            for name in process.roles
+        ]
+
+    def _parts(self, process: Process) -> Parts:
+        stores, faults, commits = self.stores, self._faults, Commits()
+        name = process.name
+        twin = name.removeprefix(process.roles[0]) if len(process.roles) == 1 else ""
+        engine = self._engines.engine(name, lambda: stores.database.connect(process.hops))
+        work = SqlWork(
+            engine, process.world, timeout_s=SETTINGS.sql_timeout_s, committed=commits.tell
+        )
+        return Parts(
+            work=work,
+            probe=work.probe,
+            log=lambda role: FaultyLog(EmbeddedLog(stores.broker, role + twin), faults, name),
+            views=FaultyViewStore(stores.views, faults, name),
+            world=process.world,
+            commits=commits,
+            connections_in_use=work.connections_in_use,
+        )
+
+    def _ended(self, process: Process, task: asyncio.Task[None]) -> None:
+        """Note when a process ends by itself, and start it again, as whoever runs it would."""
+        error = None if task.cancelled() else task.exception()
+        if error is None and process.life.stopping.is_set():
+            return
+        self.failures.append(f"{process.name}: {_reason(error)}")
+        self.crash(process.incarnation)
+
+    def crash(self, incarnation: Incarnation) -> None:
+        """Kill a process at once, and start it again a moment later."""
+        process = self.processes[incarnation.name]
+        if process.incarnation is not incarnation or incarnation.state is State.DEAD:
+            return
+        self._kill(process)
+        self._heal(self._restart(process))
+
+    def _kill(self, process: Process) -> None:
+        process.incarnation.kill()
+        self.stores.database.drop(process.hops)
+
+    async def _restart(self, process: Process) -> None:
+        await asyncio.sleep(RESTART_S)
+        self.restarts += 1
+        await self._start(process.name, process.incarnation.number + 1, process.world.jumped_s)
+
+    def pause(self, incarnation: Incarnation) -> None:
+        """Stop a process as a stalled machine does; its open transactions end after a while."""
+        process = self.processes[incarnation.name]
+        open_then = self.stores.database.in_transaction(process.hops)
+        incarnation.pause()
+        self._heal(self._end_pause(incarnation, open_then))
+
+    async def _end_pause(
+        self, incarnation: Incarnation, open_then: Sequence[SimulatedConnection]
+    ) -> None:
+        await asyncio.sleep(GHOST_S)
+        for connection in open_then:
+            connection.stop()
+        await asyncio.sleep(PAUSE_S - GHOST_S)
+        incarnation.go_on()
+
+    def stop(self, name: str) -> None:
+        """Ask a process to stop, as SIGTERM does, and start it again once it has."""
+        process = self.processes[name]
+        if process.is_up:
+            self._heal(self._stop(process))
+
+    async def _stop(self, process: Process) -> None:
+        assert process.running is not None, "a process that is up runs"
+        process.incarnation.call(process.life.stopping.set)
+        await asyncio.wait({process.running, process.incarnation.died}, timeout=STOP_S)
+        if process.incarnation.state is State.DEAD:
+            return  # killed meanwhile, and started again by that
+        if not process.running.done() and process.incarnation.state is State.RUNNING:
+            self.failures.append(f"{process.name}: had not stopped after {STOP_S:g} s")
+        self._kill(process)
+        await self._restart(process)
+
+    def _heal(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what ends a fault, outside of all processes."""
+        task = contextvars.Context().run(asyncio.ensure_future, work)
+        self._healing.add(task)
+        task.add_done_callback(self._healing.discard)
+
+
+async def _serve(process: Process) -> None:
+    """What `system.wiring.run` does, without sockets."""
+    async with asyncio.TaskGroup() as group:
+        for role in process.made:
+            for service in role.services:
+                if service is role.http:
+                    process.life.ready(service.name)
+                else:
+                    group.create_task(service.run(process.life), name=f"{process.name} {service.name}")
+        group.create_task(_until_stopped(process.life))
+
+
+async def _until_stopped(life: Life) -> None:
+    await life.stopping.wait()
+
+
+def _reason(error: BaseException | None) -> str:
+    """What a process died of: the innermost cause, not the groups around it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return "ended unasked" if error is None else f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def lean() -> Iterator[None]:
+    """Leave out what no fault can touch and every process would make anew: pages and metrics."""
+    metrics = Metrics()
+    silent = structlog.make_filtering_bound_logger(logging.CRITICAL)
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=silent, cache_logger_on_first_use=False)
+    try:
+        with (
+            patch.object(system.wiring, "Metrics", lambda: metrics),
+            patch.object(system.web.app, "pages", lambda *_: ()),
+            patch.object(metrics, "pool", lambda _: None),
+            patch.object(system.delivery.consumer, "POLL_S", POLL_S),
+        ):
+            yield
+    finally:
+        structlog.configure(**before)
+
+
+def stores(given: Given, path: Path, loop: SimulatedLoop) -> Stores:
+    """The stores as a schedule finds them."""
+    for rest in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+        rest.unlink(missing_ok=True)
+    path.write_bytes(given.database)
+    started_ms = int(given.started_at.timestamp() * 1000)
+    broker = EmbeddedBroker(
+        partitions=PARTITIONS, now_ms=lambda: started_ms + int(loop.time() * 1000)
+    )
+    return Stores(Database(path), broker, EmbeddedViewStore())
+
+
+async def fill(broker: EmbeddedBroker, given: Given) -> None:
+    await broker.ensure(ALL_TOPICS)
+    await broker.publish(given.messages)

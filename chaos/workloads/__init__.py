@@ -1,0 +1,19 @@
+"""What is tested: each workload is a plain record of clients and what they do."""
+
+from __future__ import annotations
+
+from chaos.workloads import endings, letters, orders, stock, together, twins, views
+from chaos.workloads.workload import Workload
+
+WORKLOADS: dict[str, Workload] = {
+    workload.name: workload
+    for workload in (
+        orders.ORDERS,
+        endings.ENDINGS,
+        stock.STOCK_CHANGES,
+        together.TOGETHER,
+        letters.LETTERS,
+        views.REBUILD,
+        twins.TWINS_AT_WORK,
+    )
+}

@@ -1,0 +1,52 @@
+"""How orders end: canceled, deleted, out of stock; before, while and after their stock is reserved."""
+
+from __future__ import annotations
+
+from chaos.simulated.clients import Client
+from chaos.workloads.given import ANVIL, BOB, BOLT, CLOCK, place
+from chaos.workloads.workload import Workload
+
+
+async def deletes_at_once(client: Client) -> None:
+    id = await place(client, 201, (ANVIL, 2))
+    if id is not None:
+        await client.write("DELETE", f"/orders/{id}")
+
+
+async def deletes_what_is_paid(client: Client) -> None:
+    id = await place(client, 202, (ANVIL, 1), (CLOCK, 2), user_id=BOB)
+    if id is None:
+        return
+    await client.write("POST", f"/orders/{id}/pay", {"payment_method": "card"})
+    await client.pause(0.2, 0.6)
+    await client.write("DELETE", f"/orders/{id}")
+
+
+async def processes_without_stock(client: Client) -> None:
+    """PROCESSING before the answer of the stock, which is no."""
+    id = await place(client, 203, (BOLT, 9))
+    if id is None:
+        return
+    await client.write("PUT", f"/orders/{id}", {"status": "PROCESSING"})
+    await client.write("POST", f"/orders/{id}/pay", {"payment_method": "card"})
+    await client.write("POST", f"/orders/{id}/cancel", {"reason": "too late, it is being worked on"})
+
+
+async def cancels_later(client: Client) -> None:
+    id = await place(client, 204, (ANVIL, 1), (BOLT, 1), user_id=BOB)
+    await client.pause(0.2, 0.8)
+    if id is not None:
+        await client.write("POST", f"/orders/{id}/cancel", {})
+        await client.write("DELETE", f"/orders/{id}")
+
+
+ENDINGS = Workload(
+    "endings",
+    "Orders canceled and deleted before and after their stock was reserved, paid and unpaid.",
+    {
+        "hasty": deletes_at_once,
+        "payer": deletes_what_is_paid,
+        "clerk": processes_without_stock,
+        "slow": cancels_later,
+    },
+)

@@ -1,0 +1,64 @@
+"""Messages that nobody can read, a handler with a bug, and an operator who replays what was parked."""
+
+from __future__ import annotations
+
+import asyncio
+
+from chaos.simulated.clients import Client
+from chaos.simulated.parts import Cluster
+from chaos.workloads.given import ANVIL, BOLT, CLOCK, place
+from chaos.workloads.points import MENDED_AT_S, MINDED_METHOD, PROGRAMS
+from chaos.workloads.workload import Workload
+from system.ports.log import Message
+
+POISON = (
+    Message("order.created", b"7", b"\xff not JSON at all", ()),
+    Message("stock.rejected", b"8", b'{"order_id": 8}', ()),
+    Message("order.paid", b"9", b'{"order_id": 9, "version": 1}', ()),
+)
+
+
+async def poison(cluster: Cluster) -> None:
+    """What a broken producer of somebody else puts into the topics."""
+    await asyncio.sleep(0.1)
+    for message in POISON:
+        await cluster.stores.broker.publish([message])
+        await asyncio.sleep(0.05)
+
+
+async def buys(client: Client) -> None:
+    id = await place(client, 501, (ANVIL, 1), (BOLT, 1))
+    if id is not None:
+        await client.write("POST", f"/orders/{id}/pay", {"payment_method": "card"})
+
+
+async def pays_with_a_voucher(client: Client) -> None:
+    """Meets the bug: retried, parked, and replayed once it is mended."""
+    id = await place(client, 502, (CLOCK, 1))
+    if id is not None:
+        await client.write("POST", f"/orders/{id}/pay", {"payment_method": MINDED_METHOD})
+        await client.write("PUT", f"/orders/{id}", {"status": "PROCESSING"})
+
+
+async def operates(client: Client) -> None:
+    """Replays what the mended handlers can handle now; the poison stays."""
+    await asyncio.sleep(max(0.0, MENDED_AT_S + 1 - client.time_s))
+    for role in PROGRAMS:
+        for _ in range(2):
+            page = await client.operate(role, "GET", "/admin/dead-letters")
+            ids = [
+                letter["id"]
+                for letter in page.json["dead_letters"]
+                if letter["error_type"] != "Poison"
+            ]
+            if ids:
+                await client.operate(role, "POST", "/admin/dead-letters/replay", {"ids": ids})
+            await client.pause(0.5, 1.0)
+
+
+LETTERS = Workload(
+    "letters",
+    "Poison in three topics, a handler with a bug, dead letters replayed once it is mended.",
+    {"buyer": buys, "voucher": pays_with_a_voucher, "operator": operates},
+    inject=poison,
+)

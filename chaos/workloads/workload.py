@@ -1,0 +1,24 @@
+"""What a workload is: a handful of clients with scripts, and the processes that they meet."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from chaos.simulated.clients import Client
+from chaos.simulated.parts import PROCESSES, Cluster
+
+Script = Callable[[Client], Awaitable[None]]
+Inject = Callable[[Cluster], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One story, told by several clients at once."""
+
+    name: str
+    what: str
+    clients: Mapping[str, Script]
+    processes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: PROCESSES)
+    inject: Inject | None = None
+    """What comes from outside, past all APIs: messages that nobody can read."""
