@@ -94,4 +94,21 @@ LOGS = (
     LogBinding("embedded", embedded_log),
     LogBinding("kafka", kafka_log, deadline_s=20.0, leaves_at_once=False, stack="local"),
 )
-VIEWS = (ViewsBinding("embedded", embedded_views),)
+
+
+@asynccontextmanager
+async def mongo_views() -> AsyncIterator[ViewStore]:
+    from scenarios.harness.servers import shared  # noqa: PLC0415 (drivers, for this stack only)
+    from system.adapters.views_mongo import MongoViewStore  # noqa: PLC0415
+
+    servers = await shared.servers()
+    store = MongoViewStore(f"mongodb://{servers.mongo.address}/views-{uuid4().hex[:12]}")
+    yield store
+    await store.drop()
+    await store.close()
+
+
+VIEWS = (
+    ViewsBinding("embedded", embedded_views),
+    ViewsBinding("mongo", mongo_views, deadline_s=10.0, every_nth_order=97, stack="local"),
+)

@@ -11,7 +11,9 @@ from contracts.ports.views_suite import ViewsSuite
 from system.ports.views import ViewStore
 
 
-@pytest.fixture(params=VIEWS, ids=lambda binding: binding.name)
+@pytest.fixture(
+    params=[pytest.param(b, id=b.name, marks=pytest.mark.stack(b.stack)) for b in VIEWS]
+)
 def binding(request: pytest.FixtureRequest) -> ViewsBinding:
     found = request.param
     assert isinstance(found, ViewsBinding)

@@ -1,0 +1,194 @@
+"""What only a real server can do to its client, and how the view store takes it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from uuid import uuid4
+
+import pytest
+
+from scenarios.harness.servers import LocalServers, shared
+from system.adapters.views_mongo import STALE_S, MongoViewStore
+from system.ports.errors import TimedOut, Unavailable
+from system.ports.views import Generations, Put
+
+pytestmark = pytest.mark.stack("local")
+
+LIVE = 1
+DEADLINE_S = 30.0
+BOUND_S = 6.0
+"""Of one call, with something on top for a busy machine."""
+
+
+@pytest.fixture
+async def servers() -> AsyncIterator[LocalServers]:
+    servers = await shared.servers()
+    yield servers
+    await servers.toxiproxy.heal()
+    await servers.mongo.start()
+
+
+@pytest.fixture
+def database() -> str:
+    return f"views-{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+async def store(servers: LocalServers, database: str) -> AsyncIterator[MongoViewStore]:
+    """A process's store that reaches its server through Toxiproxy."""
+    address = servers.environment(proxied=True)["MONGO_URI"].removesuffix("ecommerce")
+    store = MongoViewStore(address + database, member="through-the-proxy")
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def other(servers: LocalServers, database: str) -> AsyncIterator[MongoViewStore]:
+    """Another process's store, which no toxic harms."""
+    other = MongoViewStore(f"mongodb://{servers.mongo.address}/{database}", member="direct")
+    assert await other.switch(Generations(), Generations(LIVE, None, LIVE))
+    yield other
+    with suppress(Unavailable):
+        await other.drop()
+    await other.close()
+
+
+def put(version: int, key: int = 1) -> Put:
+    return Put("orders", key, "self", version, {"n": version})
+
+
+async def versions(store: MongoViewStore, keys: range = range(1, 2)) -> dict[int, int]:
+    found = await store.generation(LIVE).get("orders", keys)
+    return {key: document.versions["self"] for key, document in found.items()}
+
+
+async def put_again_and_again(store: MongoViewStore, *puts: Put) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            try:
+                return await store.generation(LIVE).put(puts)
+            except Unavailable:
+                await asyncio.sleep(0.1)
+
+
+async def test_what_was_acknowledged_is_there_after_a_crash(
+    servers: LocalServers, store: MongoViewStore, other: MongoViewStore
+) -> None:
+    await store.generation(LIVE).put([put(1, key) for key in range(1, 101)])
+
+    await servers.mongo.kill()
+    with pytest.raises(Unavailable):
+        await store.generation(LIVE).put([put(2)])
+    await servers.mongo.start()
+
+    await put_again_and_again(store, put(3))
+    assert await versions(other, range(1, 101)) == {1: 3} | dict.fromkeys(range(2, 101), 1)
+
+
+@pytest.mark.parametrize("call", ["put", "get", "page", "generations", "freeze", "ping"])
+async def test_a_server_that_answers_nothing_ends_each_call_in_time(
+    servers: LocalServers, store: MongoViewStore, other: MongoViewStore, call: str
+) -> None:
+    views = store.generation(LIVE)
+    await views.put([put(1)])
+    calls = {
+        "put": lambda: views.put([put(2)]),
+        "get": lambda: views.get("orders", [1]),
+        "page": lambda: views.page("orders", after=0, limit=1, having=(), where={}),
+        "generations": store.generations,
+        "freeze": lambda: store.freeze(LIVE, 5),
+        "ping": store.ping,
+    }
+    await servers.toxiproxy.spoil("mongo", "timeout", timeout=0)
+
+    began = time.monotonic()
+    with pytest.raises(Unavailable):
+        await calls[call]()
+    took_s = time.monotonic() - began
+    await servers.toxiproxy.heal()
+
+    assert took_s < BOUND_S
+    await put_again_and_again(store, put(3))
+    assert await versions(other) == {1: 3}
+
+
+async def test_connections_that_break_all_the_time_lose_nothing(
+    servers: LocalServers, store: MongoViewStore, other: MongoViewStore
+) -> None:
+    writing = asyncio.gather(
+        *(put_again_and_again(store, *(put(9, key), put(3, key))) for key in range(1, 41))
+    )
+    for _ in range(3):
+        await servers.toxiproxy.spoil("mongo", "reset_peer", timeout=5)
+        await asyncio.sleep(0.2)
+        await servers.toxiproxy.heal()
+        await asyncio.sleep(0.2)
+    await writing
+
+    assert await versions(other, range(1, 41)) == dict.fromkeys(range(1, 41), 9)
+
+
+async def test_a_freeze_waits_for_a_put_of_another_process(
+    servers: LocalServers, store: MongoViewStore, other: MongoViewStore
+) -> None:
+    await store.generation(LIVE).put([put(1)])
+    await servers.toxiproxy.spoil("mongo", "latency", stream="upstream", latency=400)
+    putting = asyncio.create_task(store.generation(LIVE).put([put(2)]))
+    await asyncio.sleep(0.6)  # it has entered, and its write is on its way
+    assert await versions(other) == {1: 1}
+
+    await other.freeze(LIVE, 60)
+
+    assert await versions(other) == {1: 2}
+    await putting
+
+
+async def test_a_put_without_an_answer_fails_a_freeze_and_not_for_ever(
+    servers: LocalServers, store: MongoViewStore, other: MongoViewStore
+) -> None:
+    await store.generation(LIVE).put([put(1)])
+    await servers.toxiproxy.spoil("mongo", "latency", stream="upstream", latency=300)
+    putting = asyncio.create_task(store.generation(LIVE).put([put(2)]))
+    await asyncio.sleep(0.45)  # it has entered
+    await servers.toxiproxy.spoil("mongo", "timeout", stream="upstream", timeout=0)
+    with pytest.raises(Unavailable):
+        await putting
+
+    with pytest.raises(TimedOut):
+        await other.freeze(LIVE, 1)
+
+    await other.generation(LIVE).put([put(1, 2)])  # it has thawed
+    await asyncio.sleep(STALE_S)
+    with suppress(TimedOut):  # the look that finds the name too old
+        await other.freeze(LIVE, 5)
+    await other.freeze(LIVE, 5)
+
+
+async def test_a_freeze_whose_owner_died_ends_and_its_switch_is_refused(
+    store: MongoViewStore, other: MongoViewStore
+) -> None:
+    await other.freeze(LIVE, 0.5)
+
+    await put_again_and_again(store, put(1))
+
+    assert not await other.switch(Generations(LIVE, None, LIVE), Generations(2, None, 2))
+    assert await versions(other) == {1: 1}
+
+
+async def test_names_of_puts_without_an_answer_do_not_pile_up(
+    store: MongoViewStore, other: MongoViewStore
+) -> None:
+    store.may_still_land(LIVE, await store.enter(LIVE))
+    await asyncio.sleep(STALE_S)
+
+    await store.generation(LIVE).put([put(1)])
+
+    await other.freeze(LIVE, 1)
+
+
+async def test_the_mark_of_a_time_is_no_name_for_a_field(store: MongoViewStore) -> None:
+    with pytest.raises(ValueError, match="@time"):
+        await store.generation(LIVE).put([Put("orders", 1, "self", 1, {"@time": "now"})])

@@ -1,0 +1,412 @@
+"""The view store on MongoDB, by motor. PyMongo's own async client can take motor's place here.
+
+A document is `{_id: key, versions: {part: version}, parts: {part: fields or null}}`, in one
+collection per generation and view. Everything about generations is in one document, so that each
+step below is atomic, and no step compares the clocks of two machines.
+
+How a freeze lets no put land. A put (1) enters its name among the generation's `puts`, unless the
+generation is frozen: one atomic update; (2) writes; (3) takes its name out. `freeze` (a) marks the
+generation, then (b) waits until no put's name is left.
+
+- 1 before a: the freeze finds the name and waits for 3. 1 after a: the put is refused.
+- A put whose answer was lost leaves its name for as long as it may still land; so does a process
+  that dies between 1 and 3. Such a freeze times out and thaws. A name that was seen for longer
+  than any put may take is taken out, so that the next freeze goes through.
+- The freezer dies: whoever has seen the same freeze for longer than it may last takes it off with
+  its next put, and leaves a mark. `switch` refuses a generation that has the mark: puts may have
+  landed that the new generation has not seen. Mark and switch change the same document. A switch
+  also retires the generation that was live: its puts are refused from then on.
+
+What remains: a request that sat in the network for longer than any put may take, and lands just
+between a freeze and its switch. It shows nothing that the log did not hold when the freeze began,
+and before it switches, the new generation has come to the log's ends as of then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+from bson import Decimal128
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
+from pymongo import ASCENDING, UpdateOne, WriteConcern
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    NetworkTimeout,
+    OperationFailure,
+    WaitQueueTimeoutError,
+    WriteConcernError,
+)
+
+from system.ports.errors import Frozen, Lost, TimedOut, Unavailable
+from system.ports.views import Document, Fields, Generations, Put, Views
+from system.values import timestamp
+
+DATABASE = "ecommerce"
+WAIT_MS = 2_000
+"""Of each step of the driver: finding a server, connecting, an answer."""
+CALL_S = 5.0
+"""Of each call of the port."""
+STALE_S = CALL_S + 1.0
+"""A put's name that is older has no put any more that somebody waits for."""
+LOOK_S = 0.01
+
+POINTER = {"_id": "generations"}
+DUPLICATE_KEY = 11000
+AWAY = frozenset(
+    {
+        6,  # HostUnreachable
+        7,  # HostNotFound
+        13,  # Unauthorized
+        18,  # AuthenticationFailed
+        64,  # WriteConcernFailed
+        89,  # NetworkTimeout
+        91,  # ShutdownInProgress
+        112,  # WriteConflict
+        189,  # PrimarySteppedDown
+        262,  # ExceededTimeLimit
+        9001,  # SocketException
+        10107,  # NotWritablePrimary
+        11600,  # InterruptedAtShutdown
+        11602,  # InterruptedDueToReplStateChange
+        13435,  # NotPrimaryNoSecondaryOk
+        13436,  # NotPrimaryOrSecondary
+        14031,  # OutOfDiskSpace
+    }
+)
+"""What the server says when it is the server's trouble, and not that of what it was asked for."""
+
+Raw = dict[str, Any]  # BSON
+TIME = "@time"
+"""BSON's dates have milliseconds only. A time is `{"@time": RFC 3339}`, with microseconds."""
+
+
+@asynccontextmanager
+async def bounded(what: str, bound_s: float = CALL_S) -> AsyncIterator[None]:
+    """Hold a call to its bound, and say the driver's errors in the port's kinds."""
+    try:
+        async with asyncio.timeout(bound_s):
+            yield
+    except (TimeoutError, NetworkTimeout, ExecutionTimeout, WaitQueueTimeoutError) as error:
+        raise TimedOut(f"{what}: not done in time") from error
+    except (ConnectionFailure, WriteConcernError) as error:
+        raise Unavailable(f"{what}: {error}") from error
+    except OperationFailure as error:
+        if error.code in AWAY:
+            raise Unavailable(f"{what}: {error}") from error
+        raise
+
+
+class MongoViewStore:
+    """All generations of views in one database, that of the URI."""
+
+    def __init__(self, uri: str, *, member: str = "") -> None:
+        self._member = re.sub(r"[^\w-]", "_", member)  # part of a field's name
+        self._client: AsyncIOMotorClient[Raw] = AsyncIOMotorClient(
+            uri,
+            serverSelectionTimeoutMS=WAIT_MS,
+            connectTimeoutMS=WAIT_MS,
+            socketTimeoutMS=WAIT_MS,
+            waitQueueTimeoutMS=WAIT_MS,
+            retryWrites=False,  # whoever calls tries again, and knows that it may repeat
+        )
+        # Acknowledged means on the disk of a majority: an offset is committed after the put.
+        self._database = self._client.get_default_database(
+            DATABASE, write_concern=WriteConcern(w="majority", j=True)
+        )
+        self._pointer = self._database["generations"]
+        self._pointer_is_there = False
+        self._indexed: set[tuple[str, str]] = set()
+        self._freeze_seen: dict[str, float] = {}
+        self._puts_seen: dict[str, float] = {}
+        self._unanswered: dict[str, float] = {}
+        """Where the names of our own puts are that may still land, and since when."""
+
+    def generation(self, number: int) -> Views:
+        return MongoViews(self, number)
+
+    async def generations(self) -> Generations:
+        async with bounded("reading the generations"):
+            found = await self._pointer.find_one(POINTER, {"live": 1, "building": 1, "last": 1})
+        if found is None:
+            return Generations()
+        return Generations(found.get("live"), found.get("building"), found.get("last", 0))
+
+    async def switch(self, old: Generations, new: Generations) -> bool:
+        holds: Raw = {"live": old.live, "building": old.building, "last": old.last}
+        change: Raw = {"$set": {"live": new.live, "building": new.building, "last": new.last}}
+        if new.live != old.live and old.live is not None:
+            holds[f"thawed.{old.live}"] = {"$exists": False}
+            change["$set"][f"retired.{old.live}"] = True
+        async with bounded("switching generations"):
+            await self._ensure_pointer()
+            switched = await self._pointer.update_one(POINTER | holds, change)
+        return switched.matched_count == 1
+
+    async def freeze(self, number: int, seconds: float) -> None:
+        mark = {"token": uuid4().hex, "seconds": seconds}
+        async with bounded(f"freezing generation {number}"):
+            await self._ensure_pointer()
+            if seconds <= 0:
+                await self._thaw(number)
+                return
+            await self._pointer.update_one(
+                POINTER,
+                {"$set": {f"frozen.{number}": mark}, "$unset": {f"thawed.{number}": ""}},
+            )
+        try:
+            bound_s = min(seconds, CALL_S)
+            async with bounded(f"waiting for puts into generation {number}", bound_s):
+                await self._until_none_is_under_way(number)
+        except Unavailable:
+            async with bounded(f"thawing generation {number}"):
+                await self._thaw(number)
+            raise
+
+    async def _thaw(self, number: int) -> None:
+        nothing = {f"frozen.{number}": "", f"thawed.{number}": ""}
+        await self._pointer.update_one(POINTER, {"$unset": nothing})
+
+    async def _until_none_is_under_way(self, number: int) -> None:
+        now = asyncio.get_running_loop().time
+        while True:
+            found = await self._pointer.find_one(POINTER, {f"puts.{number}": 1}) or {}
+            under_way = set(found.get("puts", {}).get(str(number), {}))
+            if not under_way:
+                return
+            self._puts_seen = {name: self._puts_seen.get(name, now()) for name in under_way}
+            for name, seen_at in self._puts_seen.items():
+                if now() - seen_at > STALE_S:
+                    await self.leave(number, name)
+            await asyncio.sleep(LOOK_S)
+
+    async def enter(self, number: int) -> str:
+        """Announce a put; the name to leave with. Raises Frozen, Lost."""
+        await self._ensure_pointer()
+        name = f"{self._member}-{uuid4().hex}"
+        if await self._entered(number, name):
+            return name
+        if await self._has_expired(number) and await self._entered(number, name):
+            return name
+        raise Frozen(f"generation {number} takes no puts for now")
+
+    async def _entered(self, number: int, name: str) -> bool:
+        closed = ("frozen", "retired")
+        now = asyncio.get_running_loop().time()
+        stale = [place for place, since in self._unanswered.items() if now - since > STALE_S]
+        change: Raw = {"$set": {f"puts.{number}.{name}": True}}
+        if stale:
+            change["$unset"] = dict.fromkeys(stale, "")
+        entered = await self._pointer.update_one(
+            POINTER | {f"{reason}.{number}": {"$exists": False} for reason in closed}, change
+        )
+        if entered.matched_count == 0:
+            return False
+        for place in stale:
+            self._unanswered.pop(place, None)
+        return True
+
+    def may_still_land(self, number: int, name: str) -> None:
+        """Note a put without an answer: its name stays for now, and goes with a later put."""
+        self._unanswered[f"puts.{number}.{name}"] = asyncio.get_running_loop().time()
+
+    async def leave(self, number: int, name: str) -> None:
+        await self._pointer.update_one(POINTER, {"$unset": {f"puts.{number}.{name}": ""}})
+
+    async def _has_expired(self, number: int) -> bool:
+        """Take a freeze off that this process has seen for longer than it may last."""
+        closed = {f"frozen.{number}": 1, f"retired.{number}": 1}
+        found = await self._pointer.find_one(POINTER, closed) or {}
+        if str(number) in found.get("retired", {}):
+            raise Lost(f"another generation is live in the place of {number}")
+        mark = found.get("frozen", {}).get(str(number))
+        if mark is None:
+            return True
+        now = asyncio.get_running_loop().time()
+        seen_at = self._freeze_seen.get(mark["token"], now)
+        if now - seen_at < mark["seconds"]:
+            self._freeze_seen = {mark["token"]: seen_at}
+            return False
+        await self._pointer.update_one(
+            POINTER | {f"frozen.{number}.token": mark["token"]},
+            {"$unset": {f"frozen.{number}": ""}, "$set": {f"thawed.{number}": True}},
+        )
+        return True
+
+    async def _ensure_pointer(self) -> None:
+        if self._pointer_is_there:
+            return
+        empty = {"live": None, "building": None, "last": 0}
+        with suppress(DuplicateKeyError):  # another process was faster
+            await self._pointer.update_one(POINTER, {"$setOnInsert": empty}, upsert=True)
+        self._pointer_is_there = True
+
+    async def clear(self, number: int) -> None:
+        async with bounded(f"clearing generation {number}"):
+            for name in await self._database.list_collection_names():
+                if name.startswith(f"g{number}_"):
+                    await self._database.drop_collection(name)
+            self._indexed = {i for i in self._indexed if not i[0].startswith(f"g{number}_")}
+            about = {f"{field}.{number}": "" for field in ("frozen", "thawed", "puts")}
+            await self._pointer.update_one(POINTER, {"$unset": about})
+
+    async def ping(self) -> None:
+        async with bounded("a sign of life"):
+            await self._database.command("ping")
+
+    def collection(self, number: int, view: str) -> AsyncIOMotorCollection[Raw]:
+        return self._database[f"g{number}_{view}"]
+
+    async def index(self, collection: AsyncIOMotorCollection[Raw], place: str) -> None:
+        """Have pages by this value without a walk through all documents."""
+        if (collection.name, place) not in self._indexed:
+            await collection.create_index([(place, ASCENDING), ("_id", ASCENDING)])
+            self._indexed.add((collection.name, place))
+
+    async def drop(self) -> None:
+        """Delete the whole database: for tests."""
+        await self._client.drop_database(self._database.name)
+
+    async def close(self) -> None:
+        self._client.close()
+
+
+class MongoViews:
+    """One generation."""
+
+    def __init__(self, store: MongoViewStore, number: int) -> None:
+        self._store = store
+        self._number = number
+
+    async def put(self, puts: Sequence[Put]) -> None:
+        by_view: defaultdict[str, list[Put]] = defaultdict(list)
+        for put in newest(puts):
+            by_view[put.view].append(put)
+        if not by_view:
+            return
+        async with bounded(f"putting into generation {self._number}"):
+            name = await self._store.enter(self._number)
+            try:
+                # One after the other: an error leaves no other write behind.
+                for view, of_view in by_view.items():
+                    await write(self._store.collection(self._number, view), of_view)
+            except (ConnectionFailure, asyncio.CancelledError):  # canceled: its time is up
+                self._store.may_still_land(self._number, name)
+                raise
+            except Exception:
+                await self._store.leave(self._number, name)
+                raise
+            await self._store.leave(self._number, name)
+
+    async def get(self, view: str, keys: Collection[int]) -> Mapping[int, Document]:
+        if not keys:
+            return {}
+        collection = self._store.collection(self._number, view)
+        async with bounded(f"reading {view}"):
+            found = await collection.find({"_id": {"$in": list(keys)}}).to_list(None)
+        return {document.key: document for document in map(decoded, found)}
+
+    async def page(
+        self, view: str, *, after: int, limit: int, having: Collection[str], where: Fields
+    ) -> Sequence[Document]:
+        collection = self._store.collection(self._number, view)
+        wanted: Raw = {"_id": {"$gt": after}}
+        wanted |= {f"parts.{part}": {"$ne": None} for part in having}
+        wanted |= {f"parts.{place}": encode(value) for place, value in where.items()}
+        async with bounded(f"reading a page of {view}"):
+            for place in where:
+                await self._store.index(collection, f"parts.{place}")
+            found = await collection.find(wanted).sort("_id", ASCENDING).to_list(limit)
+        return [decoded(each) for each in found]
+
+
+def newest(puts: Sequence[Put]) -> Collection[Put]:
+    """Of puts that meet in a part, the one that would win."""
+    winners: dict[tuple[str, int, str], Put] = {}
+    for put in puts:
+        place = (put.view, put.key, put.part)
+        if place not in winners or winners[place].version < put.version:
+            winners[place] = put
+    return winners.values()
+
+
+async def write(collection: AsyncIOMotorCollection[Raw], puts: Sequence[Put]) -> None:
+    """Write each put whose version is newer."""
+    refused = await _bulk(collection, puts, upsert=True)
+    # The document exists, but the put did not match it: because it is stale, or because another
+    # part's put made the document between this one's look and its insert. The latter must not be
+    # lost, and without an upsert the former changes nothing.
+    if refused:
+        await _bulk(collection, refused, upsert=False)
+
+
+async def _bulk(
+    collection: AsyncIOMotorCollection[Raw], puts: Sequence[Put], *, upsert: bool
+) -> list[Put]:
+    """Those that were refused because their document exists."""
+    try:
+        await collection.bulk_write([_update(put, upsert=upsert) for put in puts], ordered=False)
+    except BulkWriteError as error:
+        details = error.details or {}
+        others = [e for e in details["writeErrors"] if e["code"] != DUPLICATE_KEY]
+        if details.get("writeConcernErrors") or any(e["code"] in AWAY for e in others):
+            raise Unavailable(f"a put was not acknowledged: {error}") from error
+        if others:
+            raise
+        return [puts[e["index"]] for e in details["writeErrors"]]
+    return []
+
+
+def _update(put: Put, *, upsert: bool) -> UpdateOne:
+    # `$lt` alone would miss a part that is not there yet.
+    older = {"_id": put.key, f"versions.{put.part}": {"$not": {"$gte": put.version}}}
+    change = {f"parts.{put.part}": encode(put.fields), f"versions.{put.part}": put.version}
+    return UpdateOne(older, {"$set": change}, upsert=upsert)
+
+
+def encode(value: Any) -> Any:  # JSON values of any shape, Decimal and datetime; BSON
+    match value:
+        case Mapping():
+            if TIME in value:
+                raise ValueError(f"{TIME} is no name for a field: it marks a time")
+            return {name: encode(member) for name, member in value.items()}
+        case list() | tuple():
+            return [encode(member) for member in value]
+        case Decimal():
+            return Decimal128(value)
+        case datetime():
+            return {TIME: timestamp(value)}
+        case _:
+            return value
+
+
+def decode(value: Any) -> Any:
+    match value:
+        case {"@time": str(moment)}:
+            return datetime.fromisoformat(moment).astimezone(UTC)
+        case dict():
+            return {name: decode(member) for name, member in value.items()}
+        case list():
+            return [decode(member) for member in value]
+        case Decimal128():
+            return value.to_decimal()
+        case bool():
+            return value
+        case int():
+            return int(value)  # not bson's Int64
+        case _:
+            return value
+
+
+def decoded(found: Raw) -> Document:
+    return Document(decode(found["_id"]), decode(found["parts"]), decode(found["versions"]))
