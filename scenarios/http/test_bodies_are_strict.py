@@ -11,9 +11,10 @@ import pytest
 from pydantic import ValidationError
 
 from scenarios.http.toy import THING, Running, running
-from system.web.bodies import BODY_MAX, DEPTH_MAX, Body, Maybe, Name, PartialBody
+from system.web.bodies import Body, Maybe, Name, PartialBody
 
 JSON = {"Content-Type": "application/json"}
+MIB = 1_048_576
 
 
 async def make(toy: Running, body: bytes, headers: dict[str, str] | None = None) -> Any:
@@ -79,7 +80,7 @@ async def in_chunks(body: bytes) -> AsyncIterator[bytes]:
         yield body[start : start + 100_000]
 
 
-@pytest.mark.parametrize("size", [BODY_MAX - 1, BODY_MAX])
+@pytest.mark.parametrize("size", [MIB - 1, MIB])
 async def test_a_body_of_1_mib_is_read(toy: Running, size: int) -> None:
     sized = await make(toy, thing_of(size))
     chunked = await toy.ask("POST", "/things", data=in_chunks(thing_of(size)), headers=JSON)
@@ -87,7 +88,7 @@ async def test_a_body_of_1_mib_is_read(toy: Running, size: int) -> None:
     assert toy.toy.asked[0].raw_body == thing_of(size)
 
 
-@pytest.mark.parametrize("size", [BODY_MAX + 1, 3 * BODY_MAX])
+@pytest.mark.parametrize("size", [MIB + 1, 3 * MIB])
 async def test_a_body_over_1_mib_is_refused(toy: Running, size: int) -> None:
     sized = await make(toy, thing_of(size))
     chunked = await toy.ask("POST", "/things", data=in_chunks(thing_of(size)), headers=JSON)
@@ -164,8 +165,8 @@ MALFORMED = {
     "a name twice": b'{"name": "A", "name": "B"}',
     "a name twice, deep": b'{"pieces": [{"quantity": 1, "quantity": 2}]}',
     "a name twice, by escape": b'{"name": "A", "n\\u0061me": "B"}',
-    "deep": nested(DEPTH_MAX + 2),
-    "deep objects": b'{"a":' * (DEPTH_MAX + 2) + b"1" + b"}" * (DEPTH_MAX + 2),
+    "deep": nested(66),
+    "deep objects": b'{"a":' * (66) + b"1" + b"}" * (66),
     "absurdly deep": nested(100_000),
     "absurdly deep and open": b"[" * 1_000_000,
     "form": b"name=A&price=1",
@@ -179,8 +180,14 @@ async def test_what_is_no_json_is_malformed(toy: Running, body: bytes) -> None:
     assert not toy.toy.asked
 
 
+async def test_a_missing_body_is_said_to_be_missing(toy: Running) -> None:
+    reply = await toy.raw("POST /things HTTP/1.1", "Host: x", "Content-Type: application/json")
+    assert (reply.status, reply.problem) == (400, "malformed-json")
+    assert reply.json["detail"] == "A JSON body is needed, and there is none."
+
+
 async def test_depth_is_counted_the_same_in_every_python(toy: Running) -> None:
-    assert (await make(toy, nested(DEPTH_MAX))).problem == "invalid"
+    assert (await make(toy, nested(64))).problem == "invalid"
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,7 @@ def test_each_role_has_metrics_of_its_own_with_everything_that_is_promised() -> 
         'duplicates_total{consumer="product-consumer",topic="order.created"} 2.0',
         'commit_to_view_seconds_count{topic="order.created"} 2.0',
         'commit_to_view_seconds_bucket{le="0.005",topic="order.created"} 1.0',
+        'commit_to_view_seconds_sum{topic="order.created"} 0.03',
         "pool_connections_in_use 4.0",
     ):
         assert line in metrics.text().decode().splitlines()
