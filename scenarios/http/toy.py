@@ -225,7 +225,7 @@ def app_of(
 @asynccontextmanager
 async def running(toy: Toy | None = None, **options: Any) -> AsyncIterator[Running]:
     """Serve a toy for as long as the block lasts."""
-    toy, life, metrics = toy or Toy(), Life(["toy-api"]), Metrics()
+    toy, life, metrics = toy or Toy(), Life(["toy-api-http"]), Metrics()
     app = app_of(toy, life, metrics, **options)
     service = HttpService("toy-api", app, World(), host="127.0.0.1", port=0, grace_s=GRACE_S)
     task = asyncio.create_task(service.run(life))

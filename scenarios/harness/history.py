@@ -1,0 +1,100 @@
+"""What happened in a scenario: asked, told, shown. Printed when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from scenarios.harness.client import Asked
+from system.events import TOPICS, dlq
+from system.ports.log import Log, Partition, Record
+from system.ports.views import ViewStore
+from system.table import VIEWS
+from system.values import dumps, loads
+
+LINES_MAX = 60
+WIDTH_MAX = 400
+_ALL_TOPICS = (*TOPICS, *(dlq(topic) for topic in TOPICS))
+
+
+@dataclass(eq=False)
+class History:
+    """Recorded since `begin`."""
+
+    log: Log
+    views: ViewStore
+    asked: list[Asked] = field(default_factory=list)
+    began_at: Mapping[Partition, int] = field(default_factory=dict)
+
+    async def begin(self) -> None:
+        self.asked.clear()
+        self.began_at = await self.log.ends(_ALL_TOPICS)
+
+    async def told(self) -> list[Record]:
+        """The records that came into the log meanwhile, oldest first."""
+        records = [
+            record
+            for topic in _ALL_TOPICS
+            async for record in self.log.read(topic)
+            if record.offset >= self.began_at.get(record.partition, 0)
+        ]
+        return sorted(records, key=lambda record: record.timestamp_ms)
+
+    async def text(self) -> str:
+        told = await self.told()
+        lines = ["asked:", *_cut([_asked(asked) for asked in self.asked])]
+        lines += ["told:", *_cut([_told(record) for record in told])]
+        lines += ["shown:", *_cut(await self._shown(_keys(told)))]
+        return "\n".join(lines)
+
+    async def _shown(self, keys: set[int]) -> list[str]:
+        """What the live views hold under the keys that events spoke of, gone ones too."""
+        live = (await self.views.generations()).live
+        if live is None:
+            return ["no generation of views is live"]
+        views = self.views.generation(live)
+        return [
+            f"{view.name}/{document.key} {dict(document.versions)} {_json(document.parts)}"
+            for view in VIEWS
+            for document in (await views.get(view.name, keys)).values()
+        ]
+
+
+def _keys(records: Sequence[Record]) -> set[int]:
+    """The ids that records speak of: of users, products and orders alike."""
+    keys = set()
+    for record in records:
+        if record.message.key.isdigit():
+            keys.add(int(record.message.key))
+        try:
+            event = loads(record.message.value)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and isinstance(event.get("product_id"), int):
+            keys.add(event["product_id"])
+    return keys
+
+
+def _asked(asked: Asked) -> str:
+    sent = "" if asked.sent is None else f" {_json(asked.sent)}"
+    answer = asked.answer
+    came = "no answer" if answer is None else f"{answer.status} {_json(answer.body)}"
+    return f"{asked.role} {asked.method} {asked.path}{sent} -> {came}"
+
+
+def _told(record: Record) -> str:
+    place = f"{record.partition.topic}/{record.partition.number}@{record.offset}"
+    key, value = record.message.key.decode("utf-8", "replace"), record.message.value
+    return f"{place} {key}: {value.decode('utf-8', 'replace')}"
+
+
+def _json(value: object) -> str:
+    return dumps(value).decode()
+
+
+def _cut(lines: Sequence[str]) -> list[str]:
+    """The last lines, each at a length that can be read."""
+    left_out = len(lines) - LINES_MAX
+    head = [f"  … {left_out} before"] if left_out > 0 else []
+    shown = (line if len(line) <= WIDTH_MAX else f"{line[:WIDTH_MAX]}…" for line in lines)
+    return [*head, *(f"  {line}" for line in list(shown)[-LINES_MAX:])]

@@ -1,0 +1,168 @@
+"""One role in the test's own loop, as if it were a process: it starts, stops, and can be killed.
+
+Killed means: from that moment on nothing of it reaches a store, whatever its code still does.
+
+1. Every fault point of it holds, for ever. 2. Its tasks are canceled: its transactions roll back,
+as a server rolls back those of a connection that broke, and its sockets close. 3. It leaves no
+group: the others find out when its session ends, or when it comes back under the same name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar, copy_context
+from dataclasses import replace
+from typing import Any
+from weakref import WeakSet
+
+from scenarios.harness.faults import Point, Strikes, with_faults
+from system import wiring
+from system.life import Life
+from system.ports.errors import Unavailable
+from system.ports.log import Log, Message, Partition, Record, Revoked, Subscription
+from system.wiring import Blueprint, Parts
+
+READY_S = 10.0
+STOP_S = 12.0
+DIE_S = 5.0
+
+_inside: ContextVar[Process | None] = ContextVar("process", default=None)
+
+
+class Process:
+    """A role, from its start to its end. `name` has the instance in it, where there are several."""
+
+    def __init__(
+        self, role: str, parts: Parts, blueprint: Blueprint, strikes: Strikes, instance: int = 1
+    ) -> None:
+        self.role = role
+        self.suffix = "" if instance == 1 else f"#{instance}"
+        self.name = role + self.suffix
+        self.dead = False
+        self.buried = False
+        self.life = Life()
+        self.tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
+        self.memberships: list[AbstractAsyncContextManager[Subscription]] = []
+        """Those that it had when it was killed: kept, or they would be left when collected."""
+        self._strikes = strikes
+        mortal = replace(
+            parts, log=lambda client: _MortalLog(parts.log(client + self.suffix), self)
+        )
+        self._parts = with_faults(mortal, self, role)
+        self._blueprint = blueprint
+        self._task: asyncio.Task[None] | None = None
+        self.url = ""
+
+    async def at(self, point: Point) -> None:
+        """Every hop of this process passes here. Implements `faults.Strikes`."""
+        if not self.dead:
+            await self._strikes.at(replace(point, process=point.process + self.suffix))
+        if self.buried:
+            raise Unavailable(f"{self.name} is dead")
+        if self.dead:
+            await asyncio.Event().wait()
+
+    async def start(self) -> None:
+        """Run, and wait until it is ready for work."""
+        loop = asyncio.get_running_loop()
+        _count_tasks(loop)
+        context = copy_context()
+        context.run(_inside.set, self)
+        role = context.run(wiring.role, self.role, self._parts, self._blueprint, self.life)
+        self._task = loop.create_task(wiring.run([role], self.life), context=context)
+        ready = asyncio.ensure_future(self.life.all_ready.wait())
+        try:
+            done = await asyncio.wait(
+                [ready, self._task], timeout=READY_S, return_when=asyncio.FIRST_COMPLETED
+            )
+            assert done[0], f"{self.name} was not ready in time; missing: {self.life.waited_for}"
+            if self._task.done():
+                await self._task
+        finally:
+            ready.cancel()
+        self.url = f"http://127.0.0.1:{role.http.port}"
+
+    async def stop(self) -> None:
+        """Ask it to stop, as SIGTERM does, and wait for its end."""
+        self.life.stopping.set()
+        if self._task is not None:
+            async with asyncio.timeout(STOP_S):
+                await self._task
+
+    async def kill(self) -> None:
+        """End it here and now, as kill -9 does."""
+        self.dead = True
+        async with asyncio.timeout(DIE_S):
+            while tasks := [task for task in self._own_tasks() if not task.done()]:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks, timeout=0.1)
+        for task in self.tasks:
+            if task.done() and not task.cancelled():
+                task.exception()  # of the dead no errors are told
+
+    async def bury(self) -> None:
+        """Give back what it held when it was killed, now that nobody looks any more."""
+        self.buried = True
+        for membership in self.memberships:
+            await membership.__aexit__(None, None, None)
+
+    def _own_tasks(self) -> Collection[asyncio.Task[Any]]:
+        if sys.version_info >= (3, 12):  # aiohttp makes its tasks without asking a factory there
+            return [task for task in asyncio.all_tasks() if task.get_context().get(_inside) is self]
+        return list(self.tasks)
+
+
+def _count_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Let each process know the tasks that it has started."""
+    if loop.get_task_factory() is not _task_of_process:
+        loop.set_task_factory(_task_of_process)
+
+
+def _task_of_process(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
+    task: asyncio.Task[Any] = asyncio.Task(coro, loop=loop, **options)
+    context = options.get("context")
+    process = _inside.get() if context is None else context.get(_inside)
+    if process is not None:
+        process.tasks.add(task)
+    return task
+
+
+class _MortalLog:
+    """The log's client of a process, which may die and then takes leave of nobody."""
+
+    def __init__(self, log: Log, process: Process) -> None:
+        self._log = log
+        self._process = process
+
+    @asynccontextmanager
+    async def subscribe(
+        self, group: str, topics: Collection[str], revoked: Revoked
+    ) -> AsyncIterator[Subscription]:
+        membership = self._log.subscribe(group, topics, revoked)
+        subscription = await membership.__aenter__()
+        try:
+            yield subscription
+        finally:
+            if self._process.dead:
+                self._process.memberships.append(membership)
+            else:
+                await membership.__aexit__(*sys.exc_info())
+
+    async def publish(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
+        return await self._log.publish(messages)
+
+    def read(self, topic: str, *, start: int = 0) -> AsyncIterator[Record]:
+        return self._log.read(topic, start=start)
+
+    async def committed(self, group: str) -> Mapping[Partition, int]:
+        return await self._log.committed(group)
+
+    async def ends(self, topics: Collection[str]) -> Mapping[Partition, int]:
+        return await self._log.ends(topics)
+
+    async def ensure(self, topics: Collection[str]) -> None:
+        await self._log.ensure(topics)

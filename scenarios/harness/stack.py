@@ -1,0 +1,225 @@
+"""A running system for scenarios: eight roles with their APIs, and a window onto the stores.
+
+`embedded` runs all roles in the test's own loop, each as a process of its own that can be stopped
+and killed. Stacks on real servers will give the same handle; what they cannot do, they do not
+claim among their abilities.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from sqlalchemy import select
+
+from scenarios.harness.client import Client
+from scenarios.harness.given import Given
+from scenarios.harness.history import History
+from scenarios.harness.process import Process
+from scenarios.harness.settled import DEADLINE_S, Reading, Waits, eventually, waits
+from scenarios.harness.strikes import Switchboard
+from system import wiring
+from system.delivery import outbox
+from system.delivery.middleware import Middleware
+from system.delivery.outbox import Unsent
+from system.events import EVENTS, TOPICS
+from system.ports.log import Log, Message, Record
+from system.ports.views import Document, ViewStore
+from system.ports.work import Work
+from system.settings import Settings
+from system.table import QUERY_CONSUMER, ROLES, TABLE, Row, handlers_of
+from system.values import loads
+from system.wiring import Blueprint, Parts, WriteChain, write_chain
+
+ABILITIES: Mapping[str, frozenset[str]] = {
+    "embedded": frozenset({"faults", "kills", "stops", "handlers", "data"}),
+}
+"""What each stack can do beyond HTTP; a scenario names what it needs by `@pytest.mark.needs`."""
+
+ALL_ROLES = tuple(spec.name for spec in ROLES)
+QUICK = Settings().model_copy(update={"port": 0, "retry_delays_s": (0.01, 0.01, 0.01, 0.01, 0.01)})
+"""Free ports, and short pauses between retries: for where the real ones are not the point."""
+
+recent: list[Stack] = []
+"""The stacks that the running test has used, for its history."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How a stack shall be, where it shall not be as always."""
+
+    settings: Settings = QUICK
+    table: Sequence[Row] = TABLE
+    write_chain: Callable[[WriteChain], list[Middleware]] = write_chain
+    data: Path | None = None
+    """The data directory, to be found again by a stack that is started later."""
+    roles: Collection[str] = ALL_ROLES
+    """What runs from the start."""
+
+
+@dataclass(eq=False)
+class Stack:
+    """The handle of a running system."""
+
+    client: Client
+    given: Given
+    history: History
+    faults: Switchboard
+    log: Log
+    views: ViewStore
+    work: Work
+    _parts: Parts
+    _wishes: Wishes
+    _processes: dict[str, Process]
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    _dead: list[Process] = field(default_factory=list)
+
+    # --- roles ------------------------------------------------------------------------------------
+
+    async def start(self, role: str, instance: int = 1) -> None:
+        """Start a role, or another instance of it."""
+        blueprint = Blueprint(self._wishes.settings, self._wishes.table, self._wishes.write_chain)
+        process = Process(role, self._parts, blueprint, self.faults, instance)
+        assert process.name not in self._processes, f"{process.name} runs already"
+        self._processes[process.name] = process
+        await process.start()
+
+    async def stop(self, name: str) -> None:
+        """Ask a role to stop, and wait for its end."""
+        await self._processes.pop(name).stop()
+
+    async def kill(self, name: str) -> None:
+        """Let a role die at once, in whatever it was doing."""
+        process = self._processes.pop(name)
+        self._dead.append(process)
+        await process.kill()
+
+    async def restart(self, name: str) -> None:
+        await self.stop(name)
+        await self.start(name)
+
+    async def kill_all(self) -> None:
+        for name in list(self._processes):
+            await self.kill(name)
+
+    def url(self, role: str) -> str:
+        return self._processes[role].url
+
+    def is_running(self, role: str) -> bool:
+        return any(process.role == role for process in self._processes.values())
+
+    async def end(self) -> None:
+        """End all of it at once: what stopping takes is for other scenarios to see."""
+        await self.kill_all()
+        for process in self._dead:
+            await process.bury()
+
+    # --- causes -----------------------------------------------------------------------------------
+
+    async def settled(self, *, deadline_s: float = DEADLINE_S) -> None:
+        """Wait until nothing is under way between the roles that run: outboxes empty, lag zero."""
+        await eventually(self._waits, lambda waits: not waits, deadline_s=deadline_s)
+
+    async def _waits(self) -> Waits:
+        readings = [
+            Reading(role, topics)
+            for role in ALL_ROLES
+            if self.is_running(role) and (topics := handlers_of(role, self._wishes.table).keys())
+        ]
+        generations = await self.views.generations()
+        if self.is_running(QUERY_CONSUMER):
+            readings.append(Reading(f"{QUERY_CONSUMER}.g{generations.live}", TOPICS))
+        relayed = [spec.relays for spec in ROLES if spec.relays and self.is_running(spec.name)]
+        return await waits(self.log, self.work, readings, relayed)
+
+    # --- stores -----------------------------------------------------------------------------------
+
+    async def records(self, topic: str, key: int | None = None) -> list[Record]:
+        """What lies in a topic, per partition in order; of one key, or all."""
+        wanted = None if key is None else str(key).encode()
+        found = [record async for record in self.log.read(topic)]
+        return [record for record in found if wanted in (None, record.message.key)]
+
+    async def events(self, topic: str, key: int) -> list[dict[str, Any]]:
+        """The events of a topic and key as they were told, each once however often it lies there."""
+        found = [loads(record.message.value) for record in await self.records(topic, key)]
+        return list({event["event_id"]: event for event in found}.values())
+
+    async def unsent(self, topic: str, key: int) -> list[Message]:
+        """What the outbox still holds of one topic and key."""
+        rows: list[Unsent] = []
+        async with self.work() as unit:
+            for aggregate in {event.aggregate for event in EVENTS if event.type == topic}:
+                rows += await outbox.unsent(unit.sql, aggregate, above=0, limit=10_000)
+        messages = [row.message for row in rows]
+        return [
+            message for message in messages if (message.topic, int(message.key)) == (topic, key)
+        ]
+
+    async def deliver(self, *messages: Message) -> None:
+        """Put messages into the log, past the outbox: early, again, or never meant to be there."""
+        assert await self.log.publish(messages) == [None] * len(messages)
+
+    async def deliver_early(self, topic: str, key: int) -> None:
+        """Deliver what the outbox still holds, before all that should come first."""
+        messages = await self.unsent(topic, key)
+        assert messages, f"no {topic} of {key} waits in the outbox"
+        await self.deliver(*messages)
+
+    async def deliver_again(self, topic: str, key: int, times: int = 1) -> None:
+        """Deliver the events of a topic and key once more, as they lie in the log."""
+        messages = [record.message for record in await self.records(topic, key)]
+        assert messages, f"there was no {topic} of {key}"
+        await self.deliver(*(messages * times))
+
+    async def document(self, view: str, key: int) -> Document | None:
+        """What the live views hold, shown or not."""
+        live = (await self.views.generations()).live
+        assert live is not None, "no generation of views is live"
+        return (await self.views.generation(live).get(view, [key])).get(key)
+
+    async def rows(self, table: Any) -> list[dict[str, Any]]:
+        """All rows of a table of the write model."""
+        async with self.work() as unit:
+            return [dict(row._mapping) for row in await unit.sql.execute(select(table))]
+
+
+@asynccontextmanager
+async def embedded(wishes: Wishes) -> AsyncIterator[Stack]:
+    """All roles in the running loop, on free ports."""
+    async with (
+        wiring.embedded(wishes.settings, wishes.data) as parts,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+    ):
+        log = parts.log("scenario")
+        history = History(log, parts.views)
+        processes: dict[str, Process] = {}
+        client = Client(lambda role: processes[role].url, session, note=history.asked.append)
+        stack = Stack(
+            client,
+            Given(client),
+            history,
+            Switchboard(),
+            log,
+            parts.views,
+            parts.work,
+            parts,
+            wishes,
+            processes,
+        )
+        recent.append(stack)
+        await history.begin()
+        try:
+            for role in wishes.roles:
+                await stack.start(role)
+            yield stack
+        finally:
+            await stack.end()
+
+
+STACKS: Mapping[str, Callable[[Wishes], Any]] = {"embedded": embedded}

@@ -1,0 +1,112 @@
+"""What strikes at the fault points of a stack, told by the scenario that runs on it.
+
+`fail` lets calls fail, `hold` keeps one waiting until it is released, `outage` takes a store away.
+Without a rule nothing happens but that each hop is counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from scenarios.harness.faults import Hop, Point
+from system.ports.errors import Unavailable
+
+
+class Strike:
+    """One rule: at which hops, how often, and what then."""
+
+    def __init__(
+        self,
+        call: str,
+        hop: Hop,
+        process: str | None,
+        times: int | None,
+        error: Callable[[str], BaseException] | None,
+    ) -> None:
+        self.struck = 0
+        self.reached = asyncio.Event()
+        """Set once a call has come here."""
+        self._call = call
+        self._hop = hop
+        self._process = process
+        self._left = times
+        self._error = error
+        self._released = asyncio.Event()
+
+    def is_at(self, point: Point) -> bool:
+        return (
+            self._left != 0
+            and self._process in (None, point.process)
+            and self._hop is point.hop
+            and (point.call == self._call or point.call.startswith(f"{self._call}."))
+        )
+
+    async def strike(self, point: Point) -> None:
+        self.struck += 1
+        if self._left is not None:
+            self._left -= 1
+        self.reached.set()
+        if self._error is not None:
+            raise self._error(f"struck at {point.process} {point.call} {point.hop}")
+        await self._released.wait()
+
+    def release(self) -> None:
+        """Let go what is held, and strike no more."""
+        self._left = 0
+        self._released.set()
+
+
+class Switchboard:
+    """The strikes of a stack. Implements `faults.Strikes`."""
+
+    def __init__(self) -> None:
+        self.seen: Counter[Point] = Counter()
+        """How often each hop was passed, struck or not."""
+        self._strikes: list[Strike] = []
+
+    async def at(self, point: Point) -> None:
+        self.seen[point] += 1
+        for strike in self._strikes:
+            if strike.is_at(point):
+                return await strike.strike(point)
+        return None
+
+    def fail(
+        self,
+        call: str,
+        *,
+        hop: Hop = Hop.REQUEST,
+        process: str | None = None,
+        times: int | None = 1,
+        error: Callable[[str], BaseException] = Unavailable,
+    ) -> Strike:
+        """Fail the next calls of this name, or of this store: `sql.commit`, `log`. None: all."""
+        return self._add(Strike(call, hop, process, times, error))
+
+    def hold(
+        self,
+        call: str,
+        *,
+        hop: Hop = Hop.REQUEST,
+        process: str | None = None,
+        times: int | None = 1,
+    ) -> Strike:
+        """Keep the next calls waiting here until `release`."""
+        return self._add(Strike(call, hop, process, times, None))
+
+    @contextmanager
+    def outage(self, *stores: str, process: str | None = None) -> Iterator[list[Strike]]:
+        """Take stores away: no call to `sql`, `log` or `views` comes through inside."""
+        strikes = [self.fail(store, process=process, times=None) for store in stores]
+        try:
+            yield strikes
+        finally:
+            for strike in strikes:
+                strike.release()
+
+    def _add(self, strike: Strike) -> Strike:
+        self._strikes.append(strike)
+        return strike
