@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from motor.motor_asyncio import AsyncIOMotorCollection
+from pymongo import UpdateOne
+from pymongo.errors import AutoReconnect, BulkWriteError
 
 from scenarios.harness.servers import LocalServers, shared
+from system.adapters import views_mongo
 from system.adapters.views_mongo import STALE_S, MongoViewStore
 from system.ports.errors import TimedOut, Unavailable
 from system.ports.views import Generations, Put
@@ -144,6 +149,56 @@ async def test_a_freeze_waits_for_a_put_of_another_process(
 
     assert await versions(other) == {1: 2}
     await putting
+
+
+async def test_a_put_whose_connection_broke_may_still_land(
+    store: MongoViewStore, other: MongoViewStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(*_: object) -> None:
+        raise AutoReconnect("connection closed")
+
+    monkeypatch.setattr(views_mongo, "write", breaks)
+    with pytest.raises(Unavailable):
+        await store.generation(LIVE).put([put(1)])
+
+    with pytest.raises(TimedOut):
+        await other.freeze(LIVE, 1)
+
+
+async def test_a_put_that_was_refused_is_not_under_way_any_more(
+    store: MongoViewStore, other: MongoViewStore
+) -> None:
+    with pytest.raises(OverflowError):
+        await store.generation(LIVE).put([Put("orders", 1, "self", 1, {"n": 2**64})])
+
+    await other.freeze(LIVE, 1)
+
+
+async def test_a_put_whose_document_another_part_made_meanwhile_is_not_lost(
+    other: MongoViewStore,
+) -> None:
+    """MongoDB looks and inserts in two steps; between them another's insert may come."""
+    raced = Raced(other.collection(LIVE, "orders"), Put("orders", 1, "stock", 1, {}))
+
+    await views_mongo.write(raced, [put(1)])  # type: ignore[arg-type]
+
+    (document,) = (await other.generation(LIVE).get("orders", [1])).values()
+    assert document.versions == {"self": 1, "stock": 1}
+
+
+class Raced:
+    """A collection whose first write finds that another's insert was faster."""
+
+    def __init__(self, collection: AsyncIOMotorCollection[Any], faster: Put) -> None:
+        self._collection = collection
+        self._faster: Put | None = faster
+
+    async def bulk_write(self, updates: Sequence[UpdateOne], *, ordered: bool) -> None:
+        if self._faster is not None:
+            faster, self._faster = self._faster, None
+            await views_mongo.write(self._collection, [faster])
+            raise BulkWriteError({"writeErrors": [{"index": 0, "code": 11000}]})
+        await self._collection.bulk_write(updates, ordered=ordered)
 
 
 async def test_a_put_without_an_answer_fails_a_freeze_and_not_for_ever(
