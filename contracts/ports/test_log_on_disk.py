@@ -107,6 +107,24 @@ async def test_offsets_that_newer_ones_replaced_are_dropped_at_start(tmp_path: P
         assert await log.committed("group") == {P0: 99}
 
 
+async def test_a_start_that_fails_while_it_drops_old_offsets_loses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path) as log, log.subscribe("group", [TOPIC], ignored) as subscription:
+        await subscription.commit({P0: 1})
+
+    def fails(_: Path, __: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "replace", fails)
+        with pytest.raises(DataDirectoryError, match=r"cannot write .*offsets\.journal"):
+            EmbeddedBroker(now_ms=lambda: 0, directory=tmp_path)
+
+    async with opened(tmp_path) as log:
+        assert await log.committed("group") == {P0: 1}
+
+
 async def test_a_last_write_that_never_ended_is_cut_off_wherever_it_stopped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

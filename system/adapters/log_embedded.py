@@ -364,9 +364,9 @@ class _Files:
 
     def __init__(self, directory: Path, partitions: int) -> None:
         self._lock = DirectoryLock(directory)
+        log = Journal(directory / "log.journal", b"log 1 %d\n" % partitions, synced=True)
+        offsets = Journal(directory / "offsets.journal", b"offsets 1\n", synced=False)
         try:
-            log = Journal(directory / "log.journal", b"log 1 %d\n" % partitions, synced=True)
-            offsets = Journal(directory / "offsets.journal", b"offsets 1\n", synced=False)
             self.recovered_log = [_decoded(payload) for payload in log.open()]
             self.recovered_offsets = _decoded_offsets(offsets.open())
             offsets.rewrite(
@@ -374,6 +374,8 @@ class _Files:
                 for group, next_offsets in sorted(self.recovered_offsets.items())
             )
         except BaseException:
+            log.close()
+            offsets.close()
             self._lock.release()
             raise
         self.log = SharedWrites(log)
