@@ -126,13 +126,14 @@ def test_each_role_has_metrics_of_its_own_with_everything_that_is_promised() -> 
     assert "order.created" not in other.text().decode()
 
 
-async def test_an_answer_leaves_one_line_that_names_the_route_and_nobody() -> None:
+async def test_an_answer_leaves_one_line_with_the_ids_of_what_it_was_about_and_nobodys_data() -> None:
     with logged() as lines:
         async with running() as toy:
             reply = await toy.ask("GET", "/things/4711")
-            await toy.ask("GET", "/things?limit=471")
+            await toy.ask("GET", "/things?limit=472")
+            await toy.ask("GET", "/things/of/j@b.co")
             await toy.ask("POST", "/things", json=THING | {"name": "João", "email": "j@b.co"})
-    assert len(lines) == 3
+    assert len(lines) == 4
     assert lines[0].pop("ms") >= 0
     assert lines[0] == {
         "log_level": "info",
@@ -140,10 +141,11 @@ async def test_an_answer_leaves_one_line_that_names_the_route_and_nobody() -> No
         "service": "toy-api",
         "method": "GET",
         "route": "/things/{id}",
+        "path": "/things/4711",
         "status": 200,
         "correlation_id": reply.headers["X-Correlation-Id"],
     }
-    for personal in ("471", "João", "j@b.co"):
+    for personal in ("472", "João", "j@b.co"):
         assert personal not in str([{**line, "correlation_id": "", "ms": 0} for line in lines])
 
 

@@ -96,7 +96,7 @@ class _Api:
                 service=self.name, correlation_id=str(cause.correlation_id)
             ):
                 response = await self._answer(request, handler)
-                self._note(request, response.status, _time() - started)
+                self._note(request, response, _time() - started)
             return response
 
         return answered
@@ -129,13 +129,28 @@ class _Api:
             self.log.warning("request refused by a store", problem=refused.name, error=str(error))
         return refused
 
-    def _note(self, request: web.Request, status: int, seconds: float) -> None:
+    def _note(self, request: web.Request, response: web.StreamResponse, seconds: float) -> None:
+        """Count it, and log it with the ids of what it was about.
+
+        A known path holds ids alone; an unknown one can hold anything, so it is not logged.
+        """
         resource = request.match_info.route.resource
         route = resource.canonical if resource else "unknown"
         method = request.method if request.method in _METHODS else "other"
+        status = response.status
         self.metrics.request(route, method, status, seconds)
         note = self.log.debug if route in _PROBES else self.log.info
-        note("answered", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
+        about = {} if resource is None else {"path": request.rel_url.raw_path}
+        if made := response.headers.get("Location"):
+            about["made"] = made
+        note(
+            "answered",
+            method=method,
+            route=route,
+            **about,
+            status=status,
+            ms=round(seconds * 1000, 1),
+        )
 
     def handler(self, route: Route) -> _Handler:
         """Check a request against its route, run it, send the answer: each within the bound."""
