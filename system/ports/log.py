@@ -51,7 +51,8 @@ class Subscription(Protocol):
     ) -> Mapping[Partition, Sequence[Record]]:
         """Whatever is there, except of `full` partitions; waits at most `timeout_s` for it.
 
-        Polling with all of them full keeps the membership. Raises Unavailable.
+        Polling with all of them full keeps the membership. Raises Unavailable; Lost once a later
+        instance has this one's place.
         """
         ...
 
@@ -75,7 +76,8 @@ class Log(Protocol):
         """Append them; per message None once it is safely stored, or why it is not.
 
         Per partition a prefix is appended, in the given order: never a later message
-        without an earlier one. Bounded: a partition that does not answer fails.
+        without an earlier one. Bounded: a partition that does not answer fails. The reason is
+        Poison for a message that no retry can store.
         """
         ...
 
