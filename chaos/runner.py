@@ -45,8 +45,8 @@ from system.ports.views import Document
 from system.table import QUERY_CONSUMER, TABLE, VIEWS, Row, handlers_of
 from system.wiring import ALL_TOPICS, Blueprint
 
-QUIET_EVERY_S = 0.3
-QUIET_TIMES = 3
+QUIET_EVERY_S = 0.2
+QUIET_TIMES = 2
 QUIET_WITHIN_S = 240.0
 """From the last fault's end to rest; far more than the longest retry schedule takes."""
 
@@ -126,6 +126,7 @@ class Simulator:
                 ),
                 started_at=EPOCH + timedelta(seconds=loop_s + 60),
             )
+            gc.freeze()  # what is warm now stays: no need to look through it after each schedule
         return self._given
 
     def run(self, schedule: Schedule, blueprint: Blueprint | None = None) -> Run:
@@ -187,7 +188,7 @@ class _Simulation:
         self.trace = Trace()
         self.history = History()
         self.stores = stores(given, path, loop)
-        self.faults = Faults(schedule.faults, Random(f"hops {schedule.seed}"), self.trace)
+        self.faults = Faults(schedule.faults, Random(f"hops {schedule.seed}"), self.trace, loop)
         self.duplicated = 0
         self.cluster: Cluster | None = None
 
@@ -197,8 +198,9 @@ class _Simulation:
             schedule.seed, self.workload.processes, self.blueprint, self.given.started_at
         )
         cluster = self.cluster = Cluster(plan, self.stores, self.faults, engines)
-        await fill(self.stores.broker, self.given)
+        await fill(self.stores, self.given, with_views=not self.workload.builds_views)
         await cluster.start()
+        await self._views_are_built()
         spells = [fault for fault in schedule.faults if isinstance(fault, Spell)]
         disturbing = asyncio.ensure_future(disturb(spells, cluster, self.trace))
         clients = [
@@ -219,6 +221,13 @@ class _Simulation:
             tuple(self.faults.missed),
             asyncio.get_running_loop().time(),
         )
+
+    async def _views_are_built(self) -> None:
+        """Let clients begin when there is something to read, unless a fault is in the way."""
+        for _ in range(10):
+            if (await self.stores.views.generations()).live is not None:
+                return
+            await asyncio.sleep(0.1)
 
     async def _come_to_rest(self, cluster: Cluster) -> list[str]:
         """Wait for quiescence; what is missing for it, if it does not come in time."""

@@ -20,6 +20,7 @@ from system.ports.errors import Conflict, Unavailable
 PAUSE_S = 45.0
 """Longer than any lease, session or patience of the system."""
 RESTART_S = 1.5
+SLOWER = 200
 DELAY_S = (0.0002, 0.003)
 """How long a hop takes. Chance here is what explores the interleavings."""
 
@@ -122,23 +123,37 @@ class Trace:
         return self._hash.hexdigest()[:16]
 
 
+_Passing = tuple[str, str, bool, int]
+"""A place as plain values, since many thousands are passed: process, call, on the way back, nth."""
+
+
+def _passing(place: Place) -> _Passing:
+    return place.process, place.call, place.hop is Hop.REPLY, place.nth
+
+
 class Faults:
     """Strikes at the points of a schedule, and lets every hop take its time."""
 
-    def __init__(self, faults: Iterable[Fault], random: Random, trace: Trace) -> None:
+    def __init__(
+        self,
+        faults: Iterable[Fault],
+        random: Random,
+        trace: Trace,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
         faults = tuple(faults)
         self.trace = trace
-        self.places: dict[Place, None] = {}
-        """Every point that was passed, in order."""
         self.struck: list[Strike] = []
         self.crashed: Callable[[Incarnation], None] = lambda _: None
         self.paused: Callable[[Incarnation], None] = lambda _: None
-        self._strikes = {fault.place: fault for fault in faults if isinstance(fault, Strike)}
+        self._strikes = {_passing(fault.place): fault for fault in faults if isinstance(fault, Strike)}
         self._windows = [
             fault for fault in faults if isinstance(fault, Spell) and fault.kind in ("outage", "slow")
         ]
         self._random = random
-        self._nth: dict[Point, int] = {}
+        self._nth: dict[tuple[str, str, bool], int] = {}
+        self._passed: list[_Passing] = []
+        self._loop = loop
 
     @property
     def missed(self) -> Sequence[Strike]:
@@ -146,30 +161,41 @@ class Faults:
         return [strike for strike in self._strikes.values() if strike not in self.struck]
 
     async def at(self, point: Point) -> None:
-        nth = self._nth[point] = self._nth.get(point, 0) + 1
-        place = Place(point.process, point.call, point.hop, nth)
-        self.places[place] = None
-        loop = asyncio.get_running_loop()
-        slow = self._window("slow", point.call, loop.time())
-        await asyncio.sleep(self._random.uniform(*DELAY_S) * (200 if slow else 1))
-        self.trace.note(loop.time(), point.process, f"{point.call} {point.hop.value} {nth}")
-        if (strike := self._strikes.get(place)) is not None:
+        call, is_reply = point.call, point.hop is Hop.REPLY
+        passing = (point.process, call, is_reply)
+        nth = self._nth[passing] = self._nth.get(passing, 0) + 1
+        self._passed.append((*passing, nth))
+        delay_s = self._random.uniform(*DELAY_S)
+        if self._windows and self._window("slow", call):
+            delay_s *= SLOWER
+        await asyncio.sleep(delay_s)
+        way = "reply" if is_reply else "request"
+        self.trace.note(self._loop.time(), point.process, f"{call} {way} {nth}")
+        if (strike := self._strikes.get((*passing, nth))) is not None:
             await self._strike(strike)
-        if self._window("outage", point.call, loop.time()) and point.hop is Hop.REQUEST:
-            raise Unavailable(f"{point.call}: there is an outage")
+        if self._windows and not is_reply and self._window("outage", call):
+            raise Unavailable(f"{call}: there is an outage")
 
-    def _window(self, kind: str, call: str, now: float) -> bool:
+    def _window(self, kind: str, call: str) -> bool:
         store = call.partition(".")[0]
+        now = self._loop.time()
         return any(
             window.kind == kind and window.target == store and window.covers(now)
             for window in self._windows
         )
 
+    @property
+    def places(self) -> list[Place]:
+        """Every point that was passed, in order."""
+        return [
+            Place(process, call, Hop.REPLY if is_reply else Hop.REQUEST, nth)
+            for process, call, is_reply, nth in self._passed
+        ]
+
     async def _strike(self, strike: Strike) -> None:
         self.struck.append(strike)
         process = PROCESS.get()
-        loop = asyncio.get_running_loop()
-        self.trace.note(loop.time(), strike.place.process, f"STRUCK {strike}")
+        self.trace.note(self._loop.time(), strike.place.process, f"STRUCK {strike}")
         match strike.kind:
             case "error" | "lost":
                 raise Unavailable(f"{strike.place.call}: the connection broke")

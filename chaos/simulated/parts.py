@@ -24,6 +24,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import system.delivery.consumer
+import system.delivery.relay
 import system.web.app
 import system.wiring
 from chaos.simulated.faults import PAUSE_S, RESTART_S, Faults, HopsOf
@@ -33,11 +34,14 @@ from scenarios.harness.faults import FaultyLog, FaultyViewStore
 from system.adapters.log_embedded import EmbeddedBroker, EmbeddedLog
 from system.adapters.views_embedded import EmbeddedViewStore
 from system.adapters.work_sql import SqlWork, sqlite_engine
-from system.events import PARTITIONS
+from system.delivery import outbox
+from system.events import PARTITIONS, TOPICS
 from system.life import Life
 from system.metrics import Metrics
 from system.ports.log import Message
+from system.ports.views import Generations
 from system.settings import Settings
+from system.table import QUERY_CONSUMER, projections
 from system.wiring import ALL_TOPICS, Blueprint, Commits, Parts, Role
 
 EPOCH = datetime(2026, 1, 31, 8, tzinfo=UTC)
@@ -45,23 +49,26 @@ GHOST_S = 30.0
 """So long does a server keep a silent client's transaction, as `wait_timeout` says."""
 STOP_S = 10.0
 """The bound on ending when asked to."""
-SETTINGS = Settings(outbox_poll_interval_s=2.0)
+SETTINGS = Settings(outbox_poll_interval_s=2.0, retry_delays_s=(0.5, 1.0, 2.0))
 """In virtual time nobody waits for a poll: rare ones leave the time to the schedules."""
 POLL_S = 0.5
+PAUSE_MIN_S = 0.1
 
 PROCESSES: Mapping[str, tuple[str, ...]] = {
-    "apis": ("user-api", "product-api", "order-api"),
-    "query-api": ("query-api",),
-    "user-consumer": ("user-consumer",),
-    "product-consumer": ("product-consumer",),
-    "order-consumer": ("order-consumer",),
-    "query-consumer": ("query-consumer",),
+    "users": ("user-api", "user-consumer"),
+    "products": ("product-api", "product-consumer"),
+    "orders": ("order-api", "order-consumer"),
+    "queries": ("query-api", "query-consumer"),
 }
 """What a workload runs unless it says otherwise: process to roles."""
 TWINS: Mapping[str, tuple[str, ...]] = {
-    **PROCESSES,
-    "product-consumer-2": ("product-consumer",),
-    "order-consumer-2": ("order-consumer",),
+    "apis": ("user-api", "product-api", "order-api"),
+    "users": ("user-consumer",),
+    "products": ("product-consumer",),
+    "products-2": ("product-consumer",),
+    "orders": ("order-consumer",),
+    "orders-2": ("order-consumer",),
+    "queries": ("query-api", "query-consumer"),
 }
 """Two of those whose relays and groups then have somebody to give way to."""
 
@@ -216,7 +223,7 @@ class Cluster:
     def _parts(self, process: Process) -> Parts:
         stores, faults, commits = self.stores, self._faults, Commits()
         name = process.name
-        twin = name.removeprefix(process.roles[0]) if len(process.roles) == 1 else ""
+        twin = name[name.find("-") :] if "-" in name else ""  # its static membership is its own
         engine = self._engines.engine(name, lambda: stores.database.connect(process.hops))
         work = SqlWork(
             engine, process.world, timeout_s=SETTINGS.sql_timeout_s, committed=commits.tell
@@ -332,6 +339,8 @@ def lean() -> Iterator[None]:
             patch.object(system.web.app, "pages", lambda *_: ()),
             patch.object(metrics, "pool", lambda _: None),
             patch.object(system.delivery.consumer, "POLL_S", POLL_S),
+            patch.object(system.delivery.relay, "PAUSE_MIN_S", PAUSE_MIN_S),
+            patch.object(system.delivery.relay, "MEASURE_S", 60.0),
         ):
             yield
     finally:
@@ -350,6 +359,23 @@ def stores(given: Given, path: Path, loop: SimulatedLoop) -> Stores:
     return Stores(Database(path), broker, EmbeddedViewStore())
 
 
-async def fill(broker: EmbeddedBroker, given: Given) -> None:
+async def fill(stores: Stores, given: Given, *, with_views: bool) -> None:
+    """Put in what was told before; and what it shows, unless the views are to be built first."""
+    broker = stores.broker
     await broker.ensure(ALL_TOPICS)
     await broker.publish(given.messages)
+    if not with_views:
+        return
+    shown = projections()
+    await stores.views.generation(1).put(
+        [
+            put
+            for message in given.messages
+            for projection in shown[message.topic]
+            for put in projection(outbox.decode(message).event)
+        ]
+    )
+    await stores.views.switch(Generations(), Generations(1, None, 1))
+    broker.group(f"{QUERY_CONSUMER}.g1").committed.update(
+        {place: broker.end(place) for place in broker.partitions(TOPICS)}
+    )

@@ -40,4 +40,5 @@ REBUILD = Workload(
         "operator": rebuilds,
         "reader": reader("/orders", f"/products/{ANVIL}", times=14, every_s=0.2),
     },
+    builds_views=True,
 )

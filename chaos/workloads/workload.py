@@ -20,5 +20,7 @@ class Workload:
     what: str
     clients: Mapping[str, Script]
     processes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: PROCESSES)
+    builds_views: bool = False
+    """Whether the views have to be built first, as at a first start."""
     inject: Inject | None = None
     """What comes from outside, past all APIs: messages that nobody can read."""
