@@ -35,13 +35,22 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _DEPTH_MAX = 6
 
 
-def configure(log_format: Format, level: Level, service: str, stream: TextIO | None = None) -> None:
+def configure(
+    log_format: Format,
+    level: Level,
+    service: str,
+    stream: TextIO | None = None,
+    *,
+    also_of_roles: bool = False,
+) -> None:
     """Set the log up for this process, structlog's and the libraries' alike.
 
-    `service` is for lines that belong to no role; `logger` and `within` name a role.
+    `service` is for lines that belong to no role; `logger` and `within` name a role. With
+    `also_of_roles` it is for every line.
     """
     text = log_format == "text" or (log_format == "auto" and (stream or sys.stderr).isatty())
-    processors = _processors(service, _as_text(stream or sys.stderr) if text else _as_json())
+    render = _as_text(stream or sys.stderr) if text else _as_json()
+    processors = _processors(service, render, also_of_roles=also_of_roles)
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -62,9 +71,9 @@ def within(service: str) -> None:
     structlog.contextvars.bind_contextvars(service=service)
 
 
-def _processors(service: str, render: list[Processor]) -> list[Processor]:
+def _processors(service: str, render: list[Processor], *, also_of_roles: bool) -> list[Processor]:
     def with_service(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-        event.setdefault("service", service)
+        event["service"] = service if also_of_roles else event.get("service", service)
         return event
 
     return [

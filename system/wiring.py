@@ -36,14 +36,13 @@ from system.life import Life, Service
 from system.metrics import Metrics
 from system.operations import admin
 from system.orders import api as order_api
-from system.ports.errors import Stopping
+from system.ports.errors import Conflict, Stopping, Unavailable
 from system.ports.log import Log
 from system.ports.views import ViewStore
 from system.ports.work import Probe, Work
 from system.ports.world import World
 from system.products import api as product_api
 from system.query import api as query_api
-from system.query.freshness import Freshness
 from system.query.generations import Projecting, ProjectionParts
 from system.settings import Settings
 from system.table import (
@@ -142,8 +141,11 @@ async def embedded(settings: Settings, directory: Path | None = None) -> AsyncIt
             pool_size=settings.sql_pool_size,
         )
         try:
-            await create_tables(engine)
-            await EmbeddedLog(broker, "setup").ensure(ALL_TOPICS)
+            try:
+                await create_tables(engine)
+                await EmbeddedLog(broker, "setup").ensure(ALL_TOPICS)
+            except (Conflict, Unavailable) as error:
+                raise StackError(f"cannot use {directory or scratch}: {error}") from error
             work = SqlWork(engine, world, timeout_s=settings.sql_timeout_s, committed=commits.tell)
             yield Parts(
                 work=work,
@@ -261,9 +263,7 @@ def role(name: str, parts: Parts, blueprint: Blueprint, life: Life) -> Role:
     """Build one of the eight roles."""
     spec = next(spec for spec in ROLES if spec.name == name)
     settings = blueprint.settings
-    builder = _Builder(
-        spec, parts, blueprint, Metrics(), logs.logger(settings.service_name or name)
-    )
+    builder = _Builder(spec, parts, blueprint, Metrics(), logs.logger(name))
     services, routes = builder.services_and_routes()
     builder.metrics.pool(parts.connections_in_use)
     token = settings.admin_token
@@ -318,7 +318,8 @@ class _Builder:
         return {"write model": self.parts.probe}
 
     async def _views_are_there(self) -> None:
-        await Freshness(self.parts.views, VIEWS).live()
+        if (await self.parts.views.generations()).live is None:
+            raise Unavailable("the views are being built")
 
     def _commands(self) -> Commands:
         return Commands(self.parts.work, self.parts.world)
@@ -417,8 +418,13 @@ async def run(roles: Sequence[Role], life: Life) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             for made in roles:
+                group.create_task(_of_role(made.name, made.http, life), name=made.http.name)
+            for made in roles:  # whoever has no port disturbs nobody: no group, no lease
+                await made.http.listening.wait()
+            for made in roles:
                 for service in made.services:
-                    group.create_task(_of_role(made.name, service, life), name=service.name)
+                    if service is not made.http:
+                        group.create_task(_of_role(made.name, service, life), name=service.name)
     finally:
         life.stopping.set()
 

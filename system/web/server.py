@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
+from socket import gaierror
 
 from aiohttp import web
 
@@ -16,6 +18,15 @@ from system.web.problems import Refused
 
 class CannotListen(Exception):
     """A port cannot be had. The text is one line for whoever started the process."""
+
+
+def url(host: str, port: int) -> str:
+    """Where this machine reaches what listens there."""
+    host = _ANY_ADDRESS.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # to bind to, not to ask at
 
 
 class HttpService:
@@ -31,13 +42,21 @@ class HttpService:
         port: int,
         grace_s: float = 3.0,
     ) -> None:
-        self.name = name
+        self.name = f"{name}-http"
+        """Not the role's own: the consumer beside it has that, and is ready at another time."""
+        self._role = name
         self.host = host
         self.port = port
         """Port 0 asks for any; this is then the real one, once the service is ready."""
+        self.listening = asyncio.Event()
         self.application = application
         self._world = world
         self._grace_s = grace_s
+
+    @property
+    def url(self) -> str:
+        """Where this machine reaches it."""
+        return url(self.host, self.port)
 
     async def run(self, life: Life) -> None:
         """Serve. Raises CannotListen."""
@@ -45,9 +64,12 @@ class HttpService:
         await runner.setup()
         try:
             listener = await self._listen(runner)
-            life.ready(self.name)
-            await life.stopping.wait()
-            listener.close()
+            try:
+                self.listening.set()
+                life.ready(self.name)
+                await life.stopping.wait()
+            finally:
+                listener.close()
         finally:
             await runner.cleanup()
 
@@ -57,7 +79,7 @@ class HttpService:
             raise RuntimeError("the runner was not set up")
         try:
             listener = await loop.create_server(
-                lambda: _Connection(manager, loop, self.name, self._world), self.host, self.port
+                lambda: _Connection(manager, loop, self._role, self._world), self.host, self.port
             )
         except OSError as error:
             raise CannotListen(self._why(error)) from error
@@ -66,8 +88,11 @@ class HttpService:
 
     def _why(self, error: OSError) -> str:
         if error.errno == errno.EADDRINUSE:
-            return f"{self.name}: port {self.port} on {self.host} is taken"
-        return f"{self.name}: cannot listen on {self.host}, port {self.port}: {error.strerror}"
+            return f"{self._role}: port {self.port} on {self.host} is taken"
+        # asyncio puts words of its own around the system's
+        known = error.errno if not isinstance(error, gaierror) else None
+        reason = os.strerror(known) if known else error.strerror
+        return f"{self._role}: cannot listen on {self.host}, port {self.port}: {reason}"
 
 
 class _Connection(web.RequestHandler):
