@@ -32,6 +32,8 @@ from system.ports.work import Row, UnitOfWork
 from system.ports.world import Now, World
 
 LOCK_WAIT_S = 3.0
+SQLITE_BUSY_S = 0.05
+"""SQLite waits for another process inside of a call, and so holds up the whole loop."""
 MYSQL_SESSION = (
     "SET SESSION innodb_lock_wait_timeout = 3, wait_timeout = 30,"
     " sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'"
@@ -223,6 +225,7 @@ def sqlite_engine(
         URL.create("sqlite+aiosqlite", database=str(path)),
         pool_size=pool_size,
         max_overflow=0,
+        hide_parameters=True,  # errors are logged and parked, and parameters are people's data
         pool_timeout=LOCK_WAIT_S,
         async_creator=partial(_opened, connect, str(path), durable),
     )
@@ -240,7 +243,7 @@ def sqlite_engine(
 
 
 async def _opened(connect: Connect, path: str, durable: bool) -> InlineConnection:
-    return connect(path, synced=durable, timeout_s=LOCK_WAIT_S)
+    return connect(path, synced=durable, timeout_s=SQLITE_BUSY_S)
 
 
 def mysql_engine(url: URL, *, pool_size: int, connect_timeout_s: float = 2.0) -> AsyncEngine:
@@ -249,6 +252,7 @@ def mysql_engine(url: URL, *, pool_size: int, connect_timeout_s: float = 2.0) ->
         url,
         pool_size=pool_size,
         max_overflow=0,
+        hide_parameters=True,  # errors are logged and parked, and parameters are people's data
         pool_timeout=LOCK_WAIT_S,
         pool_recycle=POOL_RECYCLE_S,
         isolation_level="READ COMMITTED",
@@ -293,7 +297,10 @@ _MYSQL_CODES: dict[int, type[Exception]] = {
 }
 _MYSQL_NOT_OPERATIONAL = frozenset({1054, 1064, 1146, 1292, 1366, 1406, 1264})
 """Our own mistakes, which some drivers report as operational errors."""
-_SQLITE_AWAY = ("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_READONLY")
+_SQLITE_AWAY = (
+    *("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_READONLY"),
+    *("SQLITE_NOTADB", "SQLITE_CORRUPT"),  # no message is to blame for it
+)
 
 
 def mysql_kind(error: BaseException) -> type[Exception] | None:
