@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import signal
+
+if __name__ == "__main__":
+    # Ctrl-C while modules are loaded: nothing has begun, so end without a word
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from system import logs, wiring
-from system.life import Life
-from system.operations import cli
+from system.operations import COMMANDS, terminal
 from system.settings import BadSettings, Settings, load_settings
 from system.table import ROLES
-from system.web.server import CannotListen
+
+if TYPE_CHECKING:
+    from system import wiring
+    from system.life import Life
+    from system.logs import Logger
 
 GROUPS = {
     "apis": tuple(spec.name for spec in ROLES if spec.name.endswith("-api")),
@@ -24,6 +32,8 @@ GROUPS = {
 }
 ABANDON_S = 9.5
 """A process that was asked to stop ends within ten seconds, whatever hangs."""
+SAME_KEY_PRESS_S = 0.5
+"""Tools that start others pass Ctrl-C on, so that one may arrive twice."""
 
 DESCRIPTION = """\
 Run the e-commerce system, or some of its roles, until Ctrl-C or SIGTERM.
@@ -33,8 +43,16 @@ views in memory. Nothing is kept, unless --data names a directory. With roles th
 used: MYSQL_DSN, KAFKA_BROKERS and MONGO_URI say where they are.
 """
 EPILOG = f"""\
-roles:   {" ".join(spec.name for spec in ROLES)}
-groups:  apis consumers
+roles, each with its port:
+{chr(10).join(f"  {spec.name:<18}{spec.port}" for spec in ROLES)}
+groups of roles:
+{chr(10).join(f"  {name:<18}{' '.join(roles)}" for name, roles in GROUPS.items())}
+
+examples:
+  python -m system                          all in one process, nothing is kept
+  python -m system --data ./data            the same, and the next start goes on from there
+  python -m system apis                     four of eight, on the servers
+  PORT=9000 python -m system order-api      one, on another port
 
 operations, asked of the running consumers (each has its own --help):
   python -m system dead-letters list | show | replay | purge
@@ -45,15 +63,24 @@ Exit status: 0 stopped when asked to, 1 failed, 2 asked for something impossible
 """
 
 
+class Impossible(Exception):
+    """What the command line asks for cannot be. The text is one line."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for; the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    terminal.prepare()
     try:
-        if arguments and arguments[0] in cli.COMMANDS:
+        if arguments and arguments[0] in COMMANDS:
+            from system.operations import cli
+
             return cli.main(arguments)
         return _run(parser().parse_args(arguments))
-    except BadSettings as error:
+    except (BadSettings, Impossible) as error:
         return _fail(str(error), 2)
+    finally:
+        terminal.finish()
 
 
 def parser() -> argparse.ArgumentParser:
@@ -76,7 +103,6 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--data",
-        type=Path,
         metavar="DIR",
         help="keep the write model, the log and its offsets here (embedded stack only)",
     )
@@ -84,62 +110,75 @@ def parser() -> argparse.ArgumentParser:
 
 
 def chosen(names: Sequence[str]) -> list[str]:
-    """The roles that are meant, each once. Raises ValueError for an unknown one."""
+    """The roles that are meant, each once. Raises Impossible for an unknown one."""
     known = [spec.name for spec in ROLES]
     roles: list[str] = []
     for name in names or known:
+        if name in COMMANDS:
+            raise Impossible(f"{name} is an operation and stands first: python -m system {name} …")
         if name not in known and name not in GROUPS:
-            raise ValueError(
-                f"unknown role {name!r}; there are {', '.join(known)}, and the groups "
-                f"{' and '.join(GROUPS)}"
+            raise Impossible(
+                f"unknown role {terminal.printable(name)!r}; there are {', '.join(known)}, the "
+                f"groups {' and '.join(GROUPS)}, and the operations {' and '.join(COMMANDS)}"
             )
         roles.extend(GROUPS.get(name, (name,)))
     return list(dict.fromkeys(roles))
 
 
 def _run(asked: argparse.Namespace) -> int:
-    try:
-        roles = chosen(asked.roles)
-    except ValueError as error:
-        return _fail(str(error), 2)
+    roles = chosen(asked.roles)
     stack = asked.stack or ("servers" if asked.roles else "embedded")
+    data = _directory(asked.data, stack)
     settings = load_settings()
     if settings.port is not None and len(roles) != 1:
-        return _fail("PORT is for exactly one role; name it, or unset PORT", 2)
-    if asked.data is not None and stack != "embedded":
-        return _fail("--data is for the embedded stack; servers keep their own data", 2)
+        raise Impossible("PORT is for exactly one role; name it, or unset PORT")
+    from system import logs, wiring
+    from system.web.server import CannotListen
+
     service = settings.service_name or (roles[0] if len(roles) == 1 else "system")
-    logs.configure(settings.log_format, settings.log_level, service)
-    parts = (
-        wiring.embedded(settings, asked.data) if stack == "embedded" else wiring.servers(settings)
+    logs.configure(
+        settings.log_format,
+        settings.log_level,
+        service,
+        also_of_roles=settings.service_name is not None,
     )
-    welcome = WELCOME_EMBEDDED if stack == "embedded" else WELCOME_SERVERS
-    kept = f"Kept in {asked.data}." if asked.data else "Nothing is kept; --data DIR would keep it."
     try:
-        asyncio.run(_serve(roles, parts, settings, welcome.format(kept=kept)))
+        parts = wiring.embedded(settings, data) if stack == "embedded" else wiring.servers(settings)
+        asyncio.run(_serve(roles, parts, settings, _welcome(stack, data), logs.logger(service)))
     except wiring.StackError as error:
         return _fail(str(error), 1)
     except BaseExceptionGroup as group:
-        ports, others = group.split(CannotListen)
-        if ports is None or others is not None:
+        expected, bugs = group.split((CannotListen, wiring.StackError))
+        if expected is None or bugs is not None:
             raise
-        return _fail("; ".join(str(error) for error in _leaves(ports)), 1)
+        return _fail(str(next(_leaves(expected))), 1)  # eight ports taken are one story
     return 0
 
 
-WELCOME_EMBEDDED = """
-The system runs, on the embedded stack. {kept}
-"""
-WELCOME_SERVERS = """
-The system runs, on servers.
-"""
-TRY_IT = """
+def _directory(text: str | None, stack: str) -> Path | None:
+    if text is None:
+        return None
+    if stack != "embedded":
+        raise Impossible("--data is for the embedded stack; servers keep their own data")
+    if not text.strip() or "\0" in text:
+        raise Impossible("--data needs the name of a directory")
+    return Path(text)
+
+
+def _welcome(stack: str, data: Path | None) -> str:
+    if stack == "servers":
+        return "The system runs, on servers."
+    kept = f"Kept in {data}." if data else "Nothing is kept; --data DIR would keep it."
+    return f"The system runs, on the embedded stack. {kept}"
+
+
+TRY_IT = """\
 Try it, from another terminal:
 
-  curl -X POST http://localhost:8081/users -H 'Content-Type: application/json' \\
-    -d '{"name": "Ada", "email": "ada@example.com"}'
+  curl -X POST {users}/users -H 'Content-Type: application/json' \\
+    -d '{{"name": "Ada", "email": "ada@example.com"}}'
 
-and see it arrive: curl http://localhost:8084/users
+and see it arrive: curl {views}/users
 Every API has a page to try it at /docs. Ctrl-C stops.
 """
 
@@ -149,11 +188,16 @@ async def _serve(
     stack: AbstractAsyncContextManager[wiring.Parts],
     settings: Settings,
     welcome: str,
+    logger: Logger,
 ) -> None:
+    from system import wiring
+    from system.life import Life
+
     life = Life()
     loop = asyncio.get_running_loop()
+    stop = _Stop(life, loop, logger)
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, _ask_to_stop, life, loop)
+        loop.add_signal_handler(number, stop, number)
     async with stack as parts:
         if not await wiring.prepared(parts, life):
             return
@@ -166,18 +210,36 @@ async def _serve(
             greeting.cancel()
 
 
-def _ask_to_stop(life: Life, loop: asyncio.AbstractEventLoop) -> None:
-    if not life.stopping.is_set():
-        life.stopping.set()
-        # every wait has a bound of its own; this one is for a driver that breaks its promise
-        loop.call_later(ABANDON_S, os._exit, 0)
+class _Stop:
+    """What a signal does: the first asks to stop, a second Ctrl-C leaves at once."""
+
+    def __init__(self, life: Life, loop: asyncio.AbstractEventLoop, logger: Logger) -> None:
+        self._life = life
+        self._loop = loop
+        self._logger = logger
+        self._asked_at: float | None = None
+
+    def __call__(self, number: signal.Signals) -> None:
+        now = self._loop.time()
+        if self._asked_at is None:
+            self._asked_at = now
+            self._life.stopping.set()
+            self._logger.info("stopping", signal=number.name)
+            # every wait has a bound of its own; this one is for a driver that breaks its promise
+            self._loop.call_later(ABANDON_S, os._exit, 0)
+        elif number is signal.SIGINT and now - self._asked_at > SAME_KEY_PRESS_S:
+            # as safe as kill -9: nothing acknowledged is lost
+            os._exit(128 + number)
 
 
 async def _greet(life: Life, roles: Sequence[wiring.Role], welcome: str) -> None:
     await life.all_ready.wait()
-    lines = [f"  {role.name:<18}http://{role.http.host}:{role.http.port}" for role in roles]
-    all_eight = TRY_IT if len(roles) == len(ROLES) else ""
-    print(welcome, *lines, all_eight, sep="\n", flush=True)
+    urls = {role.name: role.http.url for role in roles}
+    lines = ["", welcome, "", *(f"  {name:<18}{url}" for name, url in urls.items()), ""]
+    if len(roles) == len(ROLES):
+        lines.append(TRY_IT.format(users=urls["user-api"], views=urls["query-api"]))
+    with suppress(OSError):  # a full disk behind stdout stops nobody's orders
+        terminal.say(*lines)
 
 
 def _fail(problem: str, status: int) -> int:
@@ -185,7 +247,7 @@ def _fail(problem: str, status: int) -> int:
     return status
 
 
-def _leaves(group: BaseExceptionGroup[CannotListen]) -> Iterator[BaseException]:
+def _leaves(group: BaseExceptionGroup[Exception]) -> Iterator[BaseException]:
     for error in group.exceptions:
         if isinstance(error, BaseExceptionGroup):
             yield from _leaves(error)

@@ -1,1 +1,3 @@
 """Operating the system: dead letters and rebuilds, asked of the running consumers."""
+
+COMMANDS = ("dead-letters", "rebuild")

@@ -5,21 +5,29 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from tqdm import tqdm
 
-from system.settings import load_settings
+from system.events import TOPICS
+from system.operations.terminal import printable, printable_lines, say
+from system.settings import Settings, load_settings
 from system.table import QUERY_CONSUMER, ROLES
+from system.web.server import url
 
-COMMANDS = ("dead-letters", "rebuild")
 TIMEOUT_S = 30.0
 POLL_S = 0.2
+LETTERS_AT_ONCE = 100
+"""Each takes two writes, and a request has a bound."""
 CONSUMERS = {spec.name: spec.port for spec in ROLES if spec.name.endswith("-consumer")}
+
+Letters = list[dict[str, Any]]  # as the consumers describe them
+Operation = Callable[["Client", argparse.Namespace], Awaitable[None]]
 
 DEAD_LETTERS = """\
 Look after messages that a consumer could not handle.
@@ -29,7 +37,11 @@ consumer that failed, once the reason is gone; `purge` gives it up for good.
 
 Letters are named TOPIC:PARTITION:OFFSET:CONSUMER, as `list` prints them.
 """
-EXAMPLES = """\
+ANSWERS = """\
+The consumers are asked at --host, on their own ports; ADMIN_TOKEN is sent where it is set.
+Exit status: 0 done, 1 failed, 2 asked for something impossible.
+"""
+EXAMPLES = f"""\
 examples:
   python -m system dead-letters list
   python -m system dead-letters show order.created:0:17:product-consumer
@@ -37,7 +49,25 @@ examples:
   python -m system dead-letters replay order.created:0:17:product-consumer
   python -m system dead-letters purge --topic order.created --consumer product-consumer
 
-The consumers are asked at --host, on their own ports; ADMIN_TOKEN is sent where it is set.
+{ANSWERS}"""
+LIST = """\
+List the open dead letters, one line each: its name, and why it was given up.
+
+They come by consumer, then by topic, the oldest of each partition first.
+"""
+SHOW = """\
+Show one dead letter: its facts, the message's headers and body, and the traceback.
+
+--json prints the key and the body byte for byte, too, as base64.
+"""
+REPLAY = """\
+Send messages again, as they were, to the consumer that could not handle them.
+
+Do so when the reason is gone: one that fails again is a new dead letter. Replaying what has been
+handled after all changes nothing.
+"""
+PURGE = """\
+Give messages up: they leave the list for good, and what they would have done is never done.
 """
 REBUILD = """\
 Build the views anew from the log, while readers go on.
@@ -49,6 +79,14 @@ shows all that the old one does. Ends when that is done; Ctrl-C leaves the rebui
 
 class OperationFailed(Exception):
     """A consumer did not do what it was asked for. The text is one line."""
+
+    status = 1
+
+
+class NothingMeant(OperationFailed):
+    """What the command line asks for cannot be."""
+
+    status = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,138 +104,211 @@ class Client:
         *,
         body: Mapping[str, object] | None = None,
         query: Mapping[str, str] | None = None,
-    ) -> Any:  # JSON, whose shape the caller knows
-        url = f"http://{self.host}:{CONSUMERS[consumer]}{path}"
+    ) -> dict[str, Any]:  # JSON, whose shape the caller knows
+        base = url(self.host, CONSUMERS[consumer])
         try:
-            async with self.http.request(method, url, json=body, params=query) as response:
-                answer = await response.json(content_type=None)
-                if response.status < 400:
-                    return answer
-                raise OperationFailed(f"{consumer}: {answer.get('detail', response.reason)}")
-        except (aiohttp.ClientError, TimeoutError, json.JSONDecodeError) as error:
-            raise OperationFailed(f"{consumer} does not answer at {url}: is it running?") from error
+            async with self.http.request(method, base + path, json=body, params=query) as response:
+                answer = json.loads(await response.read())
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise OperationFailed(
+                f"{consumer} does not answer at {base}: is it running?"
+            ) from error
+        except ValueError as error:  # no JSON, no UTF-8
+            raise OperationFailed(f"what answers at {base} is no {consumer}") from error
+        if not isinstance(answer, dict):
+            raise OperationFailed(f"what answers at {base} is no {consumer}")
+        if response.status < 400:
+            return answer
+        raise OperationFailed(f"{consumer}: {_why(response.status, answer)}")
+
+
+def _why(status: int, problem: Mapping[str, Any]) -> str:
+    match status:
+        case 401:
+            return "it wants a token: set ADMIN_TOKEN to the one that it was started with"
+        case 403:
+            return "it listens to its own machine alone, unless ADMIN_TOKEN is set there and here"
+    faults = [f"{fault['place']} {fault['reason']}" for fault in problem.get("errors", ())]
+    detail = problem.get("detail", f"it answered {status}")
+    return printable("; ".join(faults) or str(detail))
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one operation; the exit status."""
+    """Run one operation; the exit status. Raises BadSettings."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     asked = parser().parse_args(arguments)
     try:
-        asyncio.run(_with_client(asked))
+        asyncio.run(_with_client(asked, load_settings()))
     except OperationFailed as failed:
         print(f"python -m system: {failed}", file=sys.stderr)
+        return failed.status
+    except OSError as error:
+        print(f"python -m system: cannot write: {error.strerror}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-async def _with_client(asked: argparse.Namespace) -> None:
-    token = load_settings().admin_token
+async def _with_client(asked: argparse.Namespace, settings: Settings) -> None:
+    token = settings.admin_token
     headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
-        await asked.run(Client(http, asked.host), asked)
+        await asked.run(Client(http, asked.host or settings.host), asked)
+
+
+# --- what can be asked ----------------------------------------------------------------------------
 
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser("python -m system")
     commands = made.add_subparsers(required=True, metavar="OPERATION")
     where = argparse.ArgumentParser(add_help=False)
-    where.add_argument("--host", default="127.0.0.1", help="where the consumers run")
-    letters = _sub(commands, "dead-letters", DEAD_LETTERS, EXAMPLES)
+    where.add_argument("--host", help="where the consumers run; by default what HOST says")
+    of = argparse.ArgumentParser(add_help=False)
+    of.add_argument("--topic", choices=TOPICS, metavar="TOPIC", help="only letters of this topic")
+    of.add_argument(
+        "--consumer",
+        choices=tuple(CONSUMERS),
+        metavar="CONSUMER",
+        help=f"only of this one: {', '.join(CONSUMERS)}",
+    )
+    out = argparse.ArgumentParser(add_help=False)
+    out.add_argument("--json", action="store_true", help="print JSON")
+    letters = _command(commands, "dead-letters", None, DEAD_LETTERS, epilog=EXAMPLES)
     kinds = letters.add_subparsers(required=True, metavar="list|show|replay|purge")
-    consumer = argparse.ArgumentParser(add_help=False)
-    consumer.add_argument("--topic", help="only letters of this topic")
-    consumer.add_argument("--consumer", choices=sorted(CONSUMERS), help="only of this consumer")
-    json_output = argparse.ArgumentParser(add_help=False)
-    json_output.add_argument("--json", action="store_true", help="print JSON")
-    listed = kinds.add_parser("list", parents=[where, consumer, json_output], help="list them")
-    listed.set_defaults(run=_list)
-    shown = kinds.add_parser("show", parents=[where, json_output], help="show one, whole")
-    shown.add_argument("id")
-    shown.set_defaults(run=_show)
-    for name, done, help_text in (
-        ("replay", "replayed", "send them again"),
-        ("purge", "purged", "give them up"),
+    _command(kinds, "list", _list, LIST, where, of, out)
+    shown = _command(kinds, "show", _show, SHOW, where, out)
+    shown.add_argument("id", metavar="ID", help="the letter's name, as `list` prints it")
+    for name, done, description in (
+        ("replay", "replayed", REPLAY),
+        ("purge", "purged", PURGE),
     ):
-        resolving = kinds.add_parser(name, parents=[where, consumer], help=help_text)
-        resolving.add_argument("ids", nargs="*", metavar="ID")
-        resolving.add_argument("--all", action="store_true", help="all open ones")
-        resolving.add_argument("--dry-run", action="store_true", help="only say which")
-        resolving.set_defaults(run=_resolving(name, done))
-    rebuild = _sub(commands, "rebuild", REBUILD, None, parents=[where])
-    rebuild.set_defaults(run=_rebuild)
+        resolving = _command(kinds, name, _resolving(name, done), description, where, of, out)
+        resolving.add_argument(
+            "ids", nargs="*", metavar="ID", help="a letter's name, as `list` prints it"
+        )
+        resolving.add_argument("--all", action="store_true", help="all that are open")
+        resolving.add_argument("--dry-run", action="store_true", help="only say which they are")
+    _command(commands, "rebuild", _rebuild, REBUILD, where)
     return made
 
 
-def _sub(
+def _command(
     commands: Any,  # argparse has no public name for it
     name: str,
+    run: Operation | None,
     description: str,
-    epilog: str | None,
-    parents: Sequence[argparse.ArgumentParser] = (),
+    *parents: argparse.ArgumentParser,
+    epilog: str = ANSWERS,
 ) -> argparse.ArgumentParser:
     made: argparse.ArgumentParser = commands.add_parser(
         name,
         description=description,
+        help=description.split("\n", 1)[0].rstrip("."),
         epilog=epilog,
         parents=parents,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    made.set_defaults(run=run)
     return made
+
+
+# --- dead letters ---------------------------------------------------------------------------------
 
 
 async def _list(client: Client, asked: argparse.Namespace) -> None:
     letters = await _letters(client, asked)
     if asked.json:
-        print(json.dumps(letters, indent=2))
+        say(json.dumps(letters, indent=2))
         return
-    for letter in letters:
-        print(f"{letter['id']}  {letter['error_type']}: {letter['error']}")
-    print(_counted(len(letters), "open"))
+    say(*(_line(letter) for letter in letters), _counted(len(letters), "open"))
 
 
 async def _show(client: Client, asked: argparse.Namespace) -> None:
     consumer = _consumer_of(asked.id)
     letter = await client.ask(consumer, "GET", "/admin/dead-letters/one", query={"id": asked.id})
     if asked.json:
-        print(json.dumps(letter, indent=2))
+        say(json.dumps(letter, indent=2))
         return
-    for name in ("id", "topic", "partition", "offset", "consumer", "key", "error_type", "error"):
-        print(f"{name:<16}{letter[name]}")
-    for name in ("attempts", "first_failed_at", "last_failed_at"):
-        print(f"{name:<16}{letter[name]}")
+    facts = "id topic partition offset consumer key error_type error attempts first_failed_at"
+    for name in (*facts.split(), "last_failed_at"):
+        say(f"{name:<16}{printable(str(letter[name]))}")
     for header in letter["headers"]:
-        print(f"header          {header['name']}: {header['value']}")
-    print(f"value           {letter['value']}")
-    print(letter["trace"], end="")
+        say(f"{'header':<16}{printable(header['name'])}: {printable(header['value'])}")
+    say(f"{'value':<16}{printable(letter['value'])}", printable_lines(letter["trace"]).rstrip())
 
 
-def _resolving(name: str, done: str) -> Callable[[Client, argparse.Namespace], Any]:
+def _resolving(name: str, done: str) -> Operation:
     async def resolve(client: Client, asked: argparse.Namespace) -> None:
-        if bool(asked.ids) == bool(asked.all or asked.topic or asked.consumer):
-            raise OperationFailed(f"{name} which? Give IDs, or --topic, --consumer or --all")
+        chosen_otherwise = bool(asked.all or asked.topic or asked.consumer)
+        if bool(asked.ids) == chosen_otherwise:
+            raise NothingMeant(f"{name} which? Give IDs, or else --topic, --consumer or --all")
         ids = asked.ids or [letter["id"] for letter in await _letters(client, asked)]
-        for consumer in sorted({_consumer_of(id) for id in ids}):
-            body = {
-                "ids": [id for id in ids if _consumer_of(id) == consumer],
-                "dry_run": asked.dry_run,
-            }
-            answer = await client.ask(consumer, "POST", f"/admin/dead-letters/{name}", body=body)
-            for letter in answer["dead_letters"]:
-                print(letter["id"])
-        print(_counted(len(ids), f"would be {done}" if asked.dry_run else done))
+        parts = list(_by_consumer(ids))
+        # all of them are looked up before anything is done to one
+        letters = [await _ask(client, name, part, dry_run=True) for part in parts]
+        resolved: Letters = []
+        try:
+            for number, part in enumerate(parts):
+                if not asked.dry_run:
+                    letters[number] = await _ask(client, name, part, dry_run=False)
+                resolved += letters[number]
+                if not asked.json:
+                    say(*(letter["id"] for letter in letters[number]))
+        except OperationFailed as failed:
+            raise OperationFailed(f"{failed} ({len(resolved)} of {len(ids)} {done})") from failed
+        if asked.json:
+            say(json.dumps(resolved, indent=2))
+        else:
+            say(_counted(len(resolved), f"would be {done}" if asked.dry_run else done))
 
     return resolve
 
 
-async def _letters(client: Client, asked: argparse.Namespace) -> list[dict[str, Any]]:
+async def _ask(client: Client, name: str, ids: Sequence[str], *, dry_run: bool) -> Letters:
+    body = {"ids": ids, "dry_run": dry_run}
+    path = f"/admin/dead-letters/{name}"
+    answer = await client.ask(_consumer_of(ids[0]), "POST", path, body=body)
+    return list(answer["dead_letters"])
+
+
+async def _letters(client: Client, asked: argparse.Namespace) -> Letters:
     query = {"topic": asked.topic} if asked.topic else {}
     found = []
     for consumer in [asked.consumer] if asked.consumer else CONSUMERS:
         answer = await client.ask(consumer, "GET", "/admin/dead-letters", query=query)
         found.extend(answer["dead_letters"])
     return found
+
+
+def _by_consumer(ids: Iterable[str]) -> Iterator[list[str]]:
+    """The ids, each once, in pieces for one request. Raises NothingMeant."""
+    of_consumer: dict[str, list[str]] = {name: [] for name in CONSUMERS}
+    for id in dict.fromkeys(ids):
+        of_consumer[_consumer_of(id)].append(id)
+    for same in of_consumer.values():
+        for first in range(0, len(same), LETTERS_AT_ONCE):
+            yield same[first : first + LETTERS_AT_ONCE]
+
+
+def _consumer_of(id: str) -> str:
+    consumer = id.rpartition(":")[2]
+    if consumer not in CONSUMERS:
+        raise NothingMeant(f"{printable(id)!r} is not TOPIC:PARTITION:OFFSET:CONSUMER")
+    return consumer
+
+
+def _line(letter: Mapping[str, Any]) -> str:
+    return printable(f"{letter['id']}  {letter['error_type']}: {letter['error']}")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} dead letter{'' if number == 1 else 's'} {what}"
+
+
+# --- the views ------------------------------------------------------------------------------------
 
 
 async def _rebuild(client: Client, _: argparse.Namespace) -> None:
@@ -212,16 +323,6 @@ async def _rebuild(client: Client, _: argparse.Namespace) -> None:
             bar.update(progress["records_read"] - bar.n)
             await asyncio.sleep(POLL_S)
     if progress["live"] != number:
-        raise OperationFailed(f"generation {number} was given up: {progress['failure']}")
-    print(f"generation {number} is live")
-
-
-def _consumer_of(id: str) -> str:
-    consumer = id.rpartition(":")[2]
-    if consumer not in CONSUMERS:
-        raise OperationFailed(f"{id!r} is not TOPIC:PARTITION:OFFSET:CONSUMER")
-    return consumer
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} dead letter{'' if number == 1 else 's'} {what}"
+        why = progress["failure"] or "the query-consumer may have started anew"
+        raise OperationFailed(f"generation {number} was given up: {printable(str(why))}")
+    say(f"generation {number} is live")
