@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +54,12 @@ class Page:
     @property
     def shell_blocks(self) -> list[str]:
         return [body for language, body in _FENCE.findall(self.text) if language == "bash"]
+
+    @property
+    def blocks_with_next(self) -> list[tuple[str, str, str, str]]:
+        """Language and text of each fenced block, and of the one after it."""
+        blocks = [*_FENCE.findall(self.text), ("", "")]
+        return [(*block, *after) for block, after in pairwise(blocks)]
 
     @property
     def tables(self) -> list[dict[str, dict[str, str]]]:
