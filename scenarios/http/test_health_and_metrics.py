@@ -126,7 +126,9 @@ def test_each_role_has_metrics_of_its_own_with_everything_that_is_promised() -> 
     assert "order.created" not in other.text().decode()
 
 
-async def test_an_answer_leaves_one_line_with_the_ids_of_what_it_was_about_and_nobodys_data() -> None:
+async def test_an_answer_leaves_one_line_with_the_ids_of_what_it_was_about_and_nobodys_data() -> (
+    None
+):
     with logged() as lines:
         async with running() as toy:
             reply = await toy.ask("GET", "/things/4711")
