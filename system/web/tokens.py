@@ -12,9 +12,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from system.values import ID_MAX
+from system.web.headers import CONSISTENCY_TOKEN
 from system.web.problems import Refused
 
-HEADER = "Consistency-Token"
 TERMS_MAX = 100
 
 _TERM = re.compile(r"([a-z]+)/([1-9][0-9]{0,18})\.([a-z]+)@([1-9][0-9]{0,18})")
@@ -33,7 +33,7 @@ class Term:
 def token(view: str, key: int, **versions: int) -> dict[str, str]:
     """The header of a write: the versions that it left in each part of its document."""
     terms = [f"{view}/{key}.{part}@{version}" for part, version in versions.items()]
-    return {HEADER: ",".join(terms)}
+    return {CONSISTENCY_TOKEN: ",".join(terms)}
 
 
 def terms(text: str, known: Mapping[str, Collection[str]]) -> Sequence[Term]:
