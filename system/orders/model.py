@@ -115,11 +115,15 @@ def draft(command: PlaceOrder, users: Mapping[int, Name], offers: Mapping[int, O
     Raises UnknownUser, UnknownProduct, TotalTooLarge.
     """
     if command.user_id not in users:
-        raise UnknownUser(f"there is no user {command.user_id}")
-    ordered = list(dict.fromkeys(line.product_id for line in command.lines))
-    unknown = [str(product_id) for product_id in ordered if product_id not in offers]
+        nobody = f"there is no user {command.user_id}"
+        raise UnknownUser(nobody, ("body/user_id", nobody))
+    unknown = [
+        (f"body/items/{number}/product_id", f"there is no product {line.product_id}")
+        for number, line in enumerate(command.lines)
+        if line.product_id not in offers
+    ]
     if unknown:
-        raise UnknownProduct(f"there is no product {', '.join(unknown)}")
+        raise UnknownProduct(unknown[0][1], *unknown)
     items = tuple(
         OrderItem(
             product_id=line.product_id,
@@ -132,7 +136,9 @@ def draft(command: PlaceOrder, users: Mapping[int, Name], offers: Mapping[int, O
     )
     total = sum((item.quantity * item.unit_price for item in items), Decimal(0))
     if total > TOTAL_MAX:
-        raise TotalTooLarge(f"the total of {total} is more than {TOTAL_MAX}")
+        too_large = f"the total of {total} is more than {TOTAL_MAX}"
+        raise TotalTooLarge(too_large, ("body/items", too_large))
+    ordered = dict.fromkeys(line.product_id for line in command.lines)
     names = tuple(offers[product_id].name for product_id in ordered)
     return Draft(users[command.user_id], names, items, total)
 

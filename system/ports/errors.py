@@ -14,6 +14,11 @@ class BrokenFact(Exception):
     problem: ClassVar[str]
     """The name of the problem that an API answers with."""
 
+    def __init__(self, detail: str, *faults: tuple[str, str]) -> None:
+        super().__init__(detail)
+        self.faults = faults
+        """Places of the request, such as `body/user_id`, and what is wrong there."""
+
 
 class Conflict(Exception):
     """Someone else was faster (deadlock, lock wait, busy): roll back all, again at once."""

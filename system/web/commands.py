@@ -33,7 +33,8 @@ from system.ports.errors import (
 from system.ports.work import UnitOfWork, Work
 from system.ports.world import World
 from system.web import idempotency
-from system.web.problems import Refused
+from system.web.headers import IDEMPOTENCY_KEY
+from system.web.problems import Fault, Refused
 from system.web.route import Answer, Request
 
 MEMBERS_MAX = 100
@@ -205,7 +206,7 @@ class _Attempt:
             if key is None or key not in stored:
                 continue
             same = stored[key].body_hash == idempotency.body_hash(self._requests[number])
-            self._outcomes[number] = stored[key].answer if same else Refused("key-reused")
+            self._outcomes[number] = stored[key].answer if same else _key_reused()
 
     async def _claim(self, unit: UnitOfWork, fresh: Sequence[int]) -> None:
         keys = {
@@ -257,6 +258,11 @@ def _next_members(queue: deque[_Waiting]) -> list[_Waiting]:
                 keys.add(key)
     queue.extendleft(reversed(later))
     return members
+
+
+def _key_reused() -> Refused:
+    place = f"header/{IDEMPOTENCY_KEY}"
+    return Refused("key-reused", errors=[Fault(place, "came with another body before")])
 
 
 def _given(outcome: Outcome) -> Answer:

@@ -192,7 +192,8 @@ def refusal_of(error: Exception) -> Refused | None:
         case Refused():
             return error
         case errors.BrokenFact():
-            return Refused(error.problem, str(error))
+            faults = [Fault(place, reason) for place, reason in error.faults]
+            return Refused(error.problem, str(error), faults)
         case errors.OutcomeUnknown():
             return Refused("outcome-unknown")
         case errors.Unavailable() | errors.Conflict() | errors.Stopping():
