@@ -43,6 +43,8 @@ class Evidence:
     log: Mapping[str, Sequence[Record]] = field(default_factory=dict)
     """Per topic, dead letters too: the records in the order of partition and offset."""
     views: Mapping[str, Mapping[int, Document]] = field(default_factory=dict)
+    shown: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    """Per list of the query API, what it answers at rest; prices and totals as `cents`."""
     missing: Sequence[str] = ()
     """What kept the run from coming to rest. Empty: it did."""
     failures: Sequence[str] = ()

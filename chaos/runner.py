@@ -195,7 +195,7 @@ class _Simulation:
     async def main(self, engines: Engines) -> Run:
         schedule = self.schedule
         plan = Plan(
-            schedule.seed, self.workload.processes, self.blueprint, self.given.started_at
+            f"{schedule.workload}/{schedule.seed}", self.workload.processes, self.blueprint, self.given.started_at
         )
         cluster = self.cluster = Cluster(plan, self.stores, self.faults, engines)
         await fill(self.stores, self.given, with_views=not self.workload.builds_views)
@@ -213,9 +213,12 @@ class _Simulation:
         await asyncio.gather(*clients)
         self.duplicated = await disturbing
         missing = await self._come_to_rest(cluster)
+        self.faults.end()
+        auditor = Client("auditor", cluster, History(), Random("auditor"))
+        shown = {} if missing else {view.name: await _shown(auditor, view.name) for view in VIEWS}
         return Run(
             schedule,
-            self._evidence(cluster, missing),
+            self._evidence(cluster, missing, shown),
             self.trace,
             tuple(self.faults.places),
             tuple(self.faults.missed),
@@ -281,7 +284,9 @@ class _Simulation:
             self._reader.row_factory = sqlite3.Row
         return self._reader
 
-    def _evidence(self, cluster: Cluster, missing: Sequence[str]) -> Evidence:
+    def _evidence(
+        self, cluster: Cluster, missing: Sequence[str], shown: dict[str, list[dict[str, Any]]]
+    ) -> Evidence:
         broker = self.stores.broker
         log = {}
         for topic in ALL_TOPICS:
@@ -295,6 +300,7 @@ class _Simulation:
             tables={table: self._rows(table) for table in (*metadata.tables, points.name)},
             log=log,
             views={view.name: self._documents(view.name) for view in VIEWS},
+            shown=shown,
             missing=tuple(missing),
             failures=tuple(cluster.failures),
             disturbances=len(self.schedule.faults) + cluster.restarts,
@@ -316,6 +322,17 @@ class _Simulation:
             for process in self.cluster.processes.values():
                 process.incarnation.kill()
         self.stores.database.drop()
+
+
+async def _shown(auditor: Client, view: str) -> list[dict[str, Any]]:  # JSON values
+    """What the query side answers when it is asked for everything."""
+    answer = await auditor.read(f"/{view}?limit=500")
+    items: list[dict[str, Any]] = answer.json[view] if answer.ok else []
+    for item in items:
+        amount = item.get("price", item.get("total_amount"))
+        if amount is not None:
+            item["cents"] = int(amount * 100)
+    return items
 
 
 def judge(evidence: Evidence) -> Iterator[Anomaly]:

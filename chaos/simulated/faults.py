@@ -17,8 +17,8 @@ from chaos.simulated.loop import PROCESS, Incarnation, for_ever
 from scenarios.harness.faults import Hop, Point
 from system.ports.errors import Conflict, Unavailable
 
-PAUSE_S = 45.0
-"""Longer than any lease, session or patience of the system."""
+PAUSE_S = 12.0
+"""Longer than any lease, session, transaction or request of the system."""
 RESTART_S = 1.5
 SLOWER = 200
 DELAY_S = (0.0002, 0.003)
@@ -154,21 +154,30 @@ class Faults:
         self._nth: dict[tuple[str, str, bool], int] = {}
         self._passed: list[_Passing] = []
         self._loop = loop
+        self._is_over = False
 
     @property
     def missed(self) -> Sequence[Strike]:
         """The strikes whose point was never reached."""
         return [strike for strike in self._strikes.values() if strike not in self.struck]
 
+    def end(self) -> None:
+        """From here on nothing strikes, nothing is counted, and no hop takes time."""
+        self._is_over = True
+
     async def at(self, point: Point) -> None:
+        if self._is_over:
+            return
         call, is_reply = point.call, point.hop is Hop.REPLY
         passing = (point.process, call, is_reply)
         nth = self._nth[passing] = self._nth.get(passing, 0) + 1
-        self._passed.append((*passing, nth))
         delay_s = self._random.uniform(*DELAY_S)
         if self._windows and self._window("slow", call):
             delay_s *= SLOWER
         await asyncio.sleep(delay_s)
+        if self._is_over:
+            return
+        self._passed.append((*passing, nth))
         way = "reply" if is_reply else "request"
         self.trace.note(self._loop.time(), point.process, f"{call} {way} {nth}")
         if (strike := self._strikes.get((*passing, nth))) is not None:

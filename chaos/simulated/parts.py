@@ -45,8 +45,8 @@ from system.table import QUERY_CONSUMER, projections
 from system.wiring import ALL_TOPICS, Blueprint, Commits, Parts, Role
 
 EPOCH = datetime(2026, 1, 31, 8, tzinfo=UTC)
-GHOST_S = 30.0
-"""So long does a server keep a silent client's transaction, as `wait_timeout` says."""
+GHOST_S = 7.0
+"""So long does a server keep a silent client's transaction: shorter here than MySQL's 30 s."""
 STOP_S = 10.0
 """The bound on ending when asked to."""
 SETTINGS = Settings(outbox_poll_interval_s=2.0, retry_delays_s=(0.5, 1.0, 2.0))
@@ -157,7 +157,8 @@ class Process:
 class Plan:
     """What a cluster is made of and how it is built."""
 
-    seed: int
+    seed: str
+    """Chance, and so every id: different in each run whose ids might meet."""
     processes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: PROCESSES)
     blueprint: Blueprint = field(default_factory=lambda: Blueprint(SETTINGS))
     started_at: datetime = EPOCH
@@ -298,9 +299,15 @@ class Cluster:
 
     def _heal(self, work: Coroutine[Any, Any, None]) -> None:
         """Run what ends a fault, outside of all processes."""
-        task = contextvars.Context().run(asyncio.ensure_future, work)
+        outside = contextvars.Context()  # whoever was struck may be dead by then
+        task = outside.run(asyncio.ensure_future, work)
         self._healing.add(task)
-        task.add_done_callback(self._healing.discard)
+        task.add_done_callback(self._healed, context=outside)
+
+    def _healed(self, task: asyncio.Task[None]) -> None:
+        self._healing.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error  # the simulation itself is broken
 
 
 async def _serve(process: Process) -> None:

@@ -166,6 +166,10 @@ class SimulatedCursor(InlineCursor):
         await self._pass(statement)
         return await super().executemany(statement, parameters)
 
+    async def close(self) -> None:
+        if self._connection.is_open:
+            await super().close()
+
     async def _pass(self, statement: str) -> None:
         await self._connection.hop(name_of(statement), Hop.REQUEST)
         assert self._connection.still_open, "a ghost's transaction was ended by the server"

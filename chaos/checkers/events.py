@@ -1,0 +1,200 @@
+"""Events: told if and only if the state changed, in order, and hardly more often than once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from chaos.checkers.checker import Anomaly, Checker
+from chaos.evidence import Evidence, is_replay
+from system.values import loads
+
+REPEATS_PER_DISTURBANCE = 15
+"""What a relay may have in hand when it is struck."""
+
+_OF_AGGREGATE = {
+    "users": ("user.created", "user.updated", "user.deleted"),
+    "products": ("product.created", "product.updated", "product.deleted"),
+    "orders": ("order.created", "order.updated", "order.paid", "order.canceled", "order.deleted"),
+}
+
+
+def _lost(evidence: Evidence) -> Iterator[Anomaly]:
+    told = {str(id) for id in evidence.first_told}
+    for row in evidence.rows("outbox"):
+        if row["processed_at"] is not None and _event_id(row) not in told:
+            yield Anomaly("lost event", f"outbox {row['id']}, {row['event_type']} {row['message_key']}")
+    for table, types in _OF_AGGREGATE.items():
+        yield from _untold(evidence, table, types)
+    yield from _untold_stock(evidence)
+    yield from _untold_reservations(evidence)
+
+
+def _untold(evidence: Evidence, table: str, types: tuple[str, ...]) -> Iterator[Anomaly]:
+    versions: dict[int, set[int]] = defaultdict(set)
+    ended = set()
+    for event in evidence.events(*types):
+        versions[_id(event)].add(event.version)
+        if event.type == types[-1]:
+            ended.add(_id(event))
+    rows = {row["id"]: row["version"] for row in evidence.rows(table)}
+    for id in sorted(versions.keys() | rows.keys() | _acknowledged(evidence, table)):
+        last = rows.get(id, max(versions[id], default=1))
+        if missing := set(range(1, last + 1)) - versions[id]:
+            yield Anomaly("silent change", f"{table} {id}: version {_all(missing)} was never told")
+        if id not in rows and id not in ended:
+            yield Anomaly("silent end", f"{table} {id} is gone, and no {types[-1]} was told")
+
+
+def _acknowledged(evidence: Evidence, table: str) -> set[int]:
+    return {
+        op.json["id"]
+        for op in evidence.history
+        if op.ok and op.method == "POST" and op.path == f"/{table}"
+    }
+
+
+def _untold_stock(evidence: Evidence) -> Iterator[Anomaly]:
+    told: dict[int, set[int]] = defaultdict(set)
+    for event in evidence.events("product.created", "product.updated"):
+        told[event.product.id].add(event.stock_version)
+    for event in evidence.events("stock.reserved", "stock.released", "product.deleted"):
+        told[event.product_id].add(event.stock_version)
+    for row in evidence.rows("stock"):
+        if missing := set(range(1, row["version"] + 1)) - told[row["product_id"]]:
+            yield Anomaly(
+                "silent change",
+                f"stock of product {row['product_id']}: version {_all(missing)} was never told",
+            )
+
+
+def _untold_reservations(evidence: Evidence) -> Iterator[Anomaly]:
+    told = {
+        (event.order_id, event.reservation.value)
+        for event in evidence.events("stock.reserved", "stock.released", "stock.rejected")
+    }
+    for id, row in evidence.reservations.items():
+        if (id, row["state"]) not in told:
+            yield Anomaly("silent change", f"order {id}: {row['state']} was never told")
+
+
+def _phantoms(evidence: Evidence) -> Iterator[Anomaly]:
+    stored = {_event_id(row): row for row in evidence.rows("outbox")}
+    versions: dict[tuple[str, int, int], object] = {}
+    for id, told in evidence.first_told.items():
+        event, row = told.event, stored.get(str(id))
+        if row is None:
+            yield Anomaly("phantom event", f"{event.type} {event.key}, event {id}")
+        elif row["payload"] != told.record.message.value:
+            yield Anomaly("garbled event", f"{event.type} {event.key}, event {id}")
+        for place in _versions_of(event):
+            if versions.setdefault(place, id) != id:
+                yield Anomaly("forked version", f"{place[0]} {place[1]} version {place[2]}")
+
+
+def _versions_of(event: object) -> Iterator[tuple[str, int, int]]:
+    """What an event alone may tell of: the next version of one thing."""
+    type = getattr(event, "type", "")
+    if hasattr(event, "version"):
+        yield type.partition(".")[0], _id(event), event.version
+    if type in ("stock.reserved", "stock.released"):
+        yield "stock", getattr(event, "product_id", 0), getattr(event, "stock_version", 0)
+    if type == "product.updated" and getattr(event, "stock_change", 0):
+        yield "stock", _id(event), getattr(event, "stock_version", 0)
+
+
+def _order(evidence: Evidence) -> Iterator[Anomaly]:
+    stored = {_event_id(row): row["id"] for row in evidence.rows("outbox")}
+    lines: dict[tuple[str, bytes], list[int]] = defaultdict(list)
+    partitions: dict[tuple[str, bytes], set[int]] = defaultdict(set)
+    firsts = sorted(
+        evidence.first_told.values(), key=lambda told: (told.record.partition, told.record.offset)
+    )
+    for told in firsts:
+        key = told.record.message.topic, told.record.message.key
+        partitions[key].add(told.record.partition.number)
+        if (id := stored.get(str(told.event.event_id))) is not None:
+            lines[key].append(id)
+    for (topic, key), ids in lines.items():
+        if ids != sorted(ids):
+            yield Anomaly("reordered events", f"{topic} {key.decode()}: outbox ids {ids}")
+    for (topic, key), numbers in partitions.items():
+        if len(numbers) > 1:
+            yield Anomaly("scattered key", f"{topic} {key.decode()}: partitions {sorted(numbers)}")
+    yield from _outbox_order(evidence)
+
+
+def _outbox_order(evidence: Evidence) -> Iterator[Anomaly]:
+    """The order of ids must be the order of the versions, for each thing that has versions."""
+    events = {str(id): told.event for id, told in evidence.first_told.items()}
+    last: dict[tuple[str, int], tuple[int, int]] = {}
+    for row in sorted(evidence.rows("outbox"), key=lambda row: row["id"]):
+        event = events.get(_event_id(row))
+        if event is None:
+            continue
+        for kind, id, version in _versions_of(event):
+            id_before, version_before = last.get((kind, id), (0, 0))
+            if version < version_before:
+                yield Anomaly(
+                    "outbox out of order",
+                    f"{kind} {id}: version {version} has outbox id {row['id']}, "
+                    f"and {version_before} has {id_before}",
+                )
+            last[kind, id] = row["id"], version
+
+
+def _repeats(evidence: Evidence) -> Iterator[Anomaly]:
+    originals = [told for told in evidence.told if not is_replay(told.record)]
+    ids = {told.event.event_id for told in originals}
+    repeats = len(originals) - len(ids) - evidence.duplicated
+    allowed = REPEATS_PER_DISTURBANCE * evidence.disturbances
+    if repeats > allowed:
+        yield Anomaly("too many repeats", f"{repeats}, with {evidence.disturbances} disturbances")
+
+
+def _causes(evidence: Evidence) -> Iterator[Anomaly]:
+    events = {id: told.event for id, told in evidence.first_told.items()}
+    for told in evidence.first_told.values():
+        cause = told.envelope.cause.causation_id
+        if cause is None:
+            if told.event.type.startswith("stock."):
+                yield Anomaly("orphan", f"{told.event.type} {told.event.key} has no cause")
+        elif cause not in events:
+            yield Anomaly("orphan", f"{told.event.type} {told.event.key}: its cause was never told")
+        elif events[cause].key != told.event.key:
+            yield Anomaly("orphan", f"{told.event.type} {told.event.key}: caused by another order")
+
+
+def _id(event: object) -> int:
+    """The id of what an event is about."""
+    for name in ("order_id", "user_id", "product_id"):
+        if hasattr(event, name):
+            return int(getattr(event, name))
+    about = getattr(event, "user", None) or getattr(event, "product", None)
+    return int(about.id) if about is not None else 0
+
+
+def _event_id(row: object) -> str:
+    return str(loads(row["payload"])["event_id"])  # type: ignore[index]  # a row
+
+
+def _all(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(numbers)))
+
+
+NO_LOST_EVENT = Checker(
+    "no_lost_event", "Every committed change is told in the log, sooner or later.", _lost
+)
+NO_PHANTOM_EVENT = Checker(
+    "no_phantom_event", "Whatever the log tells was committed, and once for each version.", _phantoms
+)
+PER_KEY_ORDER = Checker(
+    "per_key_order", "Events of one topic and key are in the log in the order of their commits.", _order
+)
+FEW_REPEATS = Checker(
+    "duplicates_within_budget", "Without faults nothing is published twice; with them, little.", _repeats
+)
+CAUSES_TOLD = Checker(
+    "causes_are_told", "An event names the event that it follows from, about the same order.", _causes
+)
+
