@@ -16,7 +16,7 @@ from scenarios.harness.servers import LocalServers, shared
 from system.adapters.kafka_group import GroupRules
 from system.adapters.kafka_rules import partition_number
 from system.adapters.log_kafka import KafkaLog, TopicForgets
-from system.ports.errors import TimedOut, Unavailable
+from system.ports.errors import Lost, TimedOut, Unavailable
 from system.ports.log import Message, Partition, Record, Subscription
 
 pytestmark = pytest.mark.stack("local")
@@ -247,6 +247,30 @@ async def test_a_consumer_whose_broker_answers_nothing_says_so_and_comes_back(
         await poll_again_and_again(subscription, [b"b"])
 
     assert took_s < RULES.watch_s + 7  # its next look, and the bound of that
+
+
+async def test_a_member_that_was_replaced_leaves_its_place_to_the_later_one(
+    servers: LocalServers, topic: str
+) -> None:
+    """Left to itself, aiokafka would join again and replace its replacement, in turn for ever."""
+    group = uuid4().hex
+    async with direct(servers) as log, log.subscribe(group, [topic], ignored) as older:
+        assert await log.publish([message(topic, b"a")]) == [None]
+        await poll_again_and_again(older, [b"a"])
+
+        async with direct(servers) as again, again.subscribe(group, [topic], ignored) as later:
+            await poll_again_and_again(later, [b"a"])
+            with pytest.raises(Lost):
+                async with asyncio.timeout(DEADLINE_S):
+                    await until_it_fails(older)
+            await later.commit({Partition(topic, 0): 1})
+
+        assert await log.committed(group) == {Partition(topic, 0): 1}
+
+
+async def until_it_fails(subscription: Subscription) -> None:
+    while True:
+        await subscription.poll(full=(), timeout_s=0.1)
 
 
 @pytest.mark.parametrize("away", ["silent", "gone"])
