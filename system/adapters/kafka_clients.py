@@ -95,6 +95,7 @@ class Kept(Generic[C]):
             return self._client
         if self._starting is None:
             self._starting = asyncio.create_task(self._start())
+            self._starting.add_done_callback(_seen)
         return await asyncio.shield(self._starting)
 
     async def _start(self) -> C:
@@ -127,6 +128,12 @@ class Kept(Generic[C]):
         if self._client is not None:
             self.discard(self._client)
         await self._background.close()
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    """Look at a task's failure, so that it is no complaint when all who waited have given up."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def close_admin(admin: Admin) -> None:
