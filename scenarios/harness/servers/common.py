@@ -294,6 +294,15 @@ class Server(ABC):
         """Kill it with SIGKILL, as a crash would. Its data stay for the next start."""
         await self._end(signal.SIGKILL)
 
+    async def pause(self) -> None:
+        """Let it stand still, connections and all, as a machine that swaps does, until `resume`."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    async def resume(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
     async def stop(self) -> None:
         """Stop it and delete its folder."""
         try:
