@@ -1,0 +1,130 @@
+"""The command line of chaos on real servers."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from chaos.real import endurance
+from chaos.real.shoppers import CannotBegin
+from chaos.real.system_under_test import NotReady
+from scenarios.harness.servers import DATABASES, Missing, NotStarted
+from scenarios.harness.servers.common import say
+
+DESCRIPTION = """\
+Run the whole system on real servers, disturb it, and judge what came of it.
+
+Starts Kafka, MySQL and a MongoDB-speaking server on free ports in throw-away folders (programs
+are fetched once), and each role as a process of its own. Nothing has to run before, and nothing
+is left behind but the evidence.
+"""
+ENDURANCE = """\
+Place orders over HTTP while every role and every server is killed with kill -9 in turn.
+
+Shoppers place, pay, cancel and delete orders, some with an Idempotency-Key, some sent twice,
+some without waiting for the answer. All that they ask is recorded with its outcome: ok, fail
+(certainly not done) or info (nobody knows). At the end everything is healed, the system has to
+come to rest, and the history is judged against every row, event, view and answer.
+"""
+ENDURANCE_MORE = """\
+examples:
+  python -m chaos endurance --orders 1000               what CI runs: every target killed twice
+  python -m chaos endurance --orders 10000 --kills 100  the long one, about fifteen minutes
+  python -m chaos endurance --orders 500 --seed 7       another order of kills, other baskets
+  python -m chaos endurance --orders 500 --kills 0 --pauses 11   only SIGSTOP, past every lease
+
+The same seed gives the same baskets and the same strikes; the machine's own timing stays chance.
+Exit status: 0 every promise kept, 1 one broke (the lines above the last say which, and the folder
+named there holds the logs, the strikes and the history), 2 it could not run.
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run what is asked for; the exit status."""
+    asked = parser().parse_args(arguments)
+    folder = Path(asked.evidence or tempfile.mkdtemp(prefix=f"{asked.command}-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return int(asked.run(asked, folder))
+    except KeyboardInterrupt:
+        say(f"stopped; logs in {folder}")
+        return 130
+    except (Missing, NotStarted, NotReady, CannotBegin) as error:
+        say(f"cannot run: {error} (logs in {folder})")
+        return 2
+    except BaseExceptionGroup as group:
+        expected, others = group.split((Missing, NotStarted))
+        if expected is None or others is not None:
+            raise
+        for reason in dict.fromkeys(map(str, _leaves(expected))):
+            say(f"cannot run: {reason}")
+        return 2
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        "python -m chaos.real",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = made.add_subparsers(dest="command", required=True)
+    add_endurance(commands)
+    return made
+
+
+def add_endurance(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `endurance` to the commands of a parser. Its `run(asked, folder)` is in `asked.run`."""
+    made = commands.add_parser(
+        "endurance",
+        help="orders over HTTP, while roles and servers are killed in turn",
+        description=ENDURANCE,
+        epilog=ENDURANCE_MORE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--orders", type=_count, required=True, metavar="N", help="to be placed")
+    made.add_argument(
+        "--kills", type=_count, default=22, metavar="K", help="of roles and servers (default 22)"
+    )
+    made.add_argument(
+        "--pauses",
+        type=_count,
+        default=4,
+        metavar="P",
+        help="by SIGSTOP, for longer than every lease (default 4)",
+    )
+    made.add_argument("--seed", type=int, default=1, metavar="S", help="default 1")
+    made.add_argument(
+        "--consumers", type=_count, default=1, metavar="C", help="processes of each consumer"
+    )
+    _common(made)
+    made.set_defaults(run=_endurance)
+
+
+def _common(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--database", choices=sorted(DATABASES), default="mysql")
+    made.add_argument(
+        "--evidence", metavar="DIR", help="where logs and history go (default: a new folder)"
+    )
+
+
+def _endurance(asked: argparse.Namespace, folder: Path) -> int:
+    wanted = endurance.Wanted(
+        asked.orders, asked.kills, asked.pauses, asked.seed, asked.consumers, asked.database
+    )
+    return endurance.run(wanted, folder)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) > 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1000000")
+    return int(text)
+
+
+def _leaves(group: BaseExceptionGroup[Exception]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

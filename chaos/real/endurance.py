@@ -1,0 +1,231 @@
+"""Endurance: orders over HTTP, while every role and every server is killed in turn."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from random import Random
+from statistics import median
+from typing import Any
+
+from tqdm import tqdm
+
+from chaos.checkers import ANOMALIES, Anomaly
+from chaos.evidence import Evidence
+from chaos.history import History, Op
+from chaos.real import shoppers
+from chaos.real.clients import Client, a_session
+from chaos.real.gathered import auditor, come_to_rest, gathered
+from chaos.real.nemesis import Nemesis, NotRecovered, Strike, Struck, plan
+from chaos.real.promises import PROMISES
+from chaos.real.system_under_test import SystemUnderTest
+from scenarios.harness.servers.common import say
+from system import wiring
+from system.values import dumps
+
+STRIKE_S = 5.0
+"""About what a strike takes until everybody has recovered: baskets are spread over that."""
+CALM_S = (0.2, 1.5)
+FINISH_S = 240.0
+"""How long shoppers may take to end what they have begun, once everything is healed."""
+SHOWN_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a run shall be; with the seed, the whole of it but for chance in the machine."""
+
+    orders: int
+    kills: int
+    pauses: int
+    seed: int
+    consumers: int = 1
+    database: str = "mysql"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a run."""
+
+    evidence: Evidence
+    struck: list[Struck]
+    unfinished: int
+    """Baskets whose shopper was not done in time."""
+    anomalies: list[Anomaly]
+
+
+async def endure(wanted: Wanted, folder: Path) -> Result:
+    """Run it, judge it, and leave logs and history in the folder."""
+    loop = asyncio.get_running_loop()
+    history = History()
+    baskets = shoppers.baskets(wanted.seed, wanted.orders)
+    stocks = [shoppers.hot_stock(baskets), *[shoppers.PLENTY] * (shoppers.PRODUCTS - 1)]
+    missing: list[str] = []
+    async with (
+        SystemUnderTest(folder, consumers=wanted.consumers, database=wanted.database) as system,
+        a_session() as session,
+    ):
+        began_s = loop.time()
+        strikes = plan(wanted.seed, list(system.targets), kills=wanted.kills, pauses=wanted.pauses)
+        setting_up = Client("setting-up", system.where, session, history, Random(0))
+        world = await shoppers.World.made(setting_up, stocks)
+        with _progress(wanted) as show, (folder / "strikes.log").open("a") as strike_log:
+
+            def note(what: str) -> None:
+                strike_log.write(f"{loop.time() - began_s:8.1f} s  {what}\n")
+                strike_log.flush()
+                show.strike(what)
+
+            nemesis = Nemesis(system.targets, system.not_ready, note)
+            counter = shoppers.Counter(baskets, wanted.seed)
+            shopping = [
+                asyncio.create_task(
+                    shoppers.Shopper(world, system.where, session, history).shop(
+                        counter, show.order
+                    )
+                )
+                for _ in range(shoppers.SHOPPERS)
+            ]
+            try:
+                await _strike_and_shop(strikes, nemesis, counter, wanted)
+                note("healed")
+            except NotRecovered as not_recovered:
+                missing.append(str(not_recovered))
+            counter.close()
+            _, late = await asyncio.wait(shopping, timeout=FINISH_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*shopping, return_exceptions=True)
+            note("shoppers are done")
+        for task in shopping:
+            if not task.cancelled() and (broken := task.exception()) is not None:
+                raise broken
+        async with wiring.servers(auditor(system.servers.environment())) as parts:
+            missing += await come_to_rest(parts)
+            evidence = await gathered(
+                parts,
+                system.where,
+                history,
+                missing=missing,
+                failures=[],
+                disturbances=len(nemesis.struck),
+            )
+        evidence.failures = tuple(await system.stop_roles())
+    anomalies = judge(evidence)
+    _write(folder, history, nemesis.struck, anomalies)
+    return Result(evidence, nemesis.struck, len(late), anomalies)
+
+
+async def _strike_and_shop(
+    strikes: list[Strike], nemesis: Nemesis, counter: shoppers.Counter, wanted: Wanted
+) -> None:
+    """Between two strikes the same number of baskets, and the first of them before any strike."""
+    random = Random(f"calm {wanted.seed}")
+    share, rest = divmod(wanted.orders, len(strikes) + 1)
+    await counter.hand_out(share + rest, 1.0 + share / 100)
+    for strike in strikes:
+        handing_out = asyncio.create_task(counter.hand_out(share, STRIKE_S))
+        try:
+            await asyncio.sleep(random.uniform(*CALM_S))
+            await nemesis.strike(strike)
+        finally:
+            await handing_out
+
+
+def judge(evidence: Evidence) -> list[Anomaly]:
+    """Ask every checker that this world can use."""
+    return [
+        replace(found, checker=checker.name)
+        for checker in PROMISES.values()
+        for found in checker.check(evidence)
+    ]
+
+
+# --- what is shown and kept -------------------------------------------------------------------------
+
+
+class _Progress:
+    """One line: orders, strikes, and what is being struck."""
+
+    def __init__(
+        self, bar: Any, wanted: Wanted
+    ) -> None:  # tqdm's class is generic in its stubs only
+        self._bar = bar
+        self._wanted = wanted
+        self._strikes = 0
+        self._last = ""
+
+    def order(self, _: shoppers.Basket, acknowledged: bool) -> None:
+        self._bar.update()
+        if not acknowledged:
+            self._bar.set_postfix_str(self._last)
+
+    def strike(self, what: str) -> None:
+        self._strikes += what.startswith(("kill", "pause"))
+        self._last = f"{self._strikes} strikes: {what}"
+        self._bar.set_postfix_str(self._last)
+
+
+@contextmanager
+def _progress(wanted: Wanted) -> Iterator[_Progress]:
+    with tqdm(total=wanted.orders, unit=" orders", file=sys.stderr, dynamic_ncols=True) as bar:
+        yield _Progress(bar, wanted)
+
+
+def _write(folder: Path, history: History, struck: list[Struck], anomalies: list[Anomaly]) -> None:
+    with (folder / "history.jsonl").open("wb") as file:
+        for op in history.ops:
+            file.write(dumps(_plain(op)) + b"\n")
+    with (folder / "struck.jsonl").open("wb") as file:
+        for one in struck:
+            file.write(dumps(asdict(one)) + b"\n")
+    (folder / "anomalies.txt").write_text("".join(f"{anomaly}\n" for anomaly in anomalies))
+
+
+def _plain(op: Op) -> dict[str, Any]:
+    return {**asdict(op), "answer": op.answer.decode(errors="replace"), "outcome": op.outcome.value}
+
+
+def summary(wanted: Wanted, result: Result, folder: Path) -> str:
+    """The last lines: what broke if anything did, and in one line what was seen."""
+    lines = [f"  {anomaly}" for anomaly in result.anomalies[:SHOWN_MAX]]
+    if len(result.anomalies) > SHOWN_MAX:
+        lines.append(f"  … and {len(result.anomalies) - SHOWN_MAX} more in {folder}/anomalies.txt")
+    names = sorted({anomaly.name for anomaly in result.anomalies})
+    lines += [f"{name}: {ANOMALIES.get(name, '')}" for name in names]
+    orders = [op for op in result.evidence.history if (op.method, op.path) == ("POST", "/orders")]
+    of = Counter(op.outcome.value for op in orders)
+    ids = {op.json["id"] for op in orders if op.ok}
+    kinds: Counter[str] = Counter()
+    for one in result.struck:
+        kinds[one.strike.kind] += len(one.strike.targets)
+    times = [one.recovered_after_s for one in result.struck if one.recovered_after_s is not None]
+    recovery = (
+        f", ready again after {median(times):.1f} s (at most {max(times):.1f})" if times else ""
+    )
+    verdict = "BROKEN" if is_broken(result) else "kept"
+    late = f", {result.unfinished} shoppers not done" if result.unfinished else ""
+    lines.append(
+        f"{verdict}: {len(ids)} orders acknowledged of {wanted.orders} (requests: {of['ok']} ok, "
+        f"{of['fail']} fail, {of['info']} info{late}), {kinds['kill']} kills, {kinds['pause']} "
+        f"pauses{recovery}; {len(PROMISES)} promises, {len(result.anomalies)} breaks; seed "
+        f"{wanted.seed}; logs and history in {folder}"
+    )
+    return "\n".join(lines)
+
+
+def is_broken(result: Result) -> bool:
+    return bool(result.anomalies or result.unfinished)
+
+
+def run(wanted: Wanted, folder: Path) -> int:
+    """Endure, and say what came of it; 1 when a promise broke."""
+    say(f"{wanted.orders} orders, {wanted.kills} kills, {wanted.pauses} pauses; logs in {folder}")
+    result = asyncio.run(endure(wanted, folder))
+    sys.stdout.write(summary(wanted, result, folder) + "\n")
+    return 1 if is_broken(result) else 0

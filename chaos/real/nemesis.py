@@ -1,0 +1,123 @@
+"""The nemesis: kills and pauses roles and servers in turn, heals them, and waits for recovery."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Protocol
+
+KILL_S = (0.0, 3.0)
+"""How long what was killed stays away."""
+PAUSE_S = (4.0, 12.0)
+"""Longer than every lease and every session, which are 3 s."""
+TOGETHER = 0.2
+"""How often two are struck at once."""
+AT_ONCE = 0.25
+"""How often the next strike comes before everybody has recovered from this one."""
+RECOVER_S = 90.0
+
+
+class Target(Protocol):
+    """What can be struck: a role or a server."""
+
+    async def kill(self) -> None: ...
+    async def start(self) -> None: ...
+    async def pause(self) -> None: ...
+    async def resume(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """One blow: who is killed or paused, for how long, and whether recovery is waited for."""
+
+    kind: str
+    targets: tuple[str, ...]
+    seconds: float
+    recover: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.kind} {' and '.join(self.targets)} for {self.seconds:.1f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """A strike that happened: when, and how long everybody took to be ready again."""
+
+    strike: Strike
+    began_s: float
+    recovered_after_s: float | None
+
+
+def plan(seed: int, names: Sequence[str], *, kills: int, pauses: int) -> list[Strike]:
+    """Every name in turn, in an order that the seed shuffles anew for each round."""
+    random = Random(f"strikes {seed}")
+    strikes: list[Strike] = []
+    turns = _turns(random, names, kills)
+    while turns:
+        count = 2 if len(turns) > 1 and random.random() < TOGETHER else 1
+        targets, turns = tuple(turns[:count]), turns[count:]
+        strikes.append(
+            Strike(
+                "kill",
+                tuple(dict.fromkeys(targets)),
+                random.uniform(*KILL_S),
+                recover=random.random() >= AT_ONCE,
+            )
+        )
+    for name in _turns(random, names, pauses):
+        place = random.randint(0, len(strikes))
+        strikes.insert(place, Strike("pause", (name,), random.uniform(*PAUSE_S)))
+    return strikes
+
+
+def _turns(random: Random, names: Sequence[str], count: int) -> list[str]:
+    turns: list[str] = []
+    while len(turns) < count:
+        turns += random.sample(names, len(names))
+    return turns[:count]
+
+
+class Nemesis:
+    """Strikes one blow at a time."""
+
+    def __init__(
+        self,
+        targets: Mapping[str, Target],
+        recovered: Callable[[], Awaitable[Sequence[str]]],
+        note: Callable[[str], None],
+    ) -> None:
+        """`recovered` names those that are not ready yet."""
+        self.struck: list[Struck] = []
+        self._targets = targets
+        self._recovered = recovered
+        self._note = note
+
+    async def strike(self, strike: Strike) -> None:
+        """Strike, heal, and wait for recovery. Raises NotRecovered."""
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        targets = [self._targets[name] for name in strike.targets]
+        is_kill = strike.kind == "kill"
+        self._note(str(strike))
+        try:
+            await asyncio.gather(*(one.kill() if is_kill else one.pause() for one in targets))
+            await asyncio.sleep(strike.seconds)
+        finally:
+            await asyncio.gather(*(one.start() if is_kill else one.resume() for one in targets))
+        recovered_s = await self._recovery() if strike.recover else None
+        self.struck.append(Struck(strike, began_s, recovered_s))
+
+    async def _recovery(self) -> float:
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        while waited_for := await self._recovered():
+            if loop.time() - began_s > RECOVER_S:
+                raise NotRecovered(f"not ready after {RECOVER_S:g} s: {', '.join(waited_for)}")
+            await asyncio.sleep(0.1)
+        return loop.time() - began_s
+
+
+class NotRecovered(Exception):
+    """Some role was not ready long after everything was healed."""

@@ -1,0 +1,142 @@
+"""Promises seen from outside alone: what clients were told, against what the query side shows.
+
+The checkers of `chaos.checkers` judge rows, events and views. These four judge nothing but
+requests and answers, as anybody could who has no access to the stores.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from chaos.checkers import CHECKERS, Anomaly, Checker
+from chaos.evidence import Evidence
+from chaos.history import Op, Outcome
+
+NOT_HERE = {
+    "single_effect": "counts with a probe handler that only the simulation has",
+    "handled_is_remembered": "wants the probe handler's rows in the inbox",
+    "duplicates_within_budget": "its budget is the simulation's: a relay has 500 rows in hand here",
+}
+"""Checkers of the simulated world that this one cannot use, and why."""
+
+
+def _acknowledged(evidence: Evidence) -> Mapping[int, Op]:
+    return {
+        op.json["id"]: op
+        for op in evidence.history
+        if op.ok and op.method == "POST" and op.path == "/orders"
+    }
+
+
+def _shown(evidence: Evidence) -> Mapping[int, Mapping[str, Any]]:
+    return {order["id"]: order for order in evidence.shown.get("orders", ())}
+
+
+def _may_be_deleted(evidence: Evidence) -> set[int]:
+    return {
+        int(op.path.split("/")[2])
+        for op in evidence.history
+        if op.method == "DELETE"
+        and op.path.startswith("/orders/")
+        and op.outcome is not Outcome.FAIL
+    }
+
+
+def _acknowledged_is_shown(evidence: Evidence) -> Iterator[Anomaly]:
+    shown, may_be_gone = _shown(evidence), _may_be_deleted(evidence)
+    for id, op in sorted(_acknowledged(evidence).items()):
+        order = shown.get(id)
+        if order is None:
+            if id not in may_be_gone:
+                yield Anomaly("missing view", f"order {id}, acknowledged: {op}")
+            continue
+        for field in ("user_id", "items", "total_amount"):
+            if _bare(order[field]) != _bare(op.json[field]):
+                yield Anomaly(
+                    "view differs", f"order {id}.{field}: {order[field]}, {op.json[field]}"
+                )
+
+
+def _bare(value: Any) -> Any:  # JSON values
+    """Without the names that the query side adds."""
+    if isinstance(value, list):
+        return [{name: part[name] for name in part if name != "product_name"} for part in value]
+    return value
+
+
+def _asked_for(evidence: Evidence) -> Iterator[Anomaly]:
+    """Each basket has prices of its own, so an order tells which request it came from."""
+    asked = {
+        (op.body["user_id"], op.body["items"][0]["unit_price"])
+        for op in evidence.history
+        if op.method == "POST" and op.path == "/orders"
+    }
+    for id, order in sorted(_shown(evidence).items()):
+        if (order["user_id"], order["items"][0]["unit_price"]) not in asked:
+            yield Anomaly("ghost in the views", f"order {id}, which nobody asked for")
+
+
+def _canceled_is_canceled(evidence: Evidence) -> Iterator[Anomaly]:
+    shown, may_be_gone = _shown(evidence), _may_be_deleted(evidence)
+    for op in evidence.history:
+        if not (op.ok and op.path.endswith("/cancel")):
+            continue
+        id = int(op.path.split("/")[2])
+        order = shown.get(id)
+        if order is None:
+            if id not in may_be_gone:
+                yield Anomaly("missing view", f"order {id}, canceled: {op}")
+        elif order["status"] != "CANCELED":
+            yield Anomaly("acknowledged and lost", f"order {id} is {order['status']}: {op}")
+        elif order["reservation"] not in ("released", "rejected"):
+            yield Anomaly("held for nobody", f"order {id}, canceled, is {order['reservation']}")
+
+
+def _stock_adds_up(evidence: Evidence) -> Iterator[Anomaly]:
+    """What is left is what was offered, less what orders hold: by answers alone."""
+    offered = {
+        op.json["id"]: op.json["stock"]
+        for op in evidence.history
+        if op.ok and op.method == "POST" and op.path == "/products"
+    }
+    held: Counter[int] = Counter()
+    for order in _shown(evidence).values():
+        if order["reservation"] == "reserved":
+            for item in order["items"]:
+                held[item["product_id"]] += item["quantity"]
+    for product in evidence.shown.get("products", ()):
+        id, left = product["id"], product["stock"]
+        if left < 0:
+            yield Anomaly("oversold", f"product {id}: {left}")
+        due = offered.get(id, left) - held[id]
+        if left != due:
+            name = "stock made" if left > due else "stock lost"
+            yield Anomaly(
+                name, f"product {id}: {left} shown, {offered[id]} offered, {held[id]} held"
+            )
+
+
+OURS = (
+    Checker(
+        "acknowledged_order_is_shown",
+        "Every order that was acknowledged is shown as it was, unless somebody deleted it.",
+        _acknowledged_is_shown,
+    ),
+    Checker("nothing_unasked_is_shown", "Every order that is shown was asked for.", _asked_for),
+    Checker(
+        "canceled_order_has_no_stock",
+        "An order whose cancellation was acknowledged is shown so, and holds no stock.",
+        _canceled_is_canceled,
+    ),
+    Checker(
+        "stock_adds_up",
+        "What is shown as left is what was offered, less what shown orders hold.",
+        _stock_adds_up,
+    ),
+)
+PROMISES: Mapping[str, Checker] = {
+    **{name: checker for name, checker in CHECKERS.items() if name not in NOT_HERE},
+    **{checker.name: checker for checker in OURS},
+}

@@ -1,0 +1,108 @@
+"""All of it: the local servers, and every role as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from chaos.real.nemesis import Target
+from chaos.real.processes import Role
+from scenarios.harness.servers import LocalServers
+from system.table import ROLES
+
+READY_S = 90.0
+
+
+class NotReady(Exception):
+    """The system did not get ready on whole servers. One line that names who is missing."""
+
+
+class SystemUnderTest:
+    """Servers and roles, started together and stopped together; logs lie in the folder."""
+
+    def __init__(self, folder: Path, *, consumers: int = 1, database: str = "mysql") -> None:
+        self.servers = LocalServers(database=database)
+        self.roles: dict[str, Role] = {}
+        self.folder = folder
+        self._consumers = consumers
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def targets(self) -> dict[str, Target]:
+        """Who can be struck. Toxiproxy is nobody's server, so nobody misses it."""
+        servers = (self.servers.kafka, self.servers.sql, self.servers.mongo)
+        return {**self.roles, **{server.name: server for server in servers}}
+
+    def where(self, role: str) -> str:
+        return self.roles[role].url
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession()
+        try:
+            await self.servers.start()
+            await self.start_roles()
+        except BaseException:
+            await self._end()
+            raise
+        return self
+
+    async def start_roles(self) -> None:
+        """Start all roles at the same moment, and wait until each is ready. Raises NotReady."""
+        environment = self.servers.environment()
+        for spec in ROLES:
+            count = self._consumers if spec.name.endswith("-consumer") else 1
+            for instance in range(1, count + 1):
+                role = Role(spec.name, instance, environment, self.folder)
+                self.roles[role.name] = role
+        await asyncio.gather(*(role.start() for role in self.roles.values()))
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + READY_S
+        while waited_for := await self.not_ready():
+            self.raise_if_fallen()
+            if loop.time() > ends_at:
+                raise NotReady(f"not ready after {READY_S:g} s: {', '.join(waited_for)}")
+            await asyncio.sleep(0.1)
+
+    async def not_ready(self) -> list[str]:
+        """The roles that are not ready for work."""
+        assert self._session is not None, "entered before it is used"
+        session = self._session
+        ready = await asyncio.gather(*(role.is_ready(session) for role in self.roles.values()))
+        return [name for name, is_ready in zip(self.roles, ready, strict=True) if not is_ready]
+
+    def raise_if_fallen(self) -> None:
+        """Raises NotReady when a role has ended by itself."""
+        for role in self.roles.values():
+            role.note_fall()
+            if role.failures:
+                raise NotReady(role.failures[0])
+
+    async def stop_roles(self) -> list[str]:
+        """Ask all roles to stop; how each has broken its promise to run, and to end."""
+        await asyncio.gather(*(role.stop() for role in self.roles.values()))
+        return [failure for role in self.roles.values() for failure in role.failures]
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._end()
+
+    async def _end(self) -> None:
+        try:
+            await asyncio.gather(*(role.kill() for role in self.roles.values()))
+            if self._session is not None:
+                await self._session.close()
+            for server in self.servers.all:
+                if server.folder is not None:
+                    log = self.folder / f"{server.name}.log"
+                    shutil.copyfile(server.folder / "server.log", log)
+        finally:
+            await self.servers.stop()
