@@ -51,9 +51,11 @@ async def test_a_discarded_client_is_closed_and_another_one_made() -> None:
     kept = Kept(lambda: next(made), close)
 
     kept.discard(await kept.get())
+    assert await kept.get() is clients[1]
     kept.discard(clients[0])  # a second time changes nothing
 
     assert await kept.get() is clients[1]
+    assert [client.closed for client in clients] == [True, False]
     await kept.close()
     assert [client.closed for client in clients] == [True, True]
 
@@ -83,9 +85,11 @@ async def test_a_start_that_fails_when_nobody_waits_any_more_is_no_complaint() -
     await asyncio.sleep(0)
 
     asking.cancel()
-    client.may_start.set()
     await asyncio.wait([asking])
-    await kept.close()
+    await asyncio.sleep(0)  # now nobody listens to the start any more
+    client.may_start.set()
+    while client.starts and not client.closed:
+        await asyncio.sleep(0)
     gc.collect()
     loop.set_exception_handler(None)
 
