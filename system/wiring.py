@@ -166,7 +166,7 @@ async def servers(settings: Settings) -> AsyncIterator[Parts]:
     """MySQL, Kafka and MongoDB, at the addresses of the settings."""
     from system.adapters.log_kafka import KafkaLog, TopicForgets
     from system.adapters.views_mongo import MongoViewStore
-    from system.adapters.work_sql import SqlWork, create_tables, mysql_engine
+    from system.adapters.work_sql import SqlWork, UnfitDatabase, create_tables, mysql_engine
     from system.adapters.world_real import RealWorld
 
     world, commits = RealWorld(), Commits()
@@ -187,9 +187,12 @@ async def servers(settings: Settings) -> AsyncIterator[Parts]:
         return logs_of[role]
 
     async def prepare() -> None:
-        await create_tables(engine)
         try:
+            await create_tables(engine)
             await log_of("setup").ensure(ALL_TOPICS)
+        except UnfitDatabase as unfit:
+            place = f"{engine.url.host}:{engine.url.port}"
+            raise StackError(f"cannot use the database at {place}: {unfit}") from unfit
         except TopicForgets as forgets:
             raise StackError(str(forgets)) from forgets
 

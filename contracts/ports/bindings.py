@@ -6,17 +6,26 @@ is not there skips, with the reason. What an adapter cannot do is declared, neve
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
+from pathlib import Path
+from typing import Any, Protocol
 from uuid import uuid4
+
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from scenarios.harness.servers import shared
 from system.adapters.log_embedded import EmbeddedBroker, EmbeddedLog
 from system.adapters.views_embedded import EmbeddedViewStore
+from system.adapters.work_sql import SqlWork, create_tables, mysql_engine, sqlite_engine
+from system.adapters.world_real import RealWorld
 from system.ports.log import Log
 from system.ports.views import ViewStore
+from system.settings import mysql_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,48 @@ class ViewsBinding:
     """How long a test waits for a cause. A right adapter is done long before."""
     every_nth_order: int = 1
     """Of the 5,040 orders of the same puts, which are tried: all, where a put takes no time."""
+    stack: str = "embedded"
+    """Of a test run: `pytest --stack local`."""
+
+
+def untold(_: Collection[str]) -> None:
+    """For a test that does not look at whose events were committed."""
+
+
+class OpenWork(Protocol):
+    def __call__(
+        self,
+        *,
+        timeout_s: float = 5.0,
+        pool_size: int = 5,
+        committed: Callable[[Collection[str]], None] = untold,
+    ) -> SqlWork:
+        """The write model of one more process; the bench closes it.
+
+        Where the database has only one process, asked for nothing special, it is always the same.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WorkBench:
+    """A database with the system's tables and nothing in them, which one test may use."""
+
+    process: OpenWork
+
+
+@dataclass(frozen=True, slots=True)
+class WorkBinding:
+    """An adapter of the write model, with its declared differences."""
+
+    name: str
+    open: Callable[[], AbstractAsyncContextManager[WorkBench]]
+    locks_rows: bool = True
+    """Whether a lock is one row's. Else the first to write or lock holds all others up."""
+    checks_lengths: bool = True
+    """Whether a text longer than its column is refused. Else it is stored whole."""
+    trailing_blanks_count: bool = False
+    """Whether `a` and `a ` differ. Of what the system compares, nothing ends with a blank."""
     stack: str = "embedded"
     """Of a test run: `pytest --stack local`."""
 
@@ -111,4 +162,66 @@ async def mongo_views() -> AsyncIterator[ViewStore]:
 VIEWS = (
     ViewsBinding("embedded", embedded_views),
     ViewsBinding("mongo", mongo_views, deadline_s=10.0, every_nth_order=97, stack="local"),
+)
+
+
+@asynccontextmanager
+async def work_bench(
+    make_engine: Callable[[int], AsyncEngine], *, one_process: bool = False
+) -> AsyncIterator[WorkBench]:
+    """A bench on an empty database: makes the tables, and the engines that are asked for."""
+    engines: list[AsyncEngine] = []
+
+    def process(
+        *,
+        timeout_s: float = 5.0,
+        pool_size: int = 5,
+        committed: Callable[[Collection[str]], None] = untold,
+    ) -> SqlWork:
+        engines.append(make_engine(pool_size))
+        return SqlWork(engines[-1], RealWorld(), timeout_s=timeout_s, committed=committed)
+
+    first = process()
+
+    def same_process(**special: Any) -> SqlWork:  # as `OpenWork` says
+        return process(**special) if special else first
+
+    await create_tables(first.engine)
+    try:
+        yield WorkBench(same_process if one_process else process)
+    finally:
+        for engine in engines:
+            await engine.dispose()
+
+
+@asynccontextmanager
+async def sqlite_work() -> AsyncIterator[WorkBench]:
+    with tempfile.TemporaryDirectory() as folder:
+
+        def make_engine(pool_size: int) -> AsyncEngine:
+            return sqlite_engine(Path(folder) / "file.sqlite", durable=False, pool_size=pool_size)
+
+        async with work_bench(make_engine, one_process=True) as bench:
+            yield bench
+
+
+@asynccontextmanager
+async def server_work(database: str) -> AsyncIterator[WorkBench]:
+    server = (await shared.database(database)).server
+    async with server.scratch() as name:
+        url = mysql_url(server.dsn(database=name))
+        async with work_bench(lambda pool_size: mysql_engine(url, pool_size=pool_size)) as bench:
+            yield bench
+
+
+WORKS = (
+    WorkBinding(
+        "sqlite",
+        sqlite_work,
+        locks_rows=False,
+        checks_lengths=False,
+        trailing_blanks_count=True,
+    ),
+    WorkBinding("mysql", partial(server_work, "mysql"), stack="local"),
+    WorkBinding("mariadb", partial(server_work, "mariadb"), stack="local"),
 )

@@ -41,7 +41,12 @@ MYSQL_SESSION = (
 """A ghost connection frees its row locks within 30 s; the default is 8 hours."""
 POOL_RECYCLE_S = 20
 CLOSE_S = 2.0
-"""The bound on giving a connection back."""
+"""The bound on throwing a connection away."""
+MYSQL_LEAST = (8, 0)
+MARIADB_LEAST = (10, 6)
+TABLES_WAIT_S = 10.0
+"""How long to wait while another process makes the tables."""
+LOCK_NAME_MAX = 64
 
 log = logging.getLogger(__name__)
 
@@ -114,38 +119,13 @@ class SqlWork:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:
-        """A connection that goes back to the pool clean, or is thrown away."""
+        holder: Connection | None = None
         try:
-            connection = await self.engine.connect()
-        except sqlalchemy_errors.TimeoutError as error:
-            raise errors.Unavailable("every connection of the pool is in use") from error
-        try:
-            yield connection
-        except errors.Conflict:
-            await connection.rollback()
-            raise
-        except Exception as error:
-            if isinstance(error, errors.Unavailable):
-                await self._discard(connection)
-            else:
-                await connection.rollback()
-            raise
-        except BaseException:  # cancelled within a query: the answer would meet the next query
-            await self._discard(connection)
-            raise
+            async with clean_connection(self.engine) as connection:
+                holder = connection.sync_connection
+                yield connection
         finally:
-            try:
-                await connection.close()
-            finally:
-                self._write_lock.release(connection.sync_connection)
-
-    async def _discard(self, connection: AsyncConnection) -> None:
-        """Throw a connection away; whatever its transaction was about, the server rolls back."""
-        try:
-            async with asyncio.timeout(CLOSE_S):
-                await connection.invalidate()
-        except (TimeoutError, errors.Unavailable, sqlalchemy_errors.SQLAlchemyError) as error:
-            log.warning("a connection could not be closed in time: %s", error)
+            self._write_lock.release(holder)
 
     def connections_in_use(self) -> int:
         pool = self.engine.sync_engine.pool
@@ -158,6 +138,38 @@ class SqlWork:
                 await connection.execute(text("SELECT 1"))
         except TimeoutError as error:
             raise errors.Unavailable("the write model does not answer") from error
+
+
+@asynccontextmanager
+async def clean_connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection that goes back to the pool clean, or is thrown away."""
+    try:
+        connection = await engine.connect()
+    except sqlalchemy_errors.TimeoutError as error:
+        raise errors.Unavailable("every connection of the pool is in use") from error
+    clean = False  # one cut off within a query would hand its answer to the next user
+    try:
+        yield connection
+        clean = True
+    except errors.Unavailable:
+        raise
+    except Exception:
+        await connection.rollback()
+        clean = True
+        raise
+    finally:
+        if not clean:
+            await _discard(connection)
+        await connection.close()
+
+
+async def _discard(connection: AsyncConnection) -> None:
+    """Throw a connection away; whatever its transaction was about, the server rolls back."""
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await connection.invalidate()
+    except (TimeoutError, errors.Unavailable, sqlalchemy_errors.SQLAlchemyError) as error:
+        log.warning("a connection could not be closed in time: %s", error)
 
 
 class WriteLock:
@@ -255,6 +267,9 @@ def mysql_engine(url: URL, *, pool_size: int, connect_timeout_s: float = 2.0) ->
         hide_parameters=True,  # errors are logged and parked, and parameters are people's data
         pool_timeout=LOCK_WAIT_S,
         pool_recycle=POOL_RECYCLE_S,
+        # `clean_connection` has rolled back what was open; one more ROLLBACK would cost a trip, and
+        # make a transaction that COMMIT has answered wait for one more answer
+        pool_reset_on_return=None,
         isolation_level="READ COMMITTED",
         connect_args={
             "connect_timeout": connect_timeout_s,
@@ -266,20 +281,51 @@ def mysql_engine(url: URL, *, pool_size: int, connect_timeout_s: float = 2.0) ->
     return engine
 
 
+class UnfitDatabase(errors.Unavailable):
+    """The database is there and cannot be used; by waiting alone it will not be mended."""
+
+
 async def create_tables(engine: AsyncEngine, *, timeout_s: float = 30.0) -> None:
-    """Make the tables that are not there; any number of processes may do so at once."""
-    async with asyncio.timeout(timeout_s), engine.begin() as connection:
-        if engine.dialect.name == "sqlite":
-            await connection.run_sync(metadata.create_all)
-            return
-        name = {"name": f"{engine.url.database}.tables", "seconds": int(timeout_s)}
-        taken = await connection.scalar(text("SELECT GET_LOCK(:name, :seconds)"), name)
-        if taken != 1:
-            raise errors.Unavailable("another process makes the tables for too long")
-        try:
-            await connection.run_sync(metadata.create_all)
-        finally:
-            await connection.execute(text("SELECT RELEASE_LOCK(:name)"), name)
+    """Make the tables that are not there; any number of processes may do so at once.
+
+    Raises Unavailable, and UnfitDatabase when there is more to do than to wait.
+    """
+    try:
+        async with asyncio.timeout(timeout_s), clean_connection(engine) as connection:
+            if engine.dialect.name == "sqlite":
+                await connection.run_sync(metadata.create_all)
+            else:
+                await _check_server(connection)
+                await _create_under_lock(connection)
+            await connection.commit()
+    except TimeoutError as error:
+        raise errors.TimedOut(f"the tables were not made within {timeout_s} s") from error
+
+
+async def _check_server(connection: AsyncConnection) -> None:
+    server = connection.dialect
+    version = server.server_version_info or ()
+    least = MARIADB_LEAST if getattr(server, "is_mariadb", False) else MYSQL_LEAST
+    if version < least:
+        found, wanted = (".".join(map(str, numbers)) for numbers in (version, least))
+        raise UnfitDatabase(f"its version is {found}; the least is {wanted}")
+    step = await connection.scalar(text("SELECT @@SESSION.auto_increment_increment"))
+    if step != 1:
+        raise UnfitDatabase(
+            f"its auto_increment_increment is {step}; it must be 1, or the ids of several rows"
+            " inserted at once are not known"
+        )
+
+
+async def _create_under_lock(connection: AsyncConnection) -> None:
+    # not released on failure: the lock ends with its session, and the process with its start
+    name = {"name": f"tables of {connection.engine.url.database}"[:LOCK_NAME_MAX]}
+    wait = {"s": int(TABLES_WAIT_S)}
+    taken = await connection.scalar(text("SELECT GET_LOCK(:name, :s)"), name | wait)
+    if taken != 1:
+        raise errors.Unavailable("another process makes the tables for too long")
+    await connection.run_sync(metadata.create_all)
+    await connection.execute(text("SELECT RELEASE_LOCK(:name)"), name)
 
 
 # --- the kinds of errors --------------------------------------------------------------------------
@@ -291,28 +337,65 @@ _MYSQL_CODES: dict[int, type[Exception]] = {
     1205: errors.LockWaitTimeout,
     3572: errors.Conflict,  # NOWAIT found a lock
     1020: errors.Conflict,  # MariaDB: the row has changed since it was read
+    3101: errors.Conflict,  # group replication: another member was faster, seen at COMMIT
     1062: errors.UniqueViolation,
     1451: errors.ReferenceViolation,  # a row is still referred to
     1452: errors.ReferenceViolation,  # the row referred to is not there
+    1216: errors.ReferenceViolation,  # the same two, where the key's name may not be told
+    1217: errors.ReferenceViolation,
+    1044: UnfitDatabase,  # this user may not use this database
+    1045: UnfitDatabase,  # wrong user or password
+    1049: UnfitDatabase,  # unknown database
+    1130: UnfitDatabase,  # this host may not log in
+    1142: UnfitDatabase,  # this user may not do this to a table
+    1698: UnfitDatabase,  # wrong user or password, again
+    1862: UnfitDatabase,  # the password has expired
+    3118: UnfitDatabase,  # the account is locked
+    3159: UnfitDatabase,  # it insists on TLS
 }
-_MYSQL_NOT_OPERATIONAL = frozenset({1054, 1064, 1146, 1292, 1366, 1406, 1264})
-"""Our own mistakes, which some drivers report as operational errors."""
+_MYSQL_OUR_MISTAKES = frozenset(
+    {
+        1054,  # unknown column
+        1136,  # not as many values as columns
+        1146,  # unknown table
+        1153,  # a statement larger than max_allowed_packet
+        1210,  # wrong arguments
+        1241,  # one column was expected
+        1242,  # one row was expected
+        1264,  # out of range
+        1267,  # collations that do not go together
+        1292,  # no date
+        1300,  # no UTF-8
+        1305,  # unknown function
+        1365,  # a division by zero
+        1366,  # no value of this type
+        1390,  # more than 65,535 parameters
+        1406,  # too long
+        1690,  # out of range, while computing
+        3024,  # took longer than max_execution_time
+        3819,  # a CHECK failed
+        4025,  # MariaDB: a CHECK failed
+    }
+)
+"""Of statements and values. The driver calls every number that it does not know operational."""
+_MYSQL_AWAY = frozenset({"OperationalError", "InterfaceError", "InternalError", "OSError"})
+"""Lost connections, shut down, read-only, full, out of order: whatever else a server can be."""
 _SQLITE_AWAY = (
-    *("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_READONLY"),
+    *("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM"),
+    *("SQLITE_NOMEM", "SQLITE_PROTOCOL"),
     *("SQLITE_NOTADB", "SQLITE_CORRUPT"),  # no message is to blame for it
 )
 
 
 def mysql_kind(error: BaseException) -> type[Exception] | None:
     """The kind of a driver's error, by MySQL's number; None for what is our own mistake."""
-    code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+    # by name, for this process may have no MySQL driver at all
+    names = {kind.__name__ for kind in type(error).__mro__}
+    code = error.args[0] if "MySQLError" in names and error.args else None
     if code in _MYSQL_CODES:
         return _MYSQL_CODES[code]
-    if code in _MYSQL_NOT_OPERATIONAL:
-        return None
-    names = {kind.__name__ for kind in type(error).__mro__}
-    away = {"OperationalError", "InterfaceError", "InternalError", "OSError", "IncompleteReadError"}
-    return errors.Unavailable if names & away else None
+    away = names & _MYSQL_AWAY and code not in _MYSQL_OUR_MISTAKES
+    return errors.Unavailable if away else None
 
 
 def sqlite_kind(error: BaseException) -> type[Exception] | None:
@@ -334,5 +417,13 @@ def _translate_errors(engine: AsyncEngine, kind_of: Kind) -> None:
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def translate(context: ExceptionContext) -> Exception | None:
-        kind = kind_of(context.original_exception)
-        return None if kind is None else kind(str(context.original_exception))
+        original = context.original_exception
+        kind = kind_of(original)
+        return None if kind is None else kind(_words(original))
+
+
+def _words(error: BaseException) -> str:
+    """What a driver says: MySQL's is a number and a text."""
+    if len(error.args) == 2 and isinstance(error.args[0], int):
+        return f"{error.args[1]} ({error.args[0]})"
+    return str(error)

@@ -5,7 +5,7 @@ from scenarios.harness.servers.kafka import Kafka
 from scenarios.harness.servers.local import DATABASES, LocalServers
 from scenarios.harness.servers.mongo import Mongo
 from scenarios.harness.servers.mysql import MariaDB, MySQL, Sql
-from scenarios.harness.servers.shared import shared
+from scenarios.harness.servers.shared import ProxiedSql, shared
 from scenarios.harness.servers.toxiproxy import Toxiproxy
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Mongo",
     "MySQL",
     "NotStarted",
+    "ProxiedSql",
     "Server",
     "Sql",
     "Toxiproxy",

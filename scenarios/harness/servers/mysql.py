@@ -6,8 +6,10 @@ import os
 import re
 import shutil
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import aiomysql
 
@@ -62,10 +64,31 @@ class Sql(Server):
     @abstractmethod
     def _brand(self) -> str: ...
 
-    def dsn(self, address: str | None = None) -> str:
+    def dsn(self, address: str | None = None, database: str = DATABASE) -> str:
         """The data source name in the form of Go's driver."""
         user = f"{DATABASE}:{DATABASE}"
-        return f"{user}@tcp({address or self.address})/{DATABASE}?parseTime=true"
+        return f"{user}@tcp({address or self.address})/{database}?parseTime=true"
+
+    @asynccontextmanager
+    async def scratch(self) -> AsyncIterator[str]:
+        """The name of one more database, empty, and dropped in the end."""
+        name = f"{DATABASE}_{uuid4().hex[:12]}"
+        await self.run(f"CREATE DATABASE {name}")
+        try:
+            yield name
+        finally:
+            await self.run(f"DROP DATABASE {name}")
+
+    async def run(self, statement: str, *, user: str = DATABASE) -> None:
+        """Run a statement as this user: the system's own, or `root`."""
+        connection = await aiomysql.connect(
+            host=HOST, port=self.port, user=user, password=DATABASE if user == DATABASE else ""
+        )
+        try:
+            async with connection.cursor() as cursor:
+                await cursor.execute(statement)
+        finally:
+            connection.close()
 
     async def _greet(self) -> None:
         connection = await aiomysql.connect(
