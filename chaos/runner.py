@@ -20,13 +20,13 @@ from sqlalchemy import create_engine
 from chaos.checkers import CHECKERS, Anomaly
 from chaos.evidence import Evidence
 from chaos.history import History
+from chaos.mutants.mutant import Mutant, Reached, Switch
 from chaos.nemeses import disturb
 from chaos.simulated.clients import Client
 from chaos.simulated.faults import BadReplay, Fault, Faults, Place, Spell, Strike, Trace, parse
 from chaos.simulated.loop import SimulatedLoop
 from chaos.simulated.parts import (
     EPOCH,
-    SETTINGS,
     Cluster,
     Engines,
     Given,
@@ -37,27 +37,19 @@ from chaos.simulated.parts import (
 )
 from chaos.workloads import WORKLOADS
 from chaos.workloads.given import SETTING_UP
-from chaos.workloads.points import PROGRAMS, earn, points
+from chaos.workloads.points import points
+from chaos.workloads.table import BLUEPRINT
 from chaos.workloads.workload import Workload
 from system.columns import metadata
-from system.events import TOPICS, OrderPaid
+from system.events import TOPICS
 from system.ports.views import Document
-from system.table import QUERY_CONSUMER, TABLE, VIEWS, Row, handlers_of
-from system.wiring import ALL_TOPICS, Blueprint
+from system.table import QUERY_CONSUMER, VIEWS, handlers_of
+from system.wiring import ALL_TOPICS
 
 QUIET_EVERY_S = 0.2
 QUIET_TIMES = 2
 QUIET_WITHIN_S = 240.0
 """From the last fault's end to rest; far more than the longest retry schedule takes."""
-
-SIMULATED_TABLE: tuple[Row, ...] = tuple(
-    replace(row, reacts={**row.reacts, **{name: earn(name) for name in PROGRAMS}})
-    if row.event is OrderPaid
-    else row
-    for row in TABLE
-)
-"""The system's table, and a handler as others would add it."""
-
 
 @dataclass(frozen=True)
 class Schedule:
@@ -97,6 +89,8 @@ class Run:
     missed: Sequence[Strike]
     ended_s: float
     anomalies: list[Anomaly] = field(default_factory=list)
+    reached: int = 0
+    """How often the run came to the code of the mutant that was switched in."""
 
     @property
     def digest(self) -> str:
@@ -116,7 +110,7 @@ class Simulator:
         """Users and products, made by the system itself, once."""
         if self._given is None:
             blank = Given(_blank_database(self._directory))
-            run, loop_s = self._simulate(Schedule("setting-up", 0), SETTING_UP, blank)
+            run, loop_s = self._simulate(Schedule("setting-up", 0), SETTING_UP, blank, Switch())
             if run.evidence.missing:
                 raise AssertionError(f"the given world is not at rest: {run.evidence.missing}")
             self._given = Given(
@@ -129,10 +123,16 @@ class Simulator:
             gc.freeze()  # what is warm now stays: no need to look through it after each schedule
         return self._given
 
-    def run(self, schedule: Schedule, blueprint: Blueprint | None = None) -> Run:
-        """Run a schedule and judge it."""
-        given = self.given
-        run, _ = self._simulate(schedule, WORKLOADS[schedule.workload], given, blueprint)
+    def run(self, schedule: Schedule, mutant: Mutant | None = None) -> Run:
+        """Run a schedule, perhaps with a bug switched in, and judge it."""
+        workload, given = WORKLOADS[schedule.workload], self.given
+        if mutant is None:
+            run, _ = self._simulate(schedule, workload, given, Switch())
+        else:
+            reached = Reached()
+            with mutant.switched_in(reached) as switch:
+                run, _ = self._simulate(schedule, workload, given, switch)
+            run.reached = reached.times
         run.anomalies = list(judge(run.evidence))
         return run
 
@@ -141,14 +141,14 @@ class Simulator:
         schedule: Schedule,
         workload: Workload,
         given: Given,
-        blueprint: Blueprint | None = None,
+        switch: Switch,
     ) -> tuple[Run, float]:
         loop = SimulatedLoop()
         gc.disable()
         asyncio.set_event_loop(loop)
         try:
             with lean():
-                simulation = _Simulation(schedule, workload, given, blueprint, self._path, loop)
+                simulation = _Simulation(schedule, workload, given, switch, self._path, loop)
                 run = loop.run_until_complete(simulation.main(self._engines))
                 simulation.end()
             return run, loop.time()
@@ -177,14 +177,14 @@ class _Simulation:
         schedule: Schedule,
         workload: Workload,
         given: Given,
-        blueprint: Blueprint | None,
+        switch: Switch,
         path: Path,
         loop: SimulatedLoop,
     ) -> None:
         self.schedule = schedule
         self.workload = workload
         self.given = given
-        self.blueprint = blueprint or Blueprint(SETTINGS, SIMULATED_TABLE)
+        self.switch = switch
         self.trace = Trace()
         self.history = History()
         self.stores = stores(given, path, loop)
@@ -194,9 +194,7 @@ class _Simulation:
 
     async def main(self, engines: Engines) -> Run:
         schedule = self.schedule
-        plan = Plan(
-            f"{schedule.workload}/{schedule.seed}", self.workload.processes, self.blueprint, self.given.started_at
-        )
+XX
         cluster = self.cluster = Cluster(plan, self.stores, self.faults, engines)
         await fill(self.stores, self.given, with_views=not self.workload.builds_views)
         await cluster.start()
@@ -261,7 +259,7 @@ class _Simulation:
         broker = self.stores.broker
         groups: dict[str, Iterable[str]] = {}
         for role in {role for roles in self.workload.processes.values() for role in roles}:
-            topics = handlers_of(role, self.blueprint.table)
+            topics = handlers_of(role, self.switch.blueprint.table)
             if topics:
                 groups[role] = topics
         generations = self.stores.views._generations  # noqa: SLF001 - asked without a hop
@@ -374,10 +372,17 @@ def _blank_database(directory: Path) -> bytes:
 
 
 @contextmanager
-def simulator() -> Iterator[Simulator]:
-    """A simulator whose files lie in memory, where there is such a place."""
-    memory = Path("/dev/shm")
+def scratch_directory() -> Iterator[Path]:
+    """A directory in memory, where there is such a place."""
+    memory = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
     with tempfile.TemporaryDirectory(
         prefix="chaos-", dir=memory if memory.is_dir() else None
     ) as directory:
-        yield Simulator(Path(directory))
+        yield Path(directory)
+
+
+@contextmanager
+def simulator() -> Iterator[Simulator]:
+    """A simulator with a directory of its own."""
+    with scratch_directory() as directory:
+        yield Simulator(directory)

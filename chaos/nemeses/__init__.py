@@ -5,9 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from chaos.nemeses.kinds import ALL
+from chaos.nemeses.nemesis import Field, Nemesis
 from chaos.simulated.faults import Spell, Trace
 from chaos.simulated.parts import Cluster
 from system.events import TOPICS
+
+NEMESES: dict[str, Nemesis] = {nemesis.name: nemesis for nemesis in ALL}
+
+__all__ = ["NEMESES", "Field", "Nemesis", "disturb"]
 
 
 async def disturb(spells: Sequence[Spell], cluster: Cluster, trace: Trace) -> int:

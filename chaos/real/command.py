@@ -6,8 +6,9 @@ import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from chaos.real import endurance
+from chaos.real import endurance, measure, starts
 from chaos.real.shoppers import CannotBegin
 from chaos.real.system_under_test import NotReady
 from scenarios.harness.servers import DATABASES, Missing, NotStarted
@@ -41,6 +42,9 @@ named there holds the logs, the strikes and the history), 2 it could not run.
 """
 
 
+Commands = Any  # the type of argparse's subparsers has no public name
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run what is asked for; the exit status."""
     asked = parser().parse_args(arguments)
@@ -71,10 +75,12 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = made.add_subparsers(dest="command", required=True)
     add_endurance(commands)
+    _add_starts(commands)
+    _add_measure(commands)
     return made
 
 
-def add_endurance(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_endurance(commands: Commands) -> None:
     """Add `endurance` to the commands of a parser. Its `run(asked, folder)` is in `asked.run`."""
     made = commands.add_parser(
         "endurance",
@@ -100,6 +106,46 @@ def add_endurance(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     _common(made)
     made.set_defaults(run=_endurance)
+
+
+def _add_starts(commands: Commands) -> None:
+    made = commands.add_parser(
+        "starts",
+        help="all roles at the same moment on empty servers, again and again",
+        description="Start everything on empty servers, place one order, see it, stop. Again.",
+    )
+    made.add_argument("--times", type=_count, default=20, metavar="N", help="default 20")
+    made.add_argument(
+        "--late",
+        type=_count,
+        default=0,
+        metavar="S",
+        help="start the roles first, and the servers so many seconds later",
+    )
+    _common(made)
+    made.set_defaults(
+        run=lambda asked, folder: starts.run(
+            asked.times, folder, late_s=asked.late, database=asked.database
+        )
+    )
+
+
+def _add_measure(commands: Commands) -> None:
+    made = commands.add_parser(
+        "measure",
+        help="from order to view when idle, and orders a second",
+        description="Measure how long an order takes to be visible, one at a time, and how many "
+        "orders a second are accepted from many clients. The clients share this machine.",
+    )
+    made.add_argument("--orders", type=_count, default=300, metavar="N", help="one at a time")
+    made.add_argument("--seconds", type=_count, default=10, metavar="S", help="of many at once")
+    made.add_argument("--clients", type=_count, default=64, metavar="C", help="at once")
+    _common(made)
+    made.set_defaults(
+        run=lambda asked, folder: measure.run(
+            measure.Wanted(asked.orders, asked.seconds, asked.clients, asked.database), folder
+        )
+    )
 
 
 def _common(made: argparse.ArgumentParser) -> None:

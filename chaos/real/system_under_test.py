@@ -25,11 +25,22 @@ class NotReady(Exception):
 class SystemUnderTest:
     """Servers and roles, started together and stopped together; logs lie in the folder."""
 
-    def __init__(self, folder: Path, *, consumers: int = 1, database: str = "mysql") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        consumers: int = 1,
+        database: str = "mysql",
+        late_s: float = 0.0,
+    ) -> None:
+        """With `late_s` the roles start first, and the servers so much later."""
         self.servers = LocalServers(database=database)
         self.roles: dict[str, Role] = {}
         self.folder = folder
+        self.ready_after_s = 0.0
+        """From the start of the roles, or of the last server, until all roles were ready."""
         self._consumers = consumers
+        self._late_s = late_s
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -44,15 +55,21 @@ class SystemUnderTest:
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession()
         try:
-            await self.servers.start()
-            await self.start_roles()
+            if self._late_s:
+                await self._start_roles()
+                await asyncio.sleep(self._late_s)
+                await self.servers.start()
+            else:
+                await self.servers.start()
+                await self._start_roles()
+            await self._until_ready()
         except BaseException:
             await self._end()
             raise
         return self
 
-    async def start_roles(self) -> None:
-        """Start all roles at the same moment, and wait until each is ready. Raises NotReady."""
+    async def _start_roles(self) -> None:
+        """Start all roles at the same moment."""
         environment = self.servers.environment()
         for spec in ROLES:
             count = self._consumers if spec.name.endswith("-consumer") else 1
@@ -60,13 +77,17 @@ class SystemUnderTest:
                 role = Role(spec.name, instance, environment, self.folder)
                 self.roles[role.name] = role
         await asyncio.gather(*(role.start() for role in self.roles.values()))
+
+    async def _until_ready(self) -> None:
+        """Raises NotReady."""
         loop = asyncio.get_running_loop()
-        ends_at = loop.time() + READY_S
+        began_s = loop.time()
         while waited_for := await self.not_ready():
             self.raise_if_fallen()
-            if loop.time() > ends_at:
+            if loop.time() - began_s > READY_S:
                 raise NotReady(f"not ready after {READY_S:g} s: {', '.join(waited_for)}")
             await asyncio.sleep(0.1)
+        self.ready_after_s = loop.time() - began_s
 
     async def not_ready(self) -> list[str]:
         """The roles that are not ready for work."""

@@ -161,6 +161,8 @@ class Plan:
     """Chance, and so every id: different in each run whose ids might meet."""
     processes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: PROCESSES)
     blueprint: Blueprint = field(default_factory=lambda: Blueprint(SETTINGS))
+    parts: Callable[[Parts], Parts] = lambda parts: parts
+    """What a mutant makes of a process's parts."""
     started_at: datetime = EPOCH
 
 
@@ -215,7 +217,7 @@ class Cluster:
         process.running.add_done_callback(lambda task: self._ended(process, task))
 
     def _build(self, process: Process) -> None:
-        parts = self._parts(process)
+        parts = self._plan.parts(self._parts(process))
         process.made = [
             system.wiring.role(name, parts, self._plan.blueprint, process.life)
             for name in process.roles

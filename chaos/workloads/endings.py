@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chaos.simulated.clients import Client
-from chaos.workloads.given import ANVIL, BOB, BOLT, CLOCK, place
+from chaos.workloads.given import ANVIL, BOB, BOLT, CLOCK, DYNAMO, place
 from chaos.workloads.workload import Workload
 
 
@@ -22,14 +22,23 @@ async def deletes_what_is_paid(client: Client) -> None:
     await client.write("DELETE", f"/orders/{id}")
 
 
-async def processes_without_stock(client: Client) -> None:
-    """PROCESSING before the answer of the stock, which is no."""
+async def works_without_stock(client: Client) -> None:
+    """Paid and in work before the answer of the stock, which is no."""
     id = await place(client, 203, (BOLT, 9))
     if id is None:
         return
-    await client.write("PUT", f"/orders/{id}", {"status": "PROCESSING"})
     await client.write("POST", f"/orders/{id}/pay", {"payment_method": "card"})
+    await client.write("PUT", f"/orders/{id}", {"status": "PROCESSING"})
     await client.write("POST", f"/orders/{id}/cancel", {"reason": "too late, it is being worked on"})
+
+
+async def takes_away(client: Client) -> None:
+    """The last order of a product is deleted, and the product at once with it."""
+    id = await place(client, 205, (DYNAMO, 1))
+    await client.pause(0.1, 0.3)
+    if id is not None:
+        await client.write("DELETE", f"/orders/{id}")
+        await client.write("DELETE", f"/products/{DYNAMO}")
 
 
 async def cancels_later(client: Client) -> None:
@@ -46,7 +55,8 @@ ENDINGS = Workload(
     {
         "hasty": deletes_at_once,
         "payer": deletes_what_is_paid,
-        "clerk": processes_without_stock,
+        "clerk": works_without_stock,
+        "leaver": takes_away,
         "slow": cancels_later,
     },
 )

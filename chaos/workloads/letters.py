@@ -6,7 +6,7 @@ import asyncio
 
 from chaos.simulated.clients import Client
 from chaos.simulated.parts import Cluster
-from chaos.workloads.given import ANVIL, BOLT, CLOCK, place
+from chaos.workloads.given import CLOCK, place
 from chaos.workloads.points import MENDED_AT_S, MINDED_METHOD, PROGRAMS
 from chaos.workloads.workload import Workload
 from system.ports.log import Message
@@ -16,6 +16,7 @@ POISON = (
     Message("stock.rejected", b"8", b'{"order_id": 8}', ()),
     Message("order.paid", b"9", b'{"order_id": 9, "version": 1}', ()),
 )
+METHODS = ("card", "card", MINDED_METHOD, "cash")
 
 
 async def poison(cluster: Cluster) -> None:
@@ -27,17 +28,19 @@ async def poison(cluster: Cluster) -> None:
 
 
 async def buys(client: Client) -> None:
-    id = await place(client, 501, (ANVIL, 1), (BOLT, 1))
-    if id is not None:
-        await client.write("POST", f"/orders/{id}/pay", {"payment_method": "card"})
-
-
-async def pays_with_a_voucher(client: Client) -> None:
-    """Meets the bug: retried, parked, and replayed once it is mended."""
-    id = await place(client, 502, (CLOCK, 1))
-    if id is not None:
-        await client.write("POST", f"/orders/{id}/pay", {"payment_method": MINDED_METHOD})
-        await client.write("PUT", f"/orders/{id}", {"status": "PROCESSING"})
+    """One pays for several orders at once: they share batches, one of them the bug's."""
+    ids = await asyncio.gather(
+        *(place(client, 500 + number, (CLOCK, 1)) for number in range(len(METHODS)))
+    )
+    await asyncio.gather(
+        *(
+            client.write("POST", f"/orders/{id}/pay", {"payment_method": method})
+            for id, method in zip(ids, METHODS, strict=True)
+            if id is not None
+        )
+    )
+    if ids[0] is not None:
+        await client.write("PUT", f"/orders/{ids[0]}", {"status": "PROCESSING"})
 
 
 async def operates(client: Client) -> None:
@@ -59,6 +62,6 @@ async def operates(client: Client) -> None:
 LETTERS = Workload(
     "letters",
     "Poison in three topics, a handler with a bug, dead letters replayed once it is mended.",
-    {"buyer": buys, "voucher": pays_with_a_voucher, "operator": operates},
+    {"buyer": buys, "operator": operates},
     inject=poison,
 )

@@ -1,0 +1,302 @@
+"""Faults on purpose, in simulated time: `python -m chaos simulate | replay | mutants`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from tqdm import tqdm
+
+from chaos.checkers import ANOMALIES, CHECKERS
+from chaos.mutants import MUTANTS
+from chaos.mutants.hunt import Catch, hunt_named
+from chaos.nemeses import NEMESES
+from chaos.report import report
+from chaos.runner import Run, Schedule, Simulator, schedule_of, simulator
+from chaos.simulated.faults import BadReplay
+from chaos.simulated.search import Undisturbed, singles
+from chaos.simulated.shrink import shrink
+from chaos.simulated.workers import Result, run_number, run_text, workers
+from chaos.workloads import WORKLOADS
+
+T = TypeVar("T")
+
+REGRESSIONS = Path(__file__).parent / "regressions.txt"
+TOLD_MAX = 3
+"""Failures that are shrunk and told at length."""
+TRACE_LINES = 30
+
+DESCRIPTION = """\
+Runs the whole system in one process, under a virtual clock, and strikes it with faults.
+A run is a function of its workload, seed and faults alone: its ID replays it anywhere.
+"""
+EPILOG = f"""\
+workloads:
+{{workloads}}
+
+what may strike (each fault that can strike a point does so once, before chance begins):
+{{nemeses}}
+
+who judges:
+{{checkers}}
+
+examples:
+  python -m chaos simulate                        every single fault, then 2,000 random schedules
+  python -m chaos simulate --workload orders --schedules 200 --seed 7
+  python -m chaos simulate --minutes 60 --seed 99 --no-singles
+  python -m chaos replay 'orders/1/crash@orders:sql.commit:reply:3' --report run.html
+  python -m chaos mutants                         {len(MUTANTS)} classic bugs, each to be caught
+  python -m chaos mutants dual_write mark_before_ack
+
+The exit status is 1 when a promise was broken, or a mutant was not caught; 2 for a wrong call.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    asked = _parser().parse_args(arguments)
+    try:
+        status: int = asked.command(asked)
+    except BadReplay as bad:
+        print(f"python -m chaos: {bad}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    lists = {
+        "workloads": "\n".join(f"  {w.name:<12}{w.what}" for w in WORKLOADS.values()),
+        "nemeses": "\n".join(f"  {n.name:<12}{n.what}" for n in NEMESES.values()),
+        "checkers": "\n".join(f"  {c.name}\n      {c.promise}" for c in CHECKERS.values()),
+    }
+    made = argparse.ArgumentParser(
+        "python -m chaos",
+        description=DESCRIPTION,
+        epilog=EPILOG.format(**lists),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = made.add_subparsers(required=True, metavar="simulate | replay | mutants")
+    simulate = commands.add_parser("simulate", help="search for schedules that break a promise")
+    length = simulate.add_mutually_exclusive_group()
+    length.add_argument("--schedules", type=_count, default=2_000, metavar="N",
+                        help="random schedules after the single faults (default: 2000)")  # fmt: skip
+    length.add_argument("--minutes", type=float, metavar="M", help="random schedules for so long")
+    simulate.add_argument("--seed", type=_count, default=1, metavar="S",
+                          help="another seed is another search (default: 1)")  # fmt: skip
+    simulate.add_argument("--workload", action="append", choices=list(WORKLOADS), metavar="W",
+                          help="this one alone; may be repeated")  # fmt: skip
+    simulate.add_argument("--no-singles", action="store_true", help="leave out the single faults")
+    _common(simulate, "write the page of the first failure, or of a run without faults, here")
+    simulate.set_defaults(command=_simulate)
+    replay = commands.add_parser("replay", help="run one schedule again, by its ID")
+    replay.add_argument("id", help="as a failure prints it; 'orders/1' is a run without faults")
+    replay.add_argument("--mutant", choices=list(MUTANTS), metavar="NAME", help="with this bug")
+    replay.add_argument("--trace", type=_count, default=TRACE_LINES, metavar="LINES",
+                        help=f"of the trace around the last fault (default: {TRACE_LINES})")  # fmt: skip
+    replay.add_argument("--report", type=Path, metavar="FILE", help="write the run's page here")
+    replay.set_defaults(command=_replay)
+    mutants = commands.add_parser("mutants", help="switch classic bugs in, and see them caught")
+    mutants.add_argument("names", nargs="*", metavar="NAME", help="all without one")
+    _common(mutants, "write the page of the last catch here")
+    mutants.set_defaults(command=_mutants)
+    return made
+
+
+def _common(parser: argparse.ArgumentParser, report_help: str) -> None:
+    cores = os.cpu_count() or 1
+    parser.add_argument("--jobs", type=_count, default=cores, metavar="J",
+                        help=f"processes to use (default: the cores, {cores})")  # fmt: skip
+    parser.add_argument("--report", type=Path, metavar="FILE", help=report_help)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+# --- simulate -------------------------------------------------------------------------------------
+
+
+def _simulate(asked: argparse.Namespace) -> int:
+    chosen = tuple(asked.workload or WORKLOADS)
+    began = _clock()
+    failures: list[Result] = []
+    with workers(max(1, asked.jobs)) as crew, simulator() as here:
+        undisturbed = Undisturbed(here)
+        known = [text for text in _regressions() if text.partition("/")[0].split("~")[0] in chosen]
+        for result in _bar("known failures", len(known), crew.map(run_text, known)):
+            failures += [result] if result.failed else []
+        struck = unreached = 0
+        if not asked.no_singles:
+            schedules = [
+                str(schedule)
+                for workload in chosen
+                for schedule in singles(undisturbed.field(workload, asked.seed), workload, asked.seed)
+            ]
+            for result in _bar("single faults", len(schedules), crew.map(run_text, schedules)):
+                struck += not result.missed
+                unreached += bool(result.missed)
+                failures += [result] if result.failed or result.missed else []
+            fields = [undisturbed.field(workload, asked.seed) for workload in chosen]
+            print(
+                f"single faults: {struck} of {len(schedules)} struck, at "
+                f"{sum(len(field.places) for field in fields)} fault points of {len(chosen)} workloads"
+            )
+        numbers = _numbers(asked, chosen)
+        count = None if asked.minutes else asked.schedules
+        ran = 0
+        for result in _bar("random schedules", count, crew.map(run_number, numbers)):
+            ran += 1
+            failures += [result] if result.failed else []
+        _tell_all(failures, here)
+        _write_page(asked.report, failures, here, chosen[0])
+    seconds = _clock() - began
+    runs = struck + unreached + ran + len(known)
+    verdict = f"{len(failures)} FAILED" if failures else "no promise broken"
+    print(
+        f"{runs} schedules in {seconds:.0f} s ({runs / seconds:.0f}/s): {verdict}; "
+        f"{len(CHECKERS)} checkers, seed {asked.seed}"
+    )
+    return 1 if failures else 0
+
+
+def _numbers(
+    asked: argparse.Namespace, chosen: tuple[str, ...]
+) -> Iterator[tuple[int, int, tuple[str, ...]]]:
+    until = _clock() + 60 * asked.minutes if asked.minutes else None
+    number = 0
+    while _clock() < until if until is not None else number < asked.schedules:
+        yield number, asked.seed, chosen
+        number += 1
+
+
+def _tell_all(failures: Sequence[Result], here: Simulator) -> None:
+    told: set[tuple[str, ...]] = set()
+    for failure in failures:
+        kinds = tuple(sorted({f"{found.checker}: {found.name}" for found in failure.anomalies}))
+        if kinds in told or len(told) >= TOLD_MAX:
+            continue
+        told.add(kinds)
+        if not failure.anomalies:
+            print(f"\nNEVER REACHED: {', '.join(failure.missed)}")
+            continue
+        _tell(failure, here)
+
+
+def _tell(failure: Result, here: Simulator) -> None:
+    """One failure: who judged, the smallest schedule that still fails so, and how to see it."""
+    first = failure.anomalies[0]
+
+    def fails(schedule: Schedule) -> Run | None:
+        run = here.run(schedule)
+        return run if any(found.checker == first.checker for found in run.anomalies) else None
+
+    smallest = shrink(schedule_of(failure.schedule), fails)
+    run = here.run(smallest)
+    print(f"\nFAILED: {failure.schedule}\nshrunk: {smallest}")
+    _print_run(run, TRACE_LINES)
+    print(f"replay: python -m chaos replay '{smallest}'\n")
+
+
+def _print_run(run: Run, trace_lines: int) -> None:
+    _print_trace(run, trace_lines)
+    for op in run.evidence.history:
+        print(f"  {op.began_s:9.4f}  {op}")
+    for found in run.anomalies:
+        print(f"  BROKEN {found}\n         {ANOMALIES[found.name]}")
+
+
+def _print_trace(run: Run, count: int) -> None:
+    lines = run.trace.lines
+    marks = [number for number, line in enumerate(lines) if line.what.startswith(("STRUCK", "BEGUN"))]
+    middle = marks[-1] if marks else len(lines)
+    for line in lines[max(0, middle - count // 2) : middle + count // 2]:
+        print(f"  {line.time_s:9.4f}  {line.process:<11}{line.what}")
+
+
+def _write_page(
+    path: Path | None, failures: Sequence[Result], here: Simulator, workload: str
+) -> None:
+    if path is None:
+        return
+    schedule = schedule_of(failures[0].schedule) if failures else Schedule(workload, 1)
+    path.write_text(report(here.run(schedule)), encoding="utf-8")
+    print(f"report: {path}")
+
+
+# --- replay ---------------------------------------------------------------------------------------
+
+
+def _replay(asked: argparse.Namespace) -> int:
+    schedule = schedule_of(asked.id)
+    with simulator() as here:
+        run = here.run(schedule, MUTANTS[asked.mutant] if asked.mutant else None)
+        _print_run(run, asked.trace)
+        if asked.report is not None:
+            asked.report.write_text(report(run), encoding="utf-8")
+            print(f"report: {asked.report}")
+    verdict = "BROKEN" if run.anomalies else "kept all promises"
+    print(f"{schedule}: {verdict}; {run.ended_s:.1f} s of virtual time; trace digest {run.digest}")
+    return 1 if run.anomalies else 0
+
+
+# --- mutants --------------------------------------------------------------------------------------
+
+
+def _mutants(asked: argparse.Namespace) -> int:
+    unknown = [name for name in asked.names if name not in MUTANTS]
+    if unknown:
+        print(f"python -m chaos: no mutant {', '.join(unknown)}; see docs/guarantees.md", file=sys.stderr)
+        return 2
+    names = asked.names or list(MUTANTS)
+    began = _clock()
+    with workers(max(1, asked.jobs)) as crew:
+        catches = list(_bar("mutants", len(names), crew.map(hunt_named, names, chunk=1)))
+    catches.sort(key=lambda catch: names.index(catch.mutant))
+    _print_catches(catches)
+    survivors = [catch.mutant for catch in catches if catch.checker is None]
+    if asked.report is not None and catches[-1].schedule:
+        with simulator() as here:
+            run = here.run(schedule_of(catches[-1].schedule), MUTANTS[catches[-1].mutant])
+            asked.report.write_text(report(run), encoding="utf-8")
+    verdict = f"SURVIVED: {', '.join(survivors)}" if survivors else "all caught"
+    print(f"{len(catches)} mutants in {_clock() - began:.0f} s: {verdict}")
+    return 1 if survivors else 0
+
+
+def _print_catches(catches: Iterable[Catch]) -> None:
+    print(f"{'mutant':<44}{'caught by':<30}{'after':>6}  replay")
+    for catch in catches:
+        caught_by = catch.checker or "NOT CAUGHT"
+        print(f"{catch.mutant:<44}{caught_by:<30}{catch.schedules:>6}  {catch.schedule or catch.why}")
+
+
+# --- helpers --------------------------------------------------------------------------------------
+
+
+def _bar(what: str, total: int | None, results: Iterable[T]) -> Iterator[T]:
+    return iter(tqdm(results, desc=what, total=total, unit="", disable=total == 0, leave=False))
+
+
+def _regressions() -> list[str]:
+    """Schedules that once found a flaw."""
+    lines = REGRESSIONS.read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _clock() -> float:
+    return time.monotonic()
+
+
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""The answer to an Idempotency-Key is stored after the effect, in a transaction of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chaos.mutants.mutant import Mutant, Reached, attributes
+from system.ports.errors import Conflict
+from system.web import idempotency
+from system.web.commands import Commands, _Attempt
+from system.web.route import Answer
+
+
+def _without_keys(_: Reached, right: Any) -> Any:
+    async def claim(self: Any, unit: Any, fresh: Any) -> None:
+        await idempotency.claim(unit, self._mark, {})
+
+    return claim
+
+
+def _nothing(_: Reached, __: Any) -> Any:
+    async def keep(self: Any, unit: Any, fresh: Any) -> None:
+        return None
+
+    return keep
+
+
+def _afterwards(reached: Reached, right: Any) -> Any:
+    async def transact(self: Any, requests: Any, act: Any, deadline: float) -> Any:
+        outcomes = await right(self, requests, act, deadline)
+        for request, outcome in zip(requests, outcomes, strict=True):
+            key = idempotency.key_id(request)
+            if key is None or not isinstance(outcome, Answer):
+                continue
+            reached()
+            mark = idempotency.mark_id(self._world.new_id())
+            try:
+                async with self._work() as unit:
+                    await idempotency.claim(unit, mark, {key: idempotency.body_hash(request)})
+                    await idempotency.keep(unit, {key: outcome})
+            except Conflict:
+                continue
+        return outcomes
+
+    return transact
+
+
+MUTANT = Mutant(
+    bug="A client that asks again after a crash between the two has its order placed twice.",
+    breaks=("commands_take_effect_once", "idempotency_key_honoured"),
+    workloads=("together", "orders"),
+    switched_in=attributes(
+        (_Attempt, "_claim", _without_keys),
+        (_Attempt, "_keep", _nothing),
+        (Commands, "_transact", _afterwards),
+    ),
+    strikes=("*@orders:sql.commit:reply:*", "*@orders:sql.insert-commands:*"),
+)

@@ -1,0 +1,29 @@
+"""The relay marks its rows as sent, and then sends them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chaos.mutants.mutant import Mutant, Reached, attribute
+from system.delivery.relay import Relay
+
+
+def _early(reached: Reached, _: Any) -> Any:
+    async def publish(self: Any, rows: list[Any], blocked: Any) -> bool:
+        if not rows:
+            return False
+        reached()
+        await self._mark(rows)
+        await self._parts.log.publish([row.message for row in rows])
+        return True
+
+    return publish
+
+
+MUTANT = Mutant(
+    bug="Rows are marked before the broker has acknowledged them: what then fails is never sent.",
+    breaks=("no_lost_event",),
+    workloads=("orders",),
+    switched_in=attribute(Relay, "_publish", _early),
+    strikes=("*@*:log.publish:request:*",),
+)

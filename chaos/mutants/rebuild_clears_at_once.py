@@ -1,0 +1,27 @@
+"""The old generation of views is dropped as soon as the new one is live."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chaos.mutants.mutant import Mutant, Reached, attribute
+from system.query.generations import Projecting
+
+
+def _tidy(reached: Reached, right: Any) -> Any:
+    async def switch(self: Any, generations: Any, building: int) -> None:
+        await right(self, generations, building)
+        if generations.live is not None:
+            reached()
+            await self._parts.store.clear(generations.live)
+
+    return switch
+
+
+MUTANT = Mutant(
+    bug="A reader that still holds the old generation's number finds it empty.",
+    breaks=("readers_never_go_back",),
+    workloads=("rebuild",),
+    switched_in=attribute(Projecting, "_switch", _tidy),
+    spells=("slow@views:0.6:4", "slow@views:1:4"),
+)

@@ -1,0 +1,29 @@
+"""A new generation of views goes live as soon as it has read what was there when it began."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chaos.mutants.mutant import Mutant, Reached, attribute
+from system.query.generations import Projecting
+
+
+def _too_early(reached: Reached, right: Any) -> Any:
+    async def switch_when_built(self: Any, generations: Any, building: int) -> None:
+        if generations.live is None:
+            return await right(self, generations, building)
+        if await self._has_reached(building, self._members[building].targets):
+            reached()
+            await self._switch(generations, building)
+        return None
+
+    return switch_when_built
+
+
+MUTANT = Mutant(
+    bug="Readers go back to the time when the rebuild began.",
+    breaks=("readers_never_go_back",),
+    workloads=("rebuild",),
+    switched_in=attribute(Projecting, "_switch_when_built", _too_early),
+    spells=("slow@views:0.6:1.2",),
+)

@@ -1,0 +1,35 @@
+"""After a lock wait only the failed statement is undone, and the handler starts again."""
+
+from __future__ import annotations
+
+from chaos.mutants.mutant import Mutant, Reached, middleware
+from system.delivery.middleware import Batch, Middleware, Step
+from system.ports.errors import Conflict
+from system.wiring import WriteChain
+
+TIMES = 3
+
+
+def _in_place(reached: Reached, _: WriteChain, right: Middleware) -> list[Middleware]:
+    def around(step: Step) -> Step:
+        async def again(batch: Batch) -> None:
+            for time in range(TIMES):
+                try:
+                    return await step(batch)
+                except Conflict:
+                    reached()
+                    if time == TIMES - 1:
+                        raise
+
+        return again
+
+    return [right, around]
+
+
+MUTANT = Mutant(
+    bug="A handler is called again in the transaction that holds half of its first call.",
+    breaks=("single_effect", "stock_conserved", "order_and_reservation_agree"),
+    workloads=("orders",),
+    switched_in=middleware("inboxed", _in_place),
+    strikes=("conflict@*:sql.*-points:*", "conflict@*"),
+)

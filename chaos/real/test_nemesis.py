@@ -1,0 +1,76 @@
+"""The nemesis: whom it strikes is fixed by the seed, and everybody has a turn."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from chaos.real.nemesis import Nemesis, NotRecovered, Strike, plan
+
+NAMES = ["order-api", "order-consumer", "kafka", "mysql", "mongo"]
+
+
+def test_a_seed_fixes_the_strikes() -> None:
+    assert plan(3, NAMES, kills=20, pauses=5) == plan(3, NAMES, kills=20, pauses=5)
+    assert plan(3, NAMES, kills=20, pauses=5) != plan(4, NAMES, kills=20, pauses=5)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_everybody_has_a_turn_in_each_round(seed: int) -> None:
+    struck = Counter(
+        (strike.kind, name)
+        for strike in plan(seed, NAMES, kills=15, pauses=5)
+        for name in strike.targets
+    )
+    # one that would be struck twice at once is struck once
+    assert all(struck["kill", name] in (2, 3) for name in NAMES)
+    assert all(struck["pause", name] == 1 for name in NAMES)
+
+
+class Victim:
+    """Writes down what is done to it."""
+
+    def __init__(self, name: str, done: list[str]) -> None:
+        self.name = name
+        self._done = done
+
+    async def kill(self) -> None:
+        self._done.append(f"kill {self.name}")
+
+    async def start(self) -> None:
+        self._done.append(f"start {self.name}")
+
+    async def pause(self) -> None:
+        self._done.append(f"pause {self.name}")
+
+    async def resume(self) -> None:
+        self._done.append(f"resume {self.name}")
+
+
+async def test_it_heals_what_it_has_struck_and_waits_for_recovery() -> None:
+    done: list[str] = []
+    waiting = [["mysql"], ["mysql"], []]
+
+    async def not_ready() -> list[str]:
+        done.append("look")
+        return waiting.pop(0)
+
+    names = ("kafka", "mysql")
+    victims = {name: Victim(name, done) for name in names}
+    nemesis = Nemesis(victims, not_ready, lambda _: None)
+    await nemesis.strike(Strike("kill", names, 0.0))
+    await nemesis.strike(Strike("pause", ("kafka",), 0.0, recover=False))
+    assert done[:4] == ["kill kafka", "kill mysql", "start kafka", "start mysql"]
+    assert done[4:] == ["look", "look", "look", "pause kafka", "resume kafka"]
+    assert [struck.recovered_after_s is None for struck in nemesis.struck] == [False, True]
+
+
+async def test_it_says_who_does_not_recover(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def not_ready() -> list[str]:
+        return ["order-consumer"]
+
+    monkeypatch.setattr("chaos.real.nemesis.RECOVER_S", 0.0)
+    nemesis = Nemesis({"kafka": Victim("kafka", [])}, not_ready, lambda _: None)
+    with pytest.raises(NotRecovered, match="order-consumer"):
+        await nemesis.strike(Strike("kill", ("kafka",), 0.0))

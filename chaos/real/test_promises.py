@@ -1,0 +1,144 @@
+"""The four promises seen from outside, on histories written by hand: kept, and broken each way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from chaos.checkers import ANOMALIES, CHECKERS
+from chaos.evidence import Evidence
+from chaos.history import Op, Outcome
+from chaos.real.promises import NOT_HERE, OURS, PROMISES
+from system.values import dumps
+
+PRICE = Decimal("0.07")
+
+
+def op(
+    method: str,
+    path: str,
+    outcome: Outcome = Outcome.OK,
+    *,
+    body: Any = None,
+    answer: Mapping[str, Any] | None = None,
+) -> Op:
+    raw = b"" if answer is None else dumps(dict(answer))
+    return Op("one", method, path, outcome, body=body, answer=raw, status=200)
+
+
+LINE = {"product_id": 5, "quantity": 2, "unit_price": PRICE}
+ORDER = {"id": 9, "user_id": 1, "items": [LINE], "total_amount": Decimal("0.14")}
+SHOWN = {
+    **ORDER,
+    "items": [{**LINE, "product_name": "Thing"}],
+    "status": "CREATED",
+    "reservation": "reserved",
+}
+OFFERED = op("POST", "/products", answer={"id": 5, "stock": 10})
+PLACED = op("POST", "/orders", body={"user_id": 1, "items": [LINE]}, answer=ORDER)
+CANCELED = op("POST", "/orders/9/cancel", answer={"id": 9})
+
+
+def evidence(*ops: Op, orders: Any = (SHOWN,), left: int = 8) -> Evidence:
+    """Product 5 was offered with 10; order 9 was placed for 2 of it."""
+    shown = {"orders": list(orders), "products": [{"id": 5, "stock": left}]}
+    return Evidence(history=(OFFERED, PLACED, *ops), shown=shown)
+
+
+def found(evidence: Evidence) -> set[tuple[str, str]]:
+    return {(checker.name, anomaly.name) for checker in OURS for anomaly in checker.check(evidence)}
+
+
+def shown(**changes: Any) -> Mapping[str, Any]:
+    return {**SHOWN, **changes}
+
+
+RELEASED = shown(status="CANCELED", reservation="released")
+UNANSWERED = replace(PLACED, outcome=Outcome.INFO, answer=b"", status=None)
+
+KEPT = {
+    "an order that lives": evidence(),
+    "an order that was canceled": evidence(CANCELED, orders=[RELEASED], left=10),
+    "an order that was deleted": evidence(op("DELETE", "/orders/9"), orders=[], left=10),
+    "an order that may be deleted, and is": evidence(
+        op("DELETE", "/orders/9", Outcome.INFO), orders=[], left=10
+    ),
+    "an order that may be deleted, and is not": evidence(op("DELETE", "/orders/9", Outcome.INFO)),
+    "a cancellation that was refused": evidence(replace(CANCELED, outcome=Outcome.FAIL)),
+    "an unanswered order that is there": replace(evidence(), history=(OFFERED, UNANSWERED)),
+    "an unanswered order that is not": replace(
+        evidence(orders=[], left=10), history=(OFFERED, UNANSWERED)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_it_finds_nothing(name: str) -> None:
+    assert found(KEPT[name]) == set()
+
+
+BROKEN = {
+    "an acknowledged order is not shown": (
+        evidence(orders=[], left=10),
+        ("acknowledged_order_is_shown", "missing view"),
+    ),
+    "it is gone, though its deletion was refused": (
+        evidence(op("DELETE", "/orders/9", Outcome.FAIL), orders=[], left=10),
+        ("acknowledged_order_is_shown", "missing view"),
+    ),
+    "it is shown with other items": (
+        evidence(orders=[shown(items=[{**LINE, "quantity": 3}])], left=7),
+        ("acknowledged_order_is_shown", "view differs"),
+    ),
+    "it is shown as somebody else's": (
+        evidence(orders=[shown(user_id=2)]),
+        ("acknowledged_order_is_shown", "view differs"),
+    ),
+    "an order is shown that nobody asked for": (
+        evidence(orders=[SHOWN, shown(id=10, items=[{**LINE, "unit_price": PRICE * 2}])], left=6),
+        ("nothing_unasked_is_shown", "ghost in the views"),
+    ),
+    "a cancellation is forgotten": (
+        evidence(CANCELED),
+        ("canceled_order_has_no_stock", "acknowledged and lost"),
+    ),
+    "a canceled order keeps its stock": (
+        evidence(CANCELED, orders=[shown(status="CANCELED")]),
+        ("canceled_order_has_no_stock", "held for nobody"),
+    ),
+    "a canceled order is not shown": (
+        evidence(CANCELED, orders=[], left=10),
+        ("canceled_order_has_no_stock", "missing view"),
+    ),
+    "stock was taken and belongs to nobody": (
+        evidence(CANCELED, orders=[RELEASED], left=8),
+        ("stock_adds_up", "stock lost"),
+    ),
+    "stock was given back and is still held": (
+        evidence(left=10),
+        ("stock_adds_up", "stock made"),
+    ),
+    "more was sold than there was": (
+        evidence(orders=[shown(items=[{**LINE, "quantity": 11}])], left=-1),
+        ("stock_adds_up", "oversold"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_it_finds(name: str) -> None:
+    broken, expected = BROKEN[name]
+    assert expected in found(broken)
+
+
+def test_every_anomaly_is_explained() -> None:
+    assert {name for _, (_, name) in BROKEN.values()} <= ANOMALIES.keys()
+
+
+def test_only_checkers_that_exist_are_left_out() -> None:
+    assert NOT_HERE.keys() <= CHECKERS.keys()
+    assert len(PROMISES) == len(CHECKERS) - len(NOT_HERE) + len(OURS)

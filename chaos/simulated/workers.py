@@ -1,0 +1,106 @@
+"""Runs schedules on all cores: one simulator in each worker process, kept warm."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import multiprocessing.pool
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from chaos.checkers import Anomaly
+from chaos.runner import Run, Schedule, Simulator, schedule_of, scratch_directory
+from chaos.simulated.search import Undisturbed, random_schedule
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a worker says of one schedule."""
+
+    schedule: str
+    digest: str
+    anomalies: tuple[Anomaly, ...]
+    missed: tuple[str, ...]
+    """Points that were to be struck, and were not reached."""
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.anomalies)
+
+
+@dataclass(slots=True)
+class _Worker:
+    simulator: Simulator
+    undisturbed: Undisturbed
+
+
+_worker: _Worker | None = None
+
+
+def worker() -> _Worker:
+    """This process's simulator."""
+    global _worker  # noqa: PLW0603 - one for each process, which is what a global is
+    if _worker is None:
+        directory = Path(tempfile.mkdtemp(dir=os.environ["CHAOS_SCRATCH"]))
+        simulator = Simulator(directory)
+        _worker = _Worker(simulator, Undisturbed(simulator))
+    return _worker
+
+
+def result_of(run: Run) -> Result:
+    return Result(
+        str(run.schedule), run.digest, tuple(run.anomalies), tuple(map(str, run.missed))
+    )
+
+
+def run_text(text: str) -> Result:
+    """Run the schedule that this ID names."""
+    return result_of(worker().simulator.run(schedule_of(text)))
+
+
+def run_number(task: tuple[int, int, tuple[str, ...]]) -> Result:
+    """Run the random schedule of this number, seed and choice of workloads."""
+    number, seed, workloads = task
+    here = worker()
+    schedule: Schedule = random_schedule(here.undisturbed, number, seed, workloads)
+    return result_of(here.simulator.run(schedule))
+
+
+class Workers:
+    """All worker processes."""
+
+    def __init__(self, pool: multiprocessing.pool.Pool | None) -> None:
+        self._pool = pool
+
+    def map(self, work: Callable[[T], R], tasks: Iterable[T], *, chunk: int = 8) -> Iterator[R]:
+        """Results as they come, in any order."""
+        if self._pool is None:
+            return map(work, tasks)
+        return self._pool.imap_unordered(work, tasks, chunk)
+
+
+@contextmanager
+def workers(jobs: int) -> Iterator[Workers]:
+    """As many workers as wanted; with one, the work is done in this process."""
+    with scratch_directory() as directory:
+        os.environ["CHAOS_SCRATCH"] = str(directory)
+        if jobs == 1:
+            yield Workers(None)
+            return
+        with multiprocessing.get_context("spawn").Pool(jobs, _begin) as pool:
+            yield Workers(pool)
+
+
+def _begin() -> None:
+    """Ctrl-C is for the parent to hear; it ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.collect()

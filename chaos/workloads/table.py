@@ -1,0 +1,19 @@
+"""The system's table, and a handler as others would add it: what a simulated cluster is built by."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from chaos.simulated.parts import SETTINGS
+from chaos.workloads.points import PROGRAMS, earn
+from system.events import OrderPaid
+from system.table import TABLE, Row
+from system.wiring import Blueprint
+
+SIMULATED_TABLE: tuple[Row, ...] = tuple(
+    replace(row, reacts={**row.reacts, **{name: earn(name) for name in PROGRAMS}})
+    if row.event is OrderPaid
+    else row
+    for row in TABLE
+)
+BLUEPRINT = Blueprint(SETTINGS, SIMULATED_TABLE)
