@@ -194,7 +194,13 @@ class _Simulation:
 
     async def main(self, engines: Engines) -> Run:
         schedule = self.schedule
-XX
+        plan = Plan(
+            f"{schedule.workload}/{schedule.seed}",
+            self.workload.processes,
+            self.switch.blueprint,
+            self.switch.parts,
+            self.given.started_at,
+        )
         cluster = self.cluster = Cluster(plan, self.stores, self.faults, engines)
         await fill(self.stores, self.given, with_views=not self.workload.builds_views)
         await cluster.start()
