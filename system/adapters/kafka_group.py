@@ -36,6 +36,7 @@ from system.ports.log import Message, Partition, Record, Revoked
 COMMIT_S = 2.0
 GET_MANY_MS = 1_000
 POSITION_S = 1.0
+UUID_CHARACTERS = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,9 +318,10 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
             members = await self._members()
         except Unavailable:
             return False
-        # The broker calls a static member by its instance id and a random part.
-        ours = f"{self._instance}-"
-        return any(member.startswith(ours) and member != self._member_id for member in members)
+        return any(
+            is_of_instance(member, self._instance) and member != self._member_id
+            for member in members
+        )
 
     # Standing still
 
@@ -364,6 +366,12 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
             task.cancel()
         await asyncio.wait(self._tasks)
         await close_consumer(self._consumer)
+
+
+def is_of_instance(member: str, instance: str) -> bool:
+    """Whether a static member's id, which the broker made up, is one of this instance."""
+    # It is the instance id, a dash and a UUID: so `a-2-…` is not one of `a`.
+    return member[:-UUID_CHARACTERS] == f"{instance}-"
 
 
 def _native(partition: Partition) -> TopicPartition:
