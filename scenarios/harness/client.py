@@ -202,6 +202,17 @@ class Client:
         """One page of a view."""
         return await self.ask("query-api", "GET", f"/{view}", params=params, headers=_fresh(token))
 
+    async def all_views(self, view: str, *, token: str | None = None, **params: object) -> Json:
+        """All of a view, page by page."""
+        shown: list[Json] = []
+        cursor: dict[str, object] = {}
+        while True:
+            page = (await self.views(view, token=token, limit=500, **params, **cursor)).ok().body
+            shown += page[view]
+            if page["next"] is None:
+                return shown
+            cursor = {"after": page["next"]}
+
     # --- operations -------------------------------------------------------------------------------
 
     async def letters(self, consumer: str) -> Answer:

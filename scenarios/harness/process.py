@@ -11,19 +11,20 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import replace
 from typing import Any
 from weakref import WeakSet
 
-from scenarios.harness.faults import Point, Strikes, with_faults
+from scenarios.harness.faults import Point, Strikes, faulty_work, with_faults
 from system import wiring
+from system.delivery.middleware import Middleware
 from system.life import Life
 from system.ports.errors import Unavailable
 from system.ports.log import Log, Message, Partition, Record, Revoked, Subscription
-from system.wiring import Blueprint, Parts
+from system.wiring import Blueprint, Parts, WriteChain
 
 READY_S = 10.0
 STOP_S = 12.0
@@ -48,13 +49,22 @@ class Process:
         self.memberships: list[AbstractAsyncContextManager[Subscription]] = []
         """Those that it had when it was killed: kept, or they would be left when collected."""
         self._strikes = strikes
-        mortal = replace(
+        self._mortal = replace(
             parts, log=lambda client: _MortalLog(parts.log(client + self.suffix), self)
         )
-        self._parts = with_faults(mortal, self, role)
-        self._blueprint = blueprint
+        self._parts = with_faults(self._mortal, self, role)
+        self._blueprint = replace(blueprint, write_chain=self._chain_of_lane(blueprint))
         self._task: asyncio.Task[None] | None = None
         self.url = ""
+
+    def _chain_of_lane(self, blueprint: Blueprint) -> Callable[[WriteChain], list[Middleware]]:
+        """A lane's transactions have fault points of their own: `sql.commit` of `ROLE-lane`."""
+        work = faulty_work(self._mortal.work, self, f"{self.role}-lane")
+
+        def write_chain(made_of: WriteChain) -> list[Middleware]:
+            return blueprint.write_chain(replace(made_of, parts=replace(self._parts, work=work)))
+
+        return write_chain
 
     async def at(self, point: Point) -> None:
         """Every hop of this process passes here. Implements `faults.Strikes`."""

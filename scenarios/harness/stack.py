@@ -11,11 +11,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from scenarios.harness.client import Client
 from scenarios.harness.given import Given
@@ -27,6 +28,7 @@ from system import wiring
 from system.delivery import outbox
 from system.delivery.middleware import Middleware
 from system.delivery.outbox import Unsent
+from system.delivery.relay import leases
 from system.events import EVENTS, TOPICS
 from system.ports.log import Log, Message, Record
 from system.ports.views import Document, ViewStore
@@ -183,6 +185,19 @@ class Stack:
         assert live is not None, "no generation of views is live"
         return (await self.views.generation(live).get(view, [key])).get(key)
 
+    async def letters(self, consumer: str) -> list[dict[str, Any]]:
+        """The open dead letters of one consumer."""
+        found: list[dict[str, Any]] = (
+            (await self.client.letters(consumer)).ok().body["dead_letters"]
+        )
+        return found
+
+    async def end_leases(self) -> None:
+        """Let the leases of all relays be over, as after the three seconds that they last."""
+        async with self.work() as unit:
+            long_ago = unit.now.at - timedelta(hours=1)
+            await unit.sql.execute(update(leases).values(expires_at=long_ago))
+
     async def rows(self, table: Any) -> list[dict[str, Any]]:
         """All rows of a table of the write model."""
         async with self.work() as unit:
@@ -215,8 +230,7 @@ async def embedded(wishes: Wishes) -> AsyncIterator[Stack]:
         recent.append(stack)
         await history.begin()
         try:
-            for role in wishes.roles:
-                await stack.start(role)
+            await asyncio.gather(*(stack.start(role) for role in wishes.roles))
             yield stack
         finally:
             await stack.end()

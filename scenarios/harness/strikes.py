@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from scenarios.harness.faults import Hop, Point
+from scenarios.harness.settled import DEADLINE_S
 from system.ports.errors import Unavailable
 
 
@@ -27,8 +28,7 @@ class Strike:
         error: Callable[[str], BaseException] | None,
     ) -> None:
         self.struck = 0
-        self.reached = asyncio.Event()
-        """Set once a call has come here."""
+        self._reached = asyncio.Event()
         self._call = call
         self._hop = hop
         self._process = process
@@ -48,10 +48,15 @@ class Strike:
         self.struck += 1
         if self._left is not None:
             self._left -= 1
-        self.reached.set()
+        self._reached.set()
         if self._error is not None:
             raise self._error(f"struck at {point.process} {point.call} {point.hop}")
         await self._released.wait()
+
+    async def reached(self) -> None:
+        """Wait until a call has come here. Raises TimeoutError."""
+        async with asyncio.timeout(DEADLINE_S):
+            await self._reached.wait()
 
     def release(self) -> None:
         """Let go what is held, and strike no more."""

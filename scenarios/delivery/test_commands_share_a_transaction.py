@@ -1,0 +1,279 @@
+"""Requests that wait while a transaction is in flight share the next one; none harms its neighbours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from scenarios.delivery.bench import CAUSE, Bench, bench, in_virtual_time
+from scenarios.harness.faults import Hop, Point, faulty_work
+from scenarios.harness.strikes import Switchboard
+from system.ports.errors import BrokenFact, Conflict, OutcomeUnknown, Unavailable
+from system.ports.work import UnitOfWork
+from system.users.store import users
+from system.web.commands import CONFLICTS_MAX, MEMBERS_MAX, PATIENCE_S, QUEUE_MAX, Commands
+from system.web.problems import Refused
+from system.web.route import Answer, Request
+
+BAD = 3
+
+
+class NotAllowed(BrokenFact):
+    """The facts do not allow this."""
+
+    problem = "transition-forbidden"
+
+
+@dataclass
+class Desk:
+    """Acts on requests for users by number: inserts one per request, in the real write model."""
+
+    error: Exception | None = None
+    """What the bad one does to its whole transaction."""
+    refusal: BrokenFact | None = None
+    """Or how it alone is refused."""
+    transactions: list[int] = field(default_factory=list)
+
+    async def act(
+        self, requests: Sequence[Request], unit: UnitOfWork
+    ) -> Sequence[Answer | BrokenFact]:
+        self.transactions.append(len(requests))
+        outcomes: list[Answer | BrokenFact] = []
+        for request in requests:
+            is_bad = request.id == BAD
+            if is_bad and self.refusal:
+                outcomes.append(self.refusal)
+                continue
+            await unit.insert(users, [_row(request, unit)])
+            outcomes.append(Answer(201, str(request.id).encode()))
+        if self.error and any(request.id == BAD for request in requests):
+            raise self.error
+        return outcomes
+
+
+def _row(request: Request, unit: UnitOfWork) -> dict[str, Any]:
+    at = unit.now.at
+    email = f"{request.id}-{request.raw_body.decode()}@example.com"
+    return {"name": "Ada", "email": email, "version": 1, "created_at": at, "updated_at": at}
+
+
+def request(number: int, *, key: str | None = None, body: bytes = b"{}") -> Request:
+    return Request(CAUSE, number, path="/users", raw_body=body, idempotency_key=key)
+
+
+async def ask_all(run: Any, *requests: Request) -> list[Any]:
+    results: list[Any] = await asyncio.gather(*map(run, requests), return_exceptions=True)
+    return results
+
+
+async def made(it: Bench) -> int:
+    async with it.parts.work() as unit:
+        return len((await unit.sql.execute(users.select())).all())
+
+
+def commands(it: Bench, faults: Switchboard | None = None) -> Commands:
+    return Commands(faulty_work(it.parts.work, faults or Switchboard(), "api"), it.parts.world)
+
+
+@in_virtual_time
+async def test_those_that_come_together_share_and_each_gets_its_own_answer() -> None:
+    desk = Desk()
+    async with bench() as it:
+        run = commands(it).shared(desk.act)
+        answers = await ask_all(run, *(request(number) for number in range(MEMBERS_MAX + 20)))
+        assert [answer.body for answer in answers] == [
+            str(number).encode() for number in range(MEMBERS_MAX + 20)
+        ]
+        assert sum(desk.transactions) == await made(it) == MEMBERS_MAX + 20
+        assert max(desk.transactions) == MEMBERS_MAX
+
+
+@in_virtual_time
+async def test_one_that_is_refused_is_refused_alone() -> None:
+    desk = Desk(refusal=NotAllowed("no"))
+    async with bench() as it:
+        answers = await ask_all(commands(it).shared(desk.act), *map(request, range(10)))
+        assert [isinstance(answer, NotAllowed) for answer in answers] == [
+            number == BAD for number in range(10)
+        ]
+        assert await made(it) == 9
+        assert len(desk.transactions) <= 2
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken"), ValueError("too large")])
+def test_one_that_breaks_its_transaction_takes_no_other_along(error: Exception) -> None:
+    @in_virtual_time
+    async def alone() -> None:
+        desk = Desk(error=error)
+        async with bench() as it:
+            answers = await ask_all(commands(it).shared(desk.act), *map(request, range(10)))
+            assert [answer is error for answer in answers] == [
+                number == BAD for number in range(10)
+            ]
+            assert await made(it) == 9
+
+    alone()
+
+
+@pytest.mark.parametrize("times", [1, 2, 5])
+def test_when_the_answer_to_commit_is_lost_each_is_done_once(times: int) -> None:
+    @in_virtual_time
+    async def once() -> None:
+        desk, faults = Desk(), Switchboard()
+        async with bench() as it:
+            run = commands(it, faults).shared(desk.act)
+            faults.fail("sql.commit", hop=Hop.REPLY, times=times)
+            answers = await ask_all(
+                run, *(request(number, key=str(number)) for number in range(10))
+            )
+            assert [answer.status for answer in answers] == [201] * 10
+            assert await made(it) == 10
+
+    once()
+
+
+class LostForGood(Switchboard):
+    """Loses the answer to the first COMMIT, and is away from then on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lost = False
+
+    async def at(self, point: Point) -> None:
+        self._lost = self._lost or (point.call, point.hop) == ("sql.commit", Hop.REPLY)
+        if self._lost:
+            raise Unavailable("away")
+
+
+@in_virtual_time
+async def test_when_it_cannot_be_learned_in_time_the_outcome_is_unknown() -> None:
+    desk = Desk()
+    async with bench() as it:
+        run = commands(it, LostForGood()).each(lambda asked, unit: _act_on_one(desk, asked, unit))
+        with pytest.raises(OutcomeUnknown):
+            await run(request(1))
+        assert PATIENCE_S < asyncio.get_running_loop().time() < PATIENCE_S + 1
+        assert await made(it) == 1
+
+
+async def _act_on_one(desk: Desk, asked: Request, unit: UnitOfWork) -> Answer:
+    (answer,) = await desk.act([asked], unit)
+    assert isinstance(answer, Answer)
+    return answer
+
+
+async def _run(run: Any, asked: Request) -> Any:
+    return await run(asked)
+
+
+@in_virtual_time
+async def test_a_store_that_is_away_refuses_and_changes_nothing() -> None:
+    desk, faults = Desk(), Switchboard()
+    async with bench() as it:
+        run = commands(it, faults).shared(desk.act)
+        with faults.outage("sql"):
+            answers = await ask_all(run, *map(request, range(10)))
+        assert {type(answer) for answer in answers} == {Unavailable}
+        assert await made(it) == 0
+        assert (await run(request(1))).status == 201
+
+
+@in_virtual_time
+async def test_conflicts_are_tried_again_at_once_and_not_for_ever() -> None:
+    desk, faults = Desk(), Switchboard()
+    async with bench() as it:
+        run = commands(it, faults).shared(desk.act)
+        faults.fail("sql.commit", times=CONFLICTS_MAX, error=Conflict)
+        assert (await run(request(1))).status == 201
+        assert len(desk.transactions) == CONFLICTS_MAX + 1
+
+        faults.fail("sql.commit", times=None, error=Conflict)
+        with pytest.raises(Refused, match="unavailable"):
+            await run(request(2))
+        assert await made(it) == 1
+
+
+@in_virtual_time
+async def test_a_queue_that_is_full_says_so_at_once() -> None:
+    desk, faults = Desk(), Switchboard()
+    async with bench() as it:
+        run = commands(it, faults).shared(desk.act)
+        held = faults.hold("sql.commit")
+        ahead = asyncio.create_task(_run(run, request(0)))
+        await held.reached()
+        waiting = [
+            asyncio.create_task(_run(run, request(number))) for number in range(1, QUEUE_MAX + 1)
+        ]
+        await asyncio.sleep(0)
+        with pytest.raises(Refused, match="overloaded"):
+            await run(request(QUEUE_MAX + 1))
+        held.release()
+        await asyncio.gather(ahead, *waiting)
+        assert await made(it) == QUEUE_MAX + 1
+
+
+@in_virtual_time
+async def test_one_that_waited_too_long_is_certainly_not_done() -> None:
+    desk, faults = Desk(), Switchboard()
+    async with bench() as it:
+        run = commands(it, faults).shared(desk.act)
+        held = faults.hold("sql.commit")
+        ahead = asyncio.create_task(_run(run, request(0)))
+        await held.reached()
+        late = asyncio.create_task(_run(run, request(1)))
+        await asyncio.sleep(PATIENCE_S + 0.5)
+        held.release()
+        results = await asyncio.gather(ahead, late, return_exceptions=True)
+        assert isinstance(results[1], Refused)
+        assert results[1].name == "unavailable"
+        assert await made(it) == 1
+
+
+@in_virtual_time
+async def test_a_client_that_leaves_cancels_nothing() -> None:
+    desk, faults = Desk(), Switchboard()
+    async with bench() as it:
+        run = commands(it, faults).shared(desk.act)
+        held = faults.hold("sql.commit")
+        leaving = asyncio.create_task(_run(run, request(0)))
+        await held.reached()
+        neighbour = asyncio.create_task(_run(run, request(1)))
+        leaving.cancel()
+        await asyncio.sleep(0)
+        held.release()
+        assert (await neighbour).status == 201
+        assert await made(it) == 2
+
+
+@in_virtual_time
+async def test_one_key_stands_for_one_request_also_in_one_queue() -> None:
+    desk = Desk()
+    async with bench() as it:
+        run = commands(it).shared(desk.act)
+        same = [request(1, key="k")] * 5
+        other = request(1, key="k", body=b'{"other": 1}')
+        answers = await ask_all(run, *same, other, request(2, key="other"))
+        assert [answer.status for answer in answers[:5]] == [201] * 5
+        assert isinstance(answers[5], Refused)
+        assert answers[5].name == "key-reused"
+        assert await made(it) == 2
+
+
+@in_virtual_time
+async def test_a_refusal_among_neighbours_leaves_its_key_free() -> None:
+    desk = Desk(refusal=NotAllowed("no"))
+    async with bench() as it:
+        run = commands(it).shared(desk.act)
+        keyed = [request(number, key=str(number)) for number in range(10)]
+        await ask_all(run, *keyed)
+        assert await made(it) == 9
+
+        desk.refusal = None
+        assert (await run(keyed[BAD])).status == 201
+        assert await made(it) == 10
+        assert (await run(keyed[1])).body == b"1"
+        assert await made(it) == 10

@@ -1,0 +1,321 @@
+"""The relay: every row at least once, and each key's rows in order, ignoring repeats.
+
+Whatever stalls, dies or loses its acknowledgement, and however many relays run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from random import Random
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select, update
+
+from scenarios.delivery.bench import CAUSE, EPOCH, Bench, bench, in_virtual_time
+from scenarios.harness.faults import FaultyLog, Hop, Point, faulty_work
+from scenarios.harness.settled import eventually
+from scenarios.harness.strikes import Switchboard
+from system import logs
+from system.delivery import outbox
+from system.delivery.relay import LEASE_S, PAGE, Relay, RelayParts, leases
+from system.events import User, UserUpdated
+from system.life import Life
+from system.ports.errors import Conflict, Unavailable
+from system.ports.log import Log, Message
+from system.values import loads
+
+TOPIC = "user.updated"
+POLL_S = 0.05
+
+
+def renamed(id: int, version: int) -> UserUpdated:
+    user = User(id=id, name="Ada", email="a@example.com", created_at=EPOCH, updated_at=EPOCH)
+    event_id = UUID(int=id * 1_000 + version)
+    return UserUpdated(event_id=event_id, occurred_at=EPOCH, user=user, version=version)
+
+
+async def commit(it: Bench, *events: UserUpdated) -> None:
+    async with it.parts.work() as unit:
+        for event in events:
+            unit.emit(event, because=CAUSE)
+
+
+async def told(it: Bench, id: int) -> list[int]:
+    """The versions of one user as they lie in the log."""
+    records = [loads(record.message.value) for record in await it.records(TOPIC)]
+    return [event["version"] for event in records if event["user"]["id"] == id]
+
+
+async def backlog(it: Bench) -> int:
+    async with it.parts.work() as unit:
+        return (await outbox.backlog(unit.sql, "user")).rows
+
+
+async def sent(it: Bench) -> None:
+    async def rows() -> int:
+        return await backlog(it)
+
+    await eventually(rows, lambda left: left == 0, deadline_s=60)
+
+
+def in_order(versions: Sequence[int]) -> bool:
+    """Whether they come in order, ignoring repeats."""
+    first_times = list(dict.fromkeys(versions))
+    return first_times == sorted(first_times)
+
+
+def relay(it: Bench, faults: Switchboard | None = None, *, log: Log | None = None) -> Relay:
+    name = "relay"
+    strikes = faults or Switchboard()
+    return Relay(
+        "user",
+        RelayParts(
+            work=faulty_work(it.parts.work, strikes, name),
+            log=FaultyLog(log or it.parts.log(name), strikes, name),
+            world=it.parts.world,
+            metrics=it.metrics,
+            logger=logs.logger(name),
+            commits=asyncio.Event(),
+        ),
+        poll_interval_s=POLL_S,
+    )
+
+
+@asynccontextmanager
+async def running(*relays: Relay) -> AsyncIterator[Life]:
+    life = Life()
+    tasks = [asyncio.create_task(relay.run(life)) for relay in relays]
+    try:
+        yield life
+    finally:
+        life.stopping.set()
+        await asyncio.gather(*tasks)
+
+
+@in_virtual_time
+async def test_every_row_is_published_in_order_and_marked() -> None:
+    async with bench() as it:
+        await commit(it, *(renamed(id, version) for version in (1, 2, 3) for id in (1, 2)))
+        async with running(relay(it)):
+            await sent(it)
+            await commit(it, renamed(1, 4), renamed(1, 5))
+            await sent(it)
+        assert await told(it, 1) == [1, 2, 3, 4, 5]
+        assert await told(it, 2) == [1, 2, 3]
+
+
+@in_virtual_time
+async def test_an_idle_relay_looks_at_least_every_poll_interval() -> None:
+    async with bench() as it, running(relay(it)):
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(20)
+        await commit(it, renamed(1, 1))
+        committed_at = loop.time()
+        await sent(it)
+        assert loop.time() - committed_at <= POLL_S + 0.02
+
+
+@in_virtual_time
+async def test_more_rows_than_a_page_are_all_published() -> None:
+    async with bench() as it:
+        many = 2 * PAGE + 7
+        await commit(it, *(renamed(1, version) for version in range(1, many + 1)))
+        async with running(relay(it)):
+            await sent(it)
+        assert await told(it, 1) == list(range(1, many + 1))
+
+
+@in_virtual_time
+async def test_a_row_is_marked_only_after_the_broker_has_it() -> None:
+    faults = Switchboard()
+    async with bench() as it:
+        await commit(it, renamed(1, 1))
+        away = faults.fail("log.publish", times=None)
+        async with running(relay(it, faults)):
+            await asyncio.sleep(60)
+            assert away.struck > 10
+            assert await backlog(it) == 1
+            away.release()
+            await sent(it)
+        assert await told(it, 1) == [1]
+
+
+@in_virtual_time
+async def test_a_lost_acknowledgement_repeats_and_keeps_the_order() -> None:
+    faults = Switchboard()
+    async with bench() as it:
+        await commit(it, renamed(1, 1), renamed(1, 2))
+        faults.fail("log.publish", hop=Hop.REPLY, times=2)
+        async with running(relay(it, faults)):
+            await commit(it, renamed(1, 3))
+            await sent(it)
+        versions = await told(it, 1)
+        assert in_order(versions)
+        assert set(versions) == {1, 2, 3}
+        assert len(versions) <= 3 + 2 * 3
+
+
+@in_virtual_time
+async def test_a_mark_that_is_lost_only_repeats() -> None:
+    faults = Switchboard()
+    async with bench() as it:
+        await commit(it, renamed(1, 1))
+        async with running(relay(it, faults)):
+            published = faults.hold("log.publish", hop=Hop.REPLY)
+            await published.reached()
+            faults.fail("sql.begin", times=1)  # of the mark
+            published.release()
+            await sent(it)
+        assert await told(it, 1) == [1, 1]
+
+
+class BlockedLog:
+    """Takes no message of these keys."""
+
+    def __init__(self, it: Bench, *keys: bytes) -> None:
+        self.keys = keys
+        self._log = it.parts.log("relay")
+
+    async def publish(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
+        taken = [message for message in messages if message.key not in self.keys]
+        await self._log.publish(taken)
+        return [
+            Unavailable("its partition does not answer") if message.key in self.keys else None
+            for message in messages
+        ]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._log, name)
+
+
+@in_virtual_time
+async def test_a_key_that_is_blocked_holds_up_no_other_even_behind_a_page_of_it() -> None:
+    async with bench() as it:
+        blocked = BlockedLog(it, b"1")
+        await commit(it, *(renamed(1, version) for version in range(1, PAGE + 8)), renamed(2, 1))
+        async with running(relay(it, log=blocked)):  # type: ignore[arg-type]
+
+            async def other() -> list[int]:
+                return await told(it, 2)
+
+            assert await eventually(other) == [1]
+            await commit(it, renamed(2, 2))
+            await eventually(other, lambda versions: versions == [1, 2])
+            assert await told(it, 1) == []
+            assert await backlog(it) == PAGE + 7
+
+            blocked.keys = ()
+            await sent(it)
+        assert await told(it, 1) == list(range(1, PAGE + 8))
+
+
+@in_virtual_time
+async def test_of_two_relays_one_holds_the_lease_and_nothing_comes_twice() -> None:
+    async with bench() as it, running(relay(it), relay(it)):
+        for version in range(1, 20):
+            await commit(it, renamed(1, version))
+            await asyncio.sleep(1)
+        await sent(it)
+        assert await told(it, 1) == list(range(1, 20))
+
+
+@in_virtual_time
+async def test_one_that_stalls_beyond_its_lease_repeats_and_never_reorders() -> None:
+    faults = Switchboard()
+    async with bench() as it:
+        await commit(it, renamed(1, 1), renamed(1, 2), renamed(1, 3))
+        stalled = faults.hold("log.publish")
+        async with running(relay(it, faults)):
+            await stalled.reached()
+            async with running(relay(it)):
+                await commit(it, renamed(1, 4), renamed(1, 5))
+                await sent(it)  # once the lease is over
+                assert asyncio.get_running_loop().time() == pytest.approx(LEASE_S, abs=0.2)
+                assert await told(it, 1) == [1, 2, 3, 4, 5]
+                stalled.release()
+                await commit(it, renamed(1, 6))
+                await sent(it)
+        versions = await told(it, 1)
+        assert in_order(versions)
+        assert len(versions) <= 6 + 3
+
+
+@in_virtual_time
+async def test_one_that_stops_hands_over_before_its_lease_would_end() -> None:
+    async with bench() as it, running(relay(it)) as first:
+        await asyncio.sleep(0.5)
+        async with running(relay(it)):
+            await asyncio.sleep(0.5)
+            first.stopping.set()
+            await asyncio.sleep(0.1)
+            stopped_at = asyncio.get_running_loop().time()
+            await commit(it, renamed(1, 1))
+            await sent(it)
+            assert asyncio.get_running_loop().time() - stopped_at < LEASE_S / 2
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_any_stalls_and_losses_of_three_relays_keep_the_order(seed: int) -> None:
+    """Leases are taken away at random, too: order does not come from them."""
+
+    @in_virtual_time
+    async def keeps() -> None:
+        chance = Random(seed)
+        faults = [_Chaos(chance) for _ in range(3)]
+        async with bench() as it:
+            relays = [relay(it, strikes) for strikes in faults]
+            async with running(*relays):
+                for version in range(1, 15):
+                    await commit(it, *(renamed(id, version) for id in (1, 2)))
+                    await asyncio.sleep(chance.uniform(0, 2))
+                    await _end_lease(it)
+                for strikes in faults:
+                    strikes.calm = True
+                await sent(it)
+            for id in (1, 2):
+                versions = await told(it, id)
+                assert in_order(versions), versions
+                assert set(versions) == set(range(1, 15))
+
+    keeps()
+
+
+class _Chaos(Switchboard):
+    """Stalls or loses one call in three."""
+
+    def __init__(self, chance: Random) -> None:
+        super().__init__()
+        self.calm = False
+        self._chance = chance
+
+    async def at(self, point: Point) -> None:
+        if self.calm or point.call == "sql.commit":  # there, a stall would hold up the whole file
+            return
+        luck = self._chance.random()
+        if luck < 0.2:
+            await asyncio.sleep(self._chance.uniform(0, 8))
+        elif luck < 0.35:
+            raise Unavailable("lost")
+
+
+async def _end_lease(it: Bench) -> None:
+    with suppress(Conflict):
+        async with it.parts.work() as unit:
+            await unit.sql.execute(update(leases).values(expires_at=EPOCH.replace(year=2000)))
+
+
+@in_virtual_time
+async def test_each_relay_sends_its_own_aggregate_alone() -> None:
+    async with bench() as it:
+        await commit(it, renamed(1, 1))
+        other = relay(it)
+        other._aggregate = "order"  # noqa: SLF001
+        async with running(other):
+            await asyncio.sleep(5)
+            assert await it.records(TOPIC) == []
+        async with it.parts.work() as unit:
+            holders = (await unit.sql.execute(select(leases.c.aggregate))).scalars().all()
+        assert holders == ["order"]

@@ -1,0 +1,72 @@
+"""A reader sends the token of a write: the answer shows that write, or says that it cannot yet."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from scenarios.harness.stack import Stack
+
+
+async def test_it_reads_its_own_write(stack: Stack) -> None:
+    ada = await stack.given.user("Ada Byron")
+    shown = (await stack.client.view_user(ada.id, token=ada.token)).ok()
+    assert shown.body == ada.body
+
+    for name in ("Ada B", "Ada By", "Ada Byr"):
+        renamed = (await stack.client.change_user(ada.id, name=name)).ok()
+        shown = (await stack.client.view_user(ada.id, token=renamed.token)).ok()
+        assert shown.body == renamed.body
+
+
+async def test_lists_honour_it_too(stack: Stack) -> None:
+    lamp, ada = await stack.given.product(), await stack.given.user()
+    order = await stack.given.order({lamp.id: 1}, user_id=ada.id)
+    token = f"{order.token},{lamp.token}"
+
+    page = (await stack.client.views("orders", user_id=ada.id, token=token)).ok().body
+
+    assert [shown["id"] for shown in page["orders"]] == [order.id]
+
+
+async def test_a_deletion_can_be_waited_for(stack: Stack) -> None:
+    ada = await stack.given.user()
+    gone = (await stack.client.delete_user(ada.id)).ok(204)
+    assert (await stack.client.view_user(ada.id, token=gone.token)).status == 404
+
+
+@pytest.mark.needs("faults")
+async def test_it_waits_until_the_write_is_shown(own_stack: Stack) -> None:
+    stack = own_stack
+    ada = await stack.given.user("Ada Byron")
+    await stack.settled()
+    behind = stack.faults.hold("views.put", process="query-consumer", times=None)
+    renamed = (await stack.client.change_user(ada.id, name="Ada Lovelace")).ok()
+    await behind.reached()
+
+    reading = asyncio.create_task(stack.client.view_user(ada.id, token=renamed.token))
+    without_token = (await stack.client.view_user(ada.id)).ok()
+    assert without_token.body["name"] == "Ada Byron"
+    assert not reading.done()
+
+    behind.release()
+    assert (await reading).ok().body["name"] == "Ada Lovelace"
+
+
+@pytest.mark.needs("faults")
+async def test_it_is_told_when_the_write_is_not_shown_in_time(own_stack: Stack) -> None:
+    stack = own_stack
+    stack.faults.hold("views.put", process="query-consumer", times=None)
+    ada = await stack.given.user()
+
+    answer = await stack.client.view_user(ada.id, token=ada.token)
+
+    assert answer.ok(503).problem == "view-behind"
+    assert answer.headers["Retry-After"]
+
+
+async def test_a_token_that_nobody_gave_is_refused(stack: Stack) -> None:
+    for token in ("users/1", "users/1.self@x", "cats/1.self@1", "users/1.stock@1", ","):
+        answer = await stack.client.view_user(1, token=token)
+        assert answer.ok(400).problem == "malformed-token"

@@ -1,0 +1,264 @@
+"""Different event types are different topics: they arrive in any order, some of them again.
+
+Each story is folded in every order, also in those that no log would give, and with repeats thrown
+in; whatever the order, the views end up the same, and show nothing by halves on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import permutations
+from random import Random
+from typing import Any
+
+import pytest
+
+from scenarios.decisions.given import now, order
+from system import wiring
+from system.events import (
+    BY_TYPE,
+    Event,
+    Name,
+    OrderCreated,
+    OrderStatus,
+    ReservationState,
+    StockRejected,
+)
+from system.orders import model as orders
+from system.ports.views import Document, Views
+from system.products import model as products
+from system.settings import Settings
+from system.table import VIEWS, projections
+from system.users import model as users
+
+ORDERS_MAX = 720
+"""So many orders of a story are tried, drawn by a fixed seed where there are more."""
+PROJECTIONS = projections()
+SHOWN_BY = {view.name: view for view in VIEWS}
+
+
+@dataclass(frozen=True)
+class Story:
+    """Events as they were caused, and what the views show at the end."""
+
+    name: str
+    events: Sequence[Event]
+    shown: Mapping[str, Mapping[str, Any] | None]
+    """`view/id` to some of its fields; None: nothing is shown."""
+
+
+def an_order() -> tuple[orders.Order, OrderCreated]:
+    given = order()
+    names = tuple(
+        Name(id=item.product_id, name=f"Product {item.product_id}", version=1)
+        for item in given.items
+    )
+    draft = orders.Draft(
+        Name(id=given.user_id, name="Ada", version=1), names, given.items, given.total_amount
+    )
+    return orders.place(42, draft, now())
+
+
+def stories() -> Iterator[Story]:
+    placed, created = an_order()
+    lines = products.wanted(placed.items)
+    there = {product: products.Stock(product, 10, 1) for product in lines}
+    held, taken, reserved = products.reserve(42, lines, there, now())
+    paid, paid_event = orders.pay(placed, "pix", now())
+    processing, (updated,) = orders.set_status(paid, OrderStatus.PROCESSING, now())
+    yield Story(
+        "paid and processed",
+        [created, *reserved, paid_event, updated],
+        {"orders/42": {"status": "PROCESSING", "paid": True, "reservation": "reserved"}},
+    )
+
+    _, canceled_event = orders.cancel(placed, "mine", now())
+    stock = there | {left.product_id: left for left in taken}
+    _, _, released = products.release(held, stock, now())
+    yield Story(
+        "canceled after its stock was reserved",
+        [created, *reserved, canceled_event, *released],
+        {"orders/42": {"status": "CANCELED", "cancel_reason": "mine", "reservation": "released"}},
+    )
+
+    _, mark = products.reject(42, products.ORDER_ENDED, now())
+    yield Story(
+        "canceled before its creation was handled",
+        [created, canceled_event, mark],
+        {"orders/42": {"status": "CANCELED", "reservation": "rejected"}},
+    )
+
+    _, _, (rejected,) = products.reserve(42, lines, {}, now())
+    assert isinstance(rejected, StockRejected)
+    _, (refund,) = orders.cancel_for_stock(paid, rejected.reason, now())
+    yield Story(
+        "paid, and then no stock",
+        [created, paid_event, rejected, refund],
+        {"orders/42": {"status": "CANCELED", "paid": True, "refund_due": True}},
+    )
+
+    gone = orders.remove(processing, now())
+    yield Story("deleted", [created, paid_event, updated, gone, *reserved], {"orders/42": None})
+
+    lamp, lamp_stock, offered = products.offer(
+        11, products.OfferProduct("Lamp", Decimal("19.90"), 10), now()
+    )
+    dearer, _, (priced,) = products.update(
+        lamp, lamp_stock, products.UpdateProduct(price=Decimal("29.90")), now()
+    )
+    held, (lamp_left,), (sold,) = products.reserve(42, {11: 4}, {11: lamp_stock}, now())
+    restocked, restock, (set_event,) = products.update(
+        dearer, lamp_left, products.UpdateProduct(stock=100), now()
+    )
+    _, (lamp_left,), (back,) = products.release(held, {11: restock}, now())
+    yield Story(
+        "a product that is sold, priced, set and given back",
+        [offered, priced, sold, set_event, back],
+        {"products/11": {"price": Decimal("29.90"), "stock": 104}},
+    )
+    yield Story(
+        "a product that is gone",
+        [offered, priced, sold, products.remove(restocked, lamp_left, now())],
+        {"products/11": None},
+    )
+
+    ada, registered = users.register(7, users.RegisterUser("Ada", "ada@example.com"), now())
+    lovelace, (renamed,) = users.update(ada, users.UpdateUser(name="Ada Lovelace"), now())
+    yield Story(
+        "a user renamed",
+        [registered, renamed, created],
+        {
+            "users/7": {"name": "Ada Lovelace"},
+            "orders/42": {"user_name": "Ada Lovelace"},
+        },
+    )
+    yield Story(
+        "a user gone", [registered, renamed, users.remove(lovelace, now())], {"users/7": None}
+    )
+
+
+STORIES = {story.name: story for story in stories()}
+
+
+def arrivals(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
+    """Every order of arrival, then some with each event twice more, anywhere."""
+    chance = Random(1)
+    every = list(permutations(events))
+    yield from every if len(every) <= ORDERS_MAX else chance.sample(every, ORDERS_MAX)
+    for _ in range(50):
+        repeated = [*events, *events, *events]
+        chance.shuffle(repeated)
+        yield repeated
+
+
+async def fold(events: Sequence[Event], views: Views) -> None:
+    for event in events:
+        for projection in PROJECTIONS[event.type]:
+            await views.put(list(projection(event)))
+
+
+async def documents(views: Views, story: Story) -> dict[str, Document]:
+    found = {}
+    keys = {event.key for event in story.events} | {11, 12}
+    for name in SHOWN_BY:
+        for key, document in (await views.get(name, keys)).items():
+            found[f"{name}/{key}"] = document
+    return found
+
+
+async def shown(views: Views, place: str) -> Mapping[str, Any] | None:
+    """What the query API would show there."""
+    name, _, key = place.partition("/")
+    view = SHOWN_BY[name]
+    document = (await views.get(name, [int(key)])).get(int(key))
+    if document is None or not document.has(view.required):
+        return None
+    related = {
+        other: await views.get(other, keys) for other, keys in view.refers_to(document).items()
+    }
+    return view.show(document, related)
+
+
+@pytest.mark.parametrize("name", STORIES)
+async def test_the_views_end_up_the_same(name: str) -> None:
+    story = STORIES[name]
+    async with wiring.embedded(Settings()) as parts:
+        in_order = parts.views.generation(1)
+        await fold(story.events, in_order)
+        wanted = await documents(in_order, story)
+
+        for number, arrival in enumerate(arrivals(story.events), 2):
+            views = parts.views.generation(number)
+            await fold(arrival, views)
+            assert await documents(views, story) == wanted, [event.type for event in arrival]
+            await parts.views.clear(number)
+
+
+@pytest.mark.parametrize("name", STORIES)
+async def test_they_show_what_the_story_comes_to(name: str) -> None:
+    story = STORIES[name]
+    async with wiring.embedded(Settings()) as parts:
+        views = parts.views.generation(1)
+        await fold(story.events, views)
+        for place, fields in story.shown.items():
+            seen = await shown(views, place)
+            if fields is None:
+                assert seen is None
+            else:
+                assert seen is not None
+                assert {name: seen[name] for name in fields} == fields
+
+
+@pytest.mark.parametrize("name", STORIES)
+async def test_nothing_is_shown_by_halves_or_goes_back_on_the_way(name: str) -> None:
+    """After each event: what is shown is whole, and no part's version has gone down."""
+    story = STORIES[name]
+    async with wiring.embedded(Settings()) as parts:
+        for number, arrival in enumerate(arrivals(story.events), 1):
+            views = parts.views.generation(number)
+            versions: dict[tuple[str, str], int] = {}
+            for event in arrival:
+                await fold([event], views)
+                for place, document in (await documents(views, story)).items():
+                    await shown(views, place)  # raises where a field it needs is missing
+                    for part, version in document.versions.items():
+                        assert version >= versions.get((place, part), 0)
+                        versions[place, part] = version
+            await parts.views.clear(number)
+
+
+def test_the_stories_tell_of_every_event() -> None:
+    told = {event.type for story in STORIES.values() for event in story.events}
+    assert told == BY_TYPE.keys()
+
+
+def test_a_name_from_before_the_order_never_hides_a_newer_one() -> None:
+    """`order.created` carries version 1; the user's view knows version 2, and wins. And not back."""
+    view = SHOWN_BY["orders"]
+    _, created = an_order()
+    parts = {
+        put.part: put.fields
+        for projection in PROJECTIONS["order.created"]
+        for put in projection(created)
+    }
+    document = Document(42, parts, dict.fromkeys(parts, 1))
+    for version, expected in ((0, "Ada"), (1, "Ada"), (2, "Ada Lovelace")):
+        user = Document(7, {"self": {"name": "Ada Lovelace"}}, {"self": version})
+        seen = view.show(document, {"users": {7: user}, "products": {}})
+        assert seen["user_name"] == expected
+    gone = Document(7, {"self": None}, {"self": 9})
+    assert view.show(document, {"users": {7: gone}, "products": {}})["user_name"] == "Ada"
+
+
+def test_a_reservation_that_is_not_known_yet_is_pending() -> None:
+    view = SHOWN_BY["orders"]
+    _, created = an_order()
+    parts = {
+        put.part: put.fields
+        for projection in PROJECTIONS["order.created"]
+        for put in projection(created)
+    }
+    seen = view.show(Document(42, parts, dict.fromkeys(parts, 1)), {"users": {}, "products": {}})
+    assert seen["reservation"] == ReservationState.PENDING
