@@ -199,7 +199,7 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number)
     async with stack as parts:
-        if not await wiring.prepared(parts, life):
+        if not await wiring.prepared(names, parts, life):
             return
         blueprint = wiring.Blueprint(settings)
         roles = [wiring.role(name, parts, blueprint, life) for name in names]

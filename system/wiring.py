@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from system import logs
 from system.delivery import inbox, outbox
@@ -84,7 +86,13 @@ class Commits:
             self._events[aggregate].set()
 
 
-async def nothing_to_prepare() -> None:
+class Prepare(Protocol):
+    """Makes tables and topics, as asked. Raises Unavailable while a server is away."""
+
+    async def __call__(self, *, tables: bool = True, topics: bool = True) -> None: ...
+
+
+async def nothing_to_prepare(*, tables: bool = True, topics: bool = True) -> None:
     """The embedded stack is ready once it is opened."""
 
 
@@ -100,8 +108,7 @@ class Parts:
     world: World
     commits: Commits
     connections_in_use: Callable[[], int] = lambda: 0
-    prepare: Callable[[], Awaitable[None]] = nothing_to_prepare
-    """Makes tables and topics. Raises Unavailable while a server is away."""
+    prepare: Prepare = nothing_to_prepare
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +193,12 @@ async def servers(settings: Settings) -> AsyncIterator[Parts]:
             )
         return logs_of[role]
 
-    async def prepare() -> None:
+    async def prepare(*, tables: bool = True, topics: bool = True) -> None:
         try:
-            await create_tables(engine)
-            await log_of("setup").ensure(ALL_TOPICS)
+            if tables:
+                await create_tables(engine)
+            if topics:
+                await log_of("setup").ensure(ALL_TOPICS)
         except UnfitDatabase as unfit:
             place = f"{engine.url.host}:{engine.url.port}"
             raise StackError(f"cannot use the database at {place}: {unfit}") from unfit
@@ -432,9 +441,18 @@ async def run(roles: Sequence[Role], life: Life) -> None:
         life.stopping.set()
 
 
-async def prepared(parts: Parts, life: Life) -> bool:
-    """Prepare, for as long as servers are away; False if the process was asked to stop first."""
-    preparing = asyncio.create_task(patiently(parts.prepare, life, logs.logger("start")))
+async def prepared(names: Collection[str], parts: Parts, life: Life) -> bool:
+    """Prepare what these roles need, for as long as a server of theirs is away.
+
+    No more than that: orders are accepted, and views read, while the broker is away, and a role
+    that starts just then must not wait for it. False if the process was asked to stop first.
+    """
+    prepare = partial(
+        parts.prepare,
+        tables=any(name not in ("query-api", QUERY_CONSUMER) for name in names),
+        topics=any(not name.endswith("-api") for name in names),
+    )
+    preparing = asyncio.create_task(patiently(prepare, life, logs.logger("start")))
     stopping = asyncio.create_task(life.stopping.wait())
     await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
