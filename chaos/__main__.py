@@ -1,4 +1,4 @@
-"""Faults on purpose, in simulated time: `python -m chaos simulate | replay | mutants`."""
+"""Faults on purpose: `python -m chaos simulate | replay | mutants | endurance`."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ REGRESSIONS = Path(__file__).parent / "regressions.txt"
 TOLD_MAX = 3
 """Failures that are shrunk and told at length."""
 TRACE_LINES = 30
+ENDURANCE = "endurance"
 
 DESCRIPTION = """\
 Runs the whole system in one process, under a virtual clock, and strikes it with faults.
@@ -52,12 +53,18 @@ examples:
   python -m chaos replay 'orders/1/crash@orders:sql.commit:reply:3' --report run.html
   python -m chaos mutants                         {len(MUTANTS)} classic bugs, each to be caught
   python -m chaos mutants dual_write mark_before_ack
+  python -m chaos endurance --orders 1000         on real servers; see its own --help
 
 The exit status is 1 when a promise was broken, or a mutant was not caught; 2 for a wrong call.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == [ENDURANCE]:
+        from chaos.real import command  # noqa: PLC0415 - the drivers of servers, used nowhere else
+
+        return command.main(arguments, program="python -m chaos")
     asked = _parser().parse_args(arguments)
     try:
         status: int = asked.command(asked)
@@ -82,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG.format(**lists),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = made.add_subparsers(required=True, metavar="simulate | replay | mutants")
+    commands = made.add_subparsers(required=True, metavar="simulate | replay | mutants | endurance")
     simulate = commands.add_parser("simulate", help="search for schedules that break a promise")
     length = simulate.add_mutually_exclusive_group()
     length.add_argument("--schedules", type=_count, default=2_000, metavar="N",
@@ -106,6 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     mutants.add_argument("names", nargs="*", metavar="NAME", help="all without one")
     _common(mutants, "write the page of the last catch here")
     mutants.set_defaults(command=_mutants)
+    commands.add_parser(
+        ENDURANCE, help="orders on real servers, while roles and servers are killed; its own --help"
+    )
     return made
 
 

@@ -45,9 +45,9 @@ named there holds the logs, the strikes and the history), 2 it could not run.
 Commands = Any  # the type of argparse's subparsers has no public name
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str], *, program: str = "python -m chaos.real") -> int:
     """Run what is asked for; the exit status."""
-    asked = parser().parse_args(arguments)
+    asked = parser(program).parse_args(arguments)
     folder = Path(asked.evidence or tempfile.mkdtemp(prefix=f"{asked.command}-"))
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -67,21 +67,20 @@ def main(arguments: Sequence[str]) -> int:
         return 2
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(program: str) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
-        "python -m chaos.real",
+        program,
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = made.add_subparsers(dest="command", required=True)
-    add_endurance(commands)
+    _add_endurance(commands)
     _add_starts(commands)
     _add_measure(commands)
     return made
 
 
-def add_endurance(commands: Commands) -> None:
-    """Add `endurance` to the commands of a parser. Its `run(asked, folder)` is in `asked.run`."""
+def _add_endurance(commands: Commands) -> None:
     made = commands.add_parser(
         "endurance",
         help="orders over HTTP, while roles and servers are killed in turn",
@@ -89,7 +88,7 @@ def add_endurance(commands: Commands) -> None:
         epilog=ENDURANCE_MORE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("--orders", type=_count, required=True, metavar="N", help="to be placed")
+    made.add_argument("--orders", type=_some, required=True, metavar="N", help="to be placed")
     made.add_argument(
         "--kills", type=_count, default=22, metavar="K", help="of roles and servers (default 22)"
     )
@@ -102,7 +101,7 @@ def add_endurance(commands: Commands) -> None:
     )
     made.add_argument("--seed", type=int, default=1, metavar="S", help="default 1")
     made.add_argument(
-        "--consumers", type=_count, default=1, metavar="C", help="processes of each consumer"
+        "--consumers", type=_some, default=1, metavar="C", help="processes of each (default 1)"
     )
     _common(made)
     made.set_defaults(run=_endurance)
@@ -114,7 +113,7 @@ def _add_starts(commands: Commands) -> None:
         help="all roles at the same moment on empty servers, again and again",
         description="Start everything on empty servers, place one order, see it, stop. Again.",
     )
-    made.add_argument("--times", type=_count, default=20, metavar="N", help="default 20")
+    made.add_argument("--times", type=_some, default=20, metavar="N", help="default 20")
     made.add_argument(
         "--late",
         type=_count,
@@ -137,9 +136,9 @@ def _add_measure(commands: Commands) -> None:
         description="Measure how long an order takes to be visible, one at a time, and how many "
         "orders a second are accepted from many clients. The clients share this machine.",
     )
-    made.add_argument("--orders", type=_count, default=300, metavar="N", help="one at a time")
-    made.add_argument("--seconds", type=_count, default=10, metavar="S", help="of many at once")
-    made.add_argument("--clients", type=_count, default=64, metavar="C", help="at once")
+    made.add_argument("--orders", type=_some, default=300, metavar="N", help="one at a time")
+    made.add_argument("--seconds", type=_some, default=10, metavar="S", help="of many at once")
+    made.add_argument("--clients", type=_some, default=64, metavar="C", help="at once")
     _common(made)
     made.set_defaults(
         run=lambda asked, folder: measure.run(
@@ -166,6 +165,12 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) > 1_000_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1000000")
     return int(text)
+
+
+def _some(text: str) -> int:
+    if (count := _count(text)) == 0:
+        raise argparse.ArgumentTypeError("at least 1")
+    return count
 
 
 def _leaves(group: BaseExceptionGroup[Exception]) -> Iterator[BaseException]:
