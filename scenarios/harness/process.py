@@ -26,7 +26,7 @@ from system.ports.errors import Unavailable
 from system.ports.log import Log, Message, Partition, Record, Revoked, Subscription
 from system.wiring import Blueprint, Parts, WriteChain
 
-READY_S = 10.0
+READY_S = 30.0
 STOP_S = 12.0
 DIE_S = 5.0
 

@@ -13,7 +13,7 @@ from system.ports.work import Work
 
 T = TypeVar("T")
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 """Far more than any cause needs: who waits so long waits in vain."""
 LOOK_MIN_S, LOOK_MAX_S = 0.001, 0.01
 

@@ -26,6 +26,7 @@ async def test_each_order_is_placed_exactly_once(own_stack: Stack) -> None:
     await at_rest(stack)
 
     assert lost.struck
+    lost.release()
     ids = [answer.ok(201).id for answer in answers]
     written = (await stack.client.orders()).ok().body["orders"]
     assert sorted(ids) == [order["id"] for order in written]
