@@ -269,9 +269,11 @@ def _mutants(asked: argparse.Namespace) -> int:
     names = asked.names or list(MUTANTS)
     began = _clock()
     with workers(max(1, asked.jobs)) as crew:
-        catches = list(_bar("mutants", len(names), crew.map(hunt_named, names, chunk=1)))
-    catches.sort(key=lambda catch: names.index(catch.mutant))
-    _print_catches(catches)
+        print(f"{'mutant':<44}{'caught by':<30}{'after':>6}  replay")
+        catches = []
+        for catch in _bar("mutants", len(names), crew.map(hunt_named, names, chunk=1)):
+            catches.append(catch)
+            tqdm.write(_line(catch))
     survivors = [catch.mutant for catch in catches if catch.checker is None]
     if asked.report is not None and catches[-1].schedule:
         with simulator() as here:
@@ -282,11 +284,9 @@ def _mutants(asked: argparse.Namespace) -> int:
     return 1 if survivors else 0
 
 
-def _print_catches(catches: Iterable[Catch]) -> None:
-    print(f"{'mutant':<44}{'caught by':<30}{'after':>6}  replay")
-    for catch in catches:
-        caught_by = catch.checker or "NOT CAUGHT"
-        print(f"{catch.mutant:<44}{caught_by:<30}{catch.schedules:>6}  {catch.schedule or catch.why}")
+def _line(catch: Catch) -> str:
+    caught_by = catch.checker or "NOT CAUGHT"
+    return f"{catch.mutant:<44}{caught_by:<30}{catch.schedules:>6}  {catch.schedule or catch.why}"
 
 
 # --- helpers --------------------------------------------------------------------------------------

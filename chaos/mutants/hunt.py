@@ -16,7 +16,7 @@ from chaos.simulated.workers import worker
 SEED = 1
 SEEDS_WITHOUT_FAULTS = 6
 SEEDS_OF_A_SPELL = 12
-SCHEDULES_MAX = 1_500
+SCHEDULES_MAX = 400
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ is left behind but the evidence.
 """
 ENDURANCE = """\
 Place orders over HTTP while every role and every server is killed with kill -9 in turn.
+Between the kills roles and servers are paused (SIGSTOP), and lines to servers go silent, are
+refused or get slow (Toxiproxy), each for longer than every lease.
 
 Shoppers place, pay, cancel and delete orders, some with an Idempotency-Key, some sent twice,
 some without waiting for the answer. All that they ask is recorded with its outcome: ok, fail
@@ -34,7 +36,7 @@ examples:
   python -m chaos endurance --orders 1000               what CI runs: every target killed twice
   python -m chaos endurance --orders 10000 --kills 100  the long one, about fifteen minutes
   python -m chaos endurance --orders 500 --seed 7       another order of kills, other baskets
-  python -m chaos endurance --orders 500 --kills 0 --pauses 11   only SIGSTOP, past every lease
+  python -m chaos endurance --orders 500 --kills 0 --pauses 20   nobody dies, all stand still once
 
 The same seed gives the same baskets and the same strikes; the machine's own timing stays chance.
 Exit status: 0 every promise kept, 1 one broke (the lines above the last say which, and the folder
@@ -97,7 +99,7 @@ def _add_endurance(commands: Commands) -> None:
         type=_count,
         default=4,
         metavar="P",
-        help="by SIGSTOP, for longer than every lease (default 4)",
+        help="of roles, servers and lines to servers, longer than every lease (default 4)",
     )
     made.add_argument("--seed", type=int, default=1, metavar="S", help="default 1")
     made.add_argument(

@@ -67,11 +67,19 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
     stocks = [shoppers.hot_stock(baskets), *[shoppers.PLENTY] * (shoppers.PRODUCTS - 1)]
     missing: list[str] = []
     async with (
-        SystemUnderTest(folder, consumers=wanted.consumers, database=wanted.database) as system,
+        SystemUnderTest(
+            folder, consumers=wanted.consumers, database=wanted.database, proxied=True
+        ) as system,
         a_session() as session,
     ):
         began_s = loop.time()
-        strikes = plan(wanted.seed, list(system.targets), kills=wanted.kills, pauses=wanted.pauses)
+        strikes = plan(
+            wanted.seed,
+            list(system.targets),
+            list(system.lines),
+            kills=wanted.kills,
+            pauses=wanted.pauses,
+        )
         setting_up = Client("setting-up", system.where, session, history, Random(0))
         world = await shoppers.World.made(setting_up, stocks)
         with _progress(wanted) as show, (folder / "strikes.log").open("a") as strike_log:
@@ -81,7 +89,7 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
                 strike_log.flush()
                 show.strike(what)
 
-            nemesis = Nemesis(system.targets, system.not_ready, note)
+            nemesis = Nemesis(system.targets, system.lines, system.not_ready, note)
             counter = shoppers.Counter(baskets, wanted.seed)
             shopping = [
                 asyncio.create_task(
@@ -166,7 +174,7 @@ class _Progress:
             self._bar.set_postfix_str(self._last)
 
     def strike(self, what: str) -> None:
-        self._strikes += what.startswith(("kill", "pause"))
+        self._strikes += what.startswith(("kill", "pause", "cut"))
         self._last = f"{self._strikes} strikes: {what}"
         self._bar.set_postfix_str(self._last)
 
@@ -213,7 +221,7 @@ def summary(wanted: Wanted, result: Result, folder: Path) -> str:
     lines.append(
         f"{verdict}: {len(ids)} orders acknowledged of {wanted.orders} (requests: {of['ok']} ok, "
         f"{of['fail']} fail, {of['info']} info{late}), {kinds['kill']} kills, {kinds['pause']} "
-        f"pauses{recovery}; {len(PROMISES)} promises, {len(result.anomalies)} breaks; seed "
+        f"pauses, {kinds['cut']} cuts{recovery}; {len(PROMISES)} promises, {len(result.anomalies)} breaks; seed "
         f"{wanted.seed}; logs and history in {folder}"
     )
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The nemesis: kills and pauses roles and servers in turn, heals them, and waits for recovery."""
+"""The nemesis: kills and pauses roles and servers, cuts lines, heals, and waits for recovery."""
 
 from __future__ import annotations
 
@@ -19,13 +19,18 @@ AT_ONCE = 0.25
 RECOVER_S = 90.0
 
 
-class Target(Protocol):
-    """What can be struck: a role or a server."""
+class Pausable(Protocol):
+    """What can stand still for a while: a role, a server, or the line to a server."""
+
+    async def pause(self) -> None: ...
+    async def resume(self) -> None: ...
+
+
+class Target(Pausable, Protocol):
+    """What can be struck in every way: a role or a server."""
 
     async def kill(self) -> None: ...
     async def start(self) -> None: ...
-    async def pause(self) -> None: ...
-    async def resume(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +55,13 @@ class Struck:
     recovered_after_s: float | None
 
 
-def plan(seed: int, names: Sequence[str], *, kills: int, pauses: int) -> list[Strike]:
-    """Every name in turn, in an order that the seed shuffles anew for each round."""
+def plan(
+    seed: int, names: Sequence[str], lines: Sequence[str], *, kills: int, pauses: int
+) -> list[Strike]:
+    """Every name in turn, in an order that the seed shuffles anew for each round.
+
+    Who can be killed can be paused, too; a line can only be cut, which counts as a pause.
+    """
     random = Random(f"strikes {seed}")
     strikes: list[Strike] = []
     turns = _turns(random, names, kills)
@@ -66,9 +76,10 @@ def plan(seed: int, names: Sequence[str], *, kills: int, pauses: int) -> list[St
                 recover=random.random() >= AT_ONCE,
             )
         )
-    for name in _turns(random, names, pauses):
+    for name in _turns(random, [*names, *lines], pauses):
+        kind = "cut" if name in lines else "pause"
         place = random.randint(0, len(strikes))
-        strikes.insert(place, Strike("pause", (name,), random.uniform(*PAUSE_S)))
+        strikes.insert(place, Strike(kind, (name,), random.uniform(*PAUSE_S)))
     return strikes
 
 
@@ -85,12 +96,14 @@ class Nemesis:
     def __init__(
         self,
         targets: Mapping[str, Target],
+        lines: Mapping[str, Pausable],
         recovered: Callable[[], Awaitable[Sequence[str]]],
         note: Callable[[str], None],
     ) -> None:
         """`recovered` names those that are not ready yet."""
         self.struck: list[Struck] = []
         self._targets = targets
+        self._pausable: Mapping[str, Pausable] = {**targets, **lines}
         self._recovered = recovered
         self._note = note
 
@@ -98,16 +111,27 @@ class Nemesis:
         """Strike, heal, and wait for recovery. Raises NotRecovered."""
         loop = asyncio.get_running_loop()
         began_s = loop.time()
-        targets = [self._targets[name] for name in strike.targets]
-        is_kill = strike.kind == "kill"
         self._note(str(strike))
-        try:
-            await asyncio.gather(*(one.kill() if is_kill else one.pause() for one in targets))
-            await asyncio.sleep(strike.seconds)
-        finally:
-            await asyncio.gather(*(one.start() if is_kill else one.resume() for one in targets))
+        if strike.kind == "kill":
+            await self._kill([self._targets[name] for name in strike.targets], strike.seconds)
+        else:
+            await self._pause([self._pausable[name] for name in strike.targets], strike.seconds)
         recovered_s = await self._recovery() if strike.recover else None
         self.struck.append(Struck(strike, began_s, recovered_s))
+
+    async def _kill(self, targets: Sequence[Target], seconds: float) -> None:
+        try:
+            await asyncio.gather(*(target.kill() for target in targets))
+            await asyncio.sleep(seconds)
+        finally:
+            await asyncio.gather(*(target.start() for target in targets))
+
+    async def _pause(self, targets: Sequence[Pausable], seconds: float) -> None:
+        try:
+            await asyncio.gather(*(target.pause() for target in targets))
+            await asyncio.sleep(seconds)
+        finally:
+            await asyncio.gather(*(target.resume() for target in targets))
 
     async def _recovery(self) -> float:
         loop = asyncio.get_running_loop()

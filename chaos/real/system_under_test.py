@@ -10,7 +10,8 @@ from typing import Self
 
 import aiohttp
 
-from chaos.real.nemesis import Target
+from chaos.real.lines import HOW, Line
+from chaos.real.nemesis import Pausable, Target
 from chaos.real.processes import Role
 from scenarios.harness.servers import LocalServers
 from system.table import ROLES
@@ -32,8 +33,12 @@ class SystemUnderTest:
         consumers: int = 1,
         database: str = "mysql",
         late_s: float = 0.0,
+        proxied: bool = False,
     ) -> None:
-        """With `late_s` the roles start first, and the servers so much later."""
+        """With `late_s` the roles start first, and the servers so much later.
+
+        `proxied` leads the roles through Toxiproxy, so that lines can be cut.
+        """
         self.servers = LocalServers(database=database)
         self.roles: dict[str, Role] = {}
         self.folder = folder
@@ -41,6 +46,7 @@ class SystemUnderTest:
         """From the start of the roles, or of the last server, until all roles were ready."""
         self._consumers = consumers
         self._late_s = late_s
+        self._proxied = proxied
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -48,6 +54,15 @@ class SystemUnderTest:
         """Who can be struck. Toxiproxy is nobody's server, so nobody misses it."""
         servers = (self.servers.kafka, self.servers.sql, self.servers.mongo)
         return {**self.roles, **{server.name: server for server in servers}}
+
+    @property
+    def lines(self) -> dict[str, Pausable]:
+        """The lines to the servers, each with every way to spoil it."""
+        return {
+            f"{name} {how}": Line(self.servers.toxiproxy, name, how)
+            for name in ("kafka", "sql", "mongo")
+            for how in HOW
+        }
 
     def where(self, role: str) -> str:
         return self.roles[role].url
@@ -70,7 +85,7 @@ class SystemUnderTest:
 
     async def _start_roles(self) -> None:
         """Start all roles at the same moment."""
-        environment = self.servers.environment()
+        environment = self.servers.environment(proxied=self._proxied)
         for spec in ROLES:
             count = self._consumers if spec.name.endswith("-consumer") else 1
             for instance in range(1, count + 1):

@@ -9,23 +9,26 @@ import pytest
 from chaos.real.nemesis import Nemesis, NotRecovered, Strike, plan
 
 NAMES = ["order-api", "order-consumer", "kafka", "mysql", "mongo"]
+LINES = ["kafka silent", "sql slow"]
 
 
 def test_a_seed_fixes_the_strikes() -> None:
-    assert plan(3, NAMES, kills=20, pauses=5) == plan(3, NAMES, kills=20, pauses=5)
-    assert plan(3, NAMES, kills=20, pauses=5) != plan(4, NAMES, kills=20, pauses=5)
+    assert plan(3, NAMES, LINES, kills=20, pauses=5) == plan(3, NAMES, LINES, kills=20, pauses=5)
+    assert plan(3, NAMES, LINES, kills=20, pauses=5) != plan(4, NAMES, LINES, kills=20, pauses=5)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_everybody_has_a_turn_in_each_round(seed: int) -> None:
     struck = Counter(
         (strike.kind, name)
-        for strike in plan(seed, NAMES, kills=15, pauses=5)
+        for strike in plan(seed, NAMES, LINES, kills=15, pauses=7)
         for name in strike.targets
     )
     # one that would be struck twice at once is struck once
     assert all(struck["kill", name] in (2, 3) for name in NAMES)
     assert all(struck["pause", name] == 1 for name in NAMES)
+    assert all(struck["cut", name] == 1 for name in LINES)
+    assert not any(struck["kill", name] for name in LINES)
 
 
 class Victim:
@@ -58,12 +61,15 @@ async def test_it_heals_what_it_has_struck_and_waits_for_recovery() -> None:
 
     names = ("kafka", "mysql")
     victims = {name: Victim(name, done) for name in names}
-    nemesis = Nemesis(victims, not_ready, lambda _: None)
+    lines = {"sql slow": Victim("sql slow", done)}
+    nemesis = Nemesis(victims, lines, not_ready, lambda _: None)
     await nemesis.strike(Strike("kill", names, 0.0))
     await nemesis.strike(Strike("pause", ("kafka",), 0.0, recover=False))
+    await nemesis.strike(Strike("cut", ("sql slow",), 0.0, recover=False))
     assert done[:4] == ["kill kafka", "kill mysql", "start kafka", "start mysql"]
-    assert done[4:] == ["look", "look", "look", "pause kafka", "resume kafka"]
-    assert [struck.recovered_after_s is None for struck in nemesis.struck] == [False, True]
+    assert done[4:7] == ["look", "look", "look"]
+    assert done[7:] == ["pause kafka", "resume kafka", "pause sql slow", "resume sql slow"]
+    assert [struck.recovered_after_s is None for struck in nemesis.struck] == [False, True, True]
 
 
 async def test_it_says_who_does_not_recover(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,6 +77,6 @@ async def test_it_says_who_does_not_recover(monkeypatch: pytest.MonkeyPatch) -> 
         return ["order-consumer"]
 
     monkeypatch.setattr("chaos.real.nemesis.RECOVER_S", 0.0)
-    nemesis = Nemesis({"kafka": Victim("kafka", [])}, not_ready, lambda _: None)
+    nemesis = Nemesis({"kafka": Victim("kafka", [])}, {}, not_ready, lambda _: None)
     with pytest.raises(NotRecovered, match="order-consumer"):
         await nemesis.strike(Strike("kill", ("kafka",), 0.0))
