@@ -7,10 +7,11 @@ import asyncio
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from scenarios.harness.servers import DATABASES, LocalServers, Missing, NotStarted
 from scenarios.harness.servers.common import cache_folder, say
+from scenarios.harness.servers.roles import one_has_ended, roles
 
 
 def arguments() -> argparse.Namespace:
@@ -31,6 +32,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--proxied", action="store_true", help="print the addresses that lead through Toxiproxy"
     )
+    parser.add_argument(
+        "--roles",
+        action="store_true",
+        help="also start the eight roles, each as a process, on their own ports",
+    )
     return parser.parse_args()
 
 
@@ -40,7 +46,7 @@ async def main(chosen: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(sign, stopping.set)
-    to_do = servers.fetch() if chosen.do == "fetch" else _keep(servers, proxied=chosen.proxied)
+    to_do = servers.fetch() if chosen.do == "fetch" else _keep(servers, chosen)
     work = asyncio.create_task(to_do)
     asked = asyncio.create_task(stopping.wait())
     await asyncio.wait((work, asked), return_when=asyncio.FIRST_COMPLETED)
@@ -52,13 +58,24 @@ async def main(chosen: argparse.Namespace) -> None:
         say("all stopped")
 
 
-async def _keep(servers: LocalServers, *, proxied: bool) -> None:
+async def _keep(servers: LocalServers, chosen: argparse.Namespace) -> None:
     async with servers:
-        for name, value in servers.environment(proxied=proxied).items():
+        environment = servers.environment(proxied=chosen.proxied)
+        for name, value in environment.items():
             print(f"export {name}={shlex.quote(value)}")
         print(f"export TOXIPROXY=http://{servers.toxiproxy.address}", flush=True)
+        if chosen.roles:
+            await _keep_roles(environment)
         say("they run until Ctrl-C")
         await asyncio.Event().wait()  # until this task is cancelled
+
+
+async def _keep_roles(environment: Mapping[str, str]) -> None:
+    async with roles(environment) as processes:
+        for process in processes.values():
+            say(f"  {process.name:<18}{process.url}  its log: {process.folder}/server.log")
+        say("servers and roles run until Ctrl-C")
+        await one_has_ended(processes.values())
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

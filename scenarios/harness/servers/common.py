@@ -14,10 +14,10 @@ import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import IO
 
 FETCH_S = 900.0
 START_S = 90.0
@@ -191,7 +191,7 @@ def last_words(text: str, lines: int = 3) -> str:
 class Server(ABC):
     """One server in a throw-away folder: the same data and port from start to start, until stop."""
 
-    name: ClassVar[str]
+    name: str
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -214,6 +214,10 @@ class Server(ABC):
 
     @abstractmethod
     def _command(self, folder: Path) -> Sequence[str | Path]: ...
+
+    def _variables(self) -> Mapping[str, str]:
+        """What its environment has beside this process's own."""
+        return {}
 
     @abstractmethod
     async def _greet(self) -> None:
@@ -265,6 +269,7 @@ class Server(ABC):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env={**os.environ, **self._variables()},
                 start_new_session=True,
             )
 
