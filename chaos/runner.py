@@ -7,9 +7,10 @@ import gc
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -42,6 +43,7 @@ from chaos.workloads.table import BLUEPRINT
 from chaos.workloads.workload import Workload
 from system.columns import metadata
 from system.events import TOPICS
+from system.ports.log import Partition
 from system.ports.views import Document
 from system.table import QUERY_CONSUMER, VIEWS, handlers_of
 from system.wiring import ALL_TOPICS
@@ -88,6 +90,8 @@ class Run:
     places: Sequence[Place]
     missed: Sequence[Strike]
     ended_s: float
+    lag: Sequence[tuple[float, int]] = ()
+    """At these times, so many records were still to be read."""
     anomalies: list[Anomaly] = field(default_factory=list)
     reached: int = 0
     """How often the run came to the code of the mutant that was switched in."""
@@ -191,6 +195,7 @@ class _Simulation:
         self.faults = Faults(schedule.faults, Random(f"hops {schedule.seed}"), self.trace, loop)
         self.duplicated = 0
         self.cluster: Cluster | None = None
+        self.lag: list[tuple[float, int]] = []
 
     async def main(self, engines: Engines) -> Run:
         schedule = self.schedule
@@ -206,6 +211,7 @@ class _Simulation:
         await cluster.start()
         await self._views_are_built()
         spells = [fault for fault in schedule.faults if isinstance(fault, Spell)]
+        watching = asyncio.ensure_future(self._watch_lag())
         disturbing = asyncio.ensure_future(disturb(spells, cluster, self.trace))
         clients = [
             script(Client(name, cluster, self.history, Random(f"{name} {schedule.seed}")))
@@ -218,6 +224,7 @@ class _Simulation:
         self.duplicated = await disturbing
         missing = await self._come_to_rest(cluster)
         self.faults.end()
+        watching.cancel()
         auditor = Client("auditor", cluster, History(), Random("auditor"))
         shown = {} if missing else {view.name: await _shown(auditor, view.name) for view in VIEWS}
         return Run(
@@ -227,6 +234,7 @@ class _Simulation:
             tuple(self.faults.places),
             tuple(self.faults.missed),
             asyncio.get_running_loop().time(),
+            tuple(self.lag),
         )
 
     async def _views_are_built(self) -> None:
@@ -249,6 +257,15 @@ class _Simulation:
                 return missing
         return []
 
+    async def _watch_lag(self) -> None:
+        """Note the lag now and then; it is looked at from outside and disturbs nothing."""
+        loop = asyncio.get_running_loop()
+        pause_s = 0.02
+        while True:
+            self.lag.append((loop.time(), sum(lag for _, lag in self._lags())))
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 1.05, 1.0)
+
     def _missing(self, cluster: Cluster) -> Iterator[str]:
         if not cluster.is_whole:
             yield "a process is not up"
@@ -259,34 +276,40 @@ class _Simulation:
         ).fetchone()[0]
         if unsent:
             yield f"{unsent} events are in the outbox"
-        yield from self._unread()
-
-    def _unread(self) -> Iterator[str]:
-        broker = self.stores.broker
-        groups: dict[str, Iterable[str]] = {}
-        for role in {role for roles in self.workload.processes.values() for role in roles}:
-            topics = handlers_of(role, self.switch.blueprint.table)
-            if topics:
-                groups[role] = topics
         generations = self.stores.views._generations  # noqa: SLF001 - asked without a hop
         if generations.live is None or generations.building is not None:
             yield "views are being built"
-        else:
-            groups[f"{QUERY_CONSUMER}.g{generations.live}"] = TOPICS
-        for group, read in sorted(groups.items()):
-            committed = broker.committed(group)
-            lag = sum(
-                broker.end(place) - committed.get(place, 0) for place in broker.partitions([*read])
-            )
+        for group, lag in self._lags():
             if lag:
                 yield f"{group} has {lag} records to read"
 
-    @property
+    def _lags(self) -> Iterator[tuple[str, int]]:
+        """How many records each group has still to read."""
+        broker = self.stores.broker
+        for group, places in self._groups():
+            committed = broker.committed(group)
+            yield group, sum(broker.end(place) - committed.get(place, 0) for place in places)
+
+    def _groups(self) -> Iterator[tuple[str, Sequence[Partition]]]:
+        broker = self.stores.broker
+        for role in self._readers:
+            yield role, broker.partitions(handlers_of(role, self.switch.blueprint.table))
+        live = self.stores.views._generations.live  # noqa: SLF001 - asked without a hop
+        if live is not None:
+            yield f"{QUERY_CONSUMER}.g{live}", broker.partitions(TOPICS)
+
+    @cached_property
+    def _readers(self) -> list[str]:
+        """The roles of this workload that handle events of the write side."""
+        roles = {role for roles in self.workload.processes.values() for role in roles}
+        return [role for role in sorted(roles) if handlers_of(role, self.switch.blueprint.table)]
+
+    @cached_property
     def _reading(self) -> sqlite3.Connection:
-        if not hasattr(self, "_reader"):
-            self._reader = sqlite3.connect(self.stores.database.path)
-            self._reader.row_factory = sqlite3.Row
-        return self._reader
+        """A look at the database that is no part of the run."""
+        connection = sqlite3.connect(self.stores.database.path)
+        connection.row_factory = sqlite3.Row
+        return connection
 
     def _evidence(
         self, cluster: Cluster, missing: Sequence[str], shown: dict[str, list[dict[str, Any]]]
