@@ -64,7 +64,7 @@ async def test_a_wrong_verb_is_told_the_right_ones(
         (errors.Conflict("deadlock"), 503, "unavailable", "1"),
         (errors.UniqueViolation("users.email"), 503, "unavailable", "1"),
         (errors.Stopping(), 503, "unavailable", "1"),
-        (errors.OutcomeUnknown("COMMIT"), 503, "outcome-unknown", None),
+        (errors.OutcomeUnknown("COMMIT"), 503, "unavailable", "1"),
         (errors.ReferenceViolation("fk_orders"), 409, "still-referred", None),
         (errors.Poison("secret"), 500, "internal", None),
         (RuntimeError("secret"), 500, "internal", None),
@@ -85,6 +85,14 @@ async def test_a_failure_behind_a_route_is_a_problem_without_its_internals(
     assert not isinstance(failure, Refused) or reply.json["detail"] == failure.detail
     for internal in ("secret", "3306", "select", "fk_", "COMMIT", "Traceback"):
         assert internal not in reply.body.decode().replace(PROBLEMS[name].meaning, "")
+
+
+async def test_only_what_changes_something_can_have_an_unknown_outcome(toy: Running) -> None:
+    toy.toy.failure = errors.OutcomeUnknown("COMMIT")
+    for method, path, body in (("POST", "/things", THING), ("PUT", "/things/1", {"name": "B"})):
+        reply = await toy.ask(method, path, json=body)
+        assert (reply.status, reply.problem) == (503, "outcome-unknown")
+        assert "Retry-After" not in reply.headers
 
 
 async def test_a_refusal_carries_its_own_words_places_and_headers(toy: Running) -> None:

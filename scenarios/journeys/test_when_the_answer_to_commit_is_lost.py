@@ -46,6 +46,17 @@ async def test_an_order_is_paid_once_and_answered_as_such(own_stack: Stack) -> N
     assert len(await stack.records("order.paid", order.id)) == 1
 
 
+async def test_a_read_is_simply_asked_again(own_stack: Stack) -> None:
+    stack = own_stack
+    stack.faults.fail("sql.commit", hop=Hop.REPLY, process="order-api")
+
+    refused = (await stack.client.orders()).ok(503)
+
+    assert refused.problem == "unavailable"
+    assert refused.headers["Retry-After"]
+    (await stack.client.orders()).ok()
+
+
 async def test_a_transaction_that_never_reached_the_store_is_done_again(own_stack: Stack) -> None:
     stack = own_stack
     lamp, ada = await stack.given.product(), await stack.given.user()

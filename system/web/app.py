@@ -41,6 +41,7 @@ from system.web.route import Answer, Request, Route
 
 _CAUSE = web.RequestKey("cause", Cause)
 _METHODS = frozenset("GET HEAD POST PUT DELETE PATCH OPTIONS".split())
+_READS = frozenset({"GET", "HEAD"})
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked every few seconds by machines: their lines would bury all others."""
 
@@ -112,7 +113,8 @@ class _Api:
         except web.HTTPException as error:
             response = problem_response(request, _refusal_of_router(error), self._id_of(request))
         except Exception as error:  # noqa: BLE001 - every failure is answered; ours is logged
-            response = problem_response(request, self._refusal(error), self._id_of(request))
+            refused = self._refusal(error, request.method)
+            response = problem_response(request, refused, self._id_of(request))
         response.headers[CORRELATION_ID] = str(self._id_of(request))
         return response
 
@@ -120,13 +122,15 @@ class _Api:
     def _id_of(request: web.Request) -> UUID:
         return request[_CAUSE].correlation_id
 
-    def _refusal(self, error: Exception) -> Refused:
+    def _refusal(self, error: Exception, method: str) -> Refused:
         refused = refusal_of(error)
         if refused is None:
             self.log.error("request failed", exc_info=error)
             return Refused("internal")
         if refused is not error and refused.status >= 500:
             self.log.warning("request refused by a store", problem=refused.name, error=str(error))
+        if refused.name == "outcome-unknown" and method in _READS:
+            return Refused("unavailable")  # nothing was to be changed: it may simply be asked again
         return refused
 
     def _note(self, request: web.Request, response: web.StreamResponse, seconds: float) -> None:
