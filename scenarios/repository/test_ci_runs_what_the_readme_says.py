@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.repository.markdown import ROOT
+from scenarios.repository.typed_commands import tox_environments
 
 README = """\
 ```bash
@@ -34,7 +35,20 @@ echo third
 """
 
 
+TOX = """\
+#!/bin/sh
+echo ran tox "$@"
+read -r line && echo typed
+exit 5
+"""
+"""In place of the one that the README's block installs."""
+
+
 def run(checkout: Path, readme: str) -> subprocess.CompletedProcess[str]:
+    tox = checkout / ".venv" / "bin" / "tox"
+    tox.parent.mkdir(parents=True)
+    tox.write_text(TOX, encoding="utf-8")
+    tox.chmod(0o755)
     (checkout / ".ci").mkdir()
     shutil.copy(ROOT / ".ci" / "run", checkout / ".ci" / "run")
     (checkout / "README.md").write_text(readme, encoding="utf-8")
@@ -72,7 +86,19 @@ def test_nothing_it_runs_can_wait_for_somebody_to_type(tmp_path: Path) -> None:
         tmp_path, '```bash\n```\n```bash\nread -r line && echo "$line" || echo nobody\n```\n'
     )
 
-    assert done.stdout.splitlines()[-1] == "nobody"
+    assert "nobody" in done.stdout.splitlines()
+    assert "typed" not in done.stdout.splitlines()
+
+
+def test_after_the_block_it_runs_the_same_on_real_servers(tmp_path: Path) -> None:
+    done = run(tmp_path, "```bash\n```\n```bash\necho second\n```\n")
+
+    assert done.stdout.split("\n\n")[-1] == "ran tox -e servers\n"
+    assert done.returncode == 5
+
+
+def test_what_it_runs_after_the_block_exists() -> None:
+    assert "servers" in tox_environments()
 
 
 def test_a_readme_without_a_second_block_is_one_clear_line(tmp_path: Path) -> None:

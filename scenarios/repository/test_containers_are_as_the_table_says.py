@@ -254,3 +254,33 @@ def test_the_health_check_asks_the_role_whether_it_is_ready(
 
     assert asked == ["/readyz"]
     assert (done.returncode == 0) is healthy
+
+
+# The workflow, where there is an engine
+
+
+def test_the_workflow_takes_the_readmes_first_tour(tmp_path: Path) -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"))
+    (tour,) = [
+        step["run"]
+        for step in workflow["jobs"]["containers"]["steps"]
+        if step.get("name") == "Take the first tour"
+    ]
+    curl = tmp_path / "curl"
+    curl.write_text('#!/bin/sh\necho "$@" | grep -o -e --fail-with-body -e "http://.*"\n', "utf-8")
+    curl.chmod(0o755)
+
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", tour],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+
+    said = done.stdout.splitlines()
+    assert said.count("--fail-with-body") == 4
+    urls = [line.split()[0] for line in said if line.startswith("http")]
+    assert [urlsplit(url).path for url in urls] == ["/users", "/products", "/orders", "/orders/1"]
