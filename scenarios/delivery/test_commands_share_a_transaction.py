@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +13,25 @@ import pytest
 from scenarios.delivery.bench import CAUSE, Bench, bench, in_virtual_time
 from scenarios.harness.faults import Hop, Point, faulty_work
 from scenarios.harness.strikes import Switchboard
-from system.ports.errors import BrokenFact, Conflict, OutcomeUnknown, Unavailable
+from system.ports.errors import (
+    BrokenFact,
+    Conflict,
+    LockWaitTimeout,
+    OutcomeUnknown,
+    TimedOut,
+    Unavailable,
+)
 from system.ports.work import UnitOfWork
 from system.users.store import users
-from system.web.commands import CONFLICTS_MAX, MEMBERS_MAX, PATIENCE_S, QUEUE_MAX, Commands
+from system.web import idempotency
+from system.web.commands import (
+    CONFLICTS_MAX,
+    KEY_WAIT_S,
+    MEMBERS_MAX,
+    PATIENCE_S,
+    QUEUE_MAX,
+    Commands,
+)
 from system.web.problems import Refused
 from system.web.route import Answer, Request
 
@@ -277,3 +293,68 @@ async def test_a_refusal_among_neighbours_leaves_its_key_free() -> None:
         assert await made(it) == 10
         assert (await run(keyed[1])).body == b"1"
         assert await made(it) == 10
+
+
+@in_virtual_time
+async def test_a_key_that_another_process_holds_keeps_nobody_else_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = Desk()
+    held = idempotency.key_id(request(BAD, key="held"))
+    real_claim = idempotency.claim
+
+    async def claim(unit: UnitOfWork, mark: str, keys: Mapping[str, str]) -> None:
+        if held in keys:
+            await asyncio.sleep(3)
+            raise LockWaitTimeout("the key's row is locked")
+        await real_claim(unit, mark, keys)
+
+    monkeypatch.setattr(idempotency, "claim", claim)
+    async with bench() as it:
+        run = commands(it).shared(desk.act)
+        wanted = [request(number, key="held" if number == BAD else None) for number in range(6)]
+        answers = await ask_all(run, *wanted)
+        refused = answers.pop(BAD)
+        assert refused.name == "request-in-progress"
+        assert [answer.status for answer in answers] == [201] * 5
+
+
+@in_virtual_time
+async def test_a_request_waits_three_seconds_for_the_first_with_its_key() -> None:
+    first_is_in = asyncio.Event()
+
+    async def slow(_: Request, __: UnitOfWork) -> Answer:
+        first_is_in.set()
+        await asyncio.sleep(4)
+        return Answer(201, b"done")
+
+    async with bench() as it:
+        run = commands(it).each(slow)
+        first = asyncio.create_task(run(request(1, key="k")))
+        await first_is_in.wait()
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(Refused) as refused:
+            await run(request(1, key="k"))
+        assert refused.value.name == "request-in-progress"
+        assert asyncio.get_running_loop().time() - began == KEY_WAIT_S
+        assert (await first).status == 201
+
+
+@in_virtual_time
+async def test_a_busy_store_is_no_request_in_progress() -> None:
+    desk = Desk()
+    writes = asyncio.Event()
+
+    async def write_for_long(it: Bench) -> None:
+        with suppress(TimedOut):
+            async with it.parts.work() as unit:
+                await unit.insert(users, [_row(request(1), unit)])
+                writes.set()
+                await asyncio.Event().wait()
+
+    async with bench() as it:
+        writing = asyncio.create_task(write_for_long(it))
+        await writes.wait()
+        answer = await commands(it).shared(desk.act)(request(2, key="fresh"))
+        assert answer.status == 201
+        await writing

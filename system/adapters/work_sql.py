@@ -205,7 +205,7 @@ class WriteLock:
             async with asyncio.timeout(LOCK_WAIT_S):
                 await self._lock.acquire()
         except TimeoutError:
-            raise errors.LockWaitTimeout("another transaction writes for too long") from None
+            raise errors.StoreBusy("another transaction writes for too long") from None
         self._holder = connection
 
     def release(self, connection: Connection | None) -> None:

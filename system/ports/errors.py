@@ -32,6 +32,10 @@ class LockWaitTimeout(Conflict):
     """Another transaction held a lock for too long. Only the statement was undone: roll back."""
 
 
+class StoreBusy(LockWaitTimeout):
+    """The store's one lock for all writers was not free in time: that says nothing of a row."""
+
+
 class ReferenceViolation(Exception):
     """A foreign key points to a row that is not there, or still points to one to be deleted."""
 

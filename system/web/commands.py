@@ -10,6 +10,7 @@ orders, with the same durability. Both are the same protocol, for one member or 
 - Refused in 3: a member alone rolls back; among neighbours it has changed nothing, and its key
   is let go.
 - Failed before COMMIT was sent: the members are halved, so that none harms its neighbours.
+- A key that someone else holds: its members wait for it alone.
 - COMMIT's answer lost: trying again would double a hundred orders. The mark decides, looked up
   by an insert that waits for a ghost of the first transaction: there, or not there.
 """
@@ -27,6 +28,7 @@ from system.ports.errors import (
     Conflict,
     LockWaitTimeout,
     OutcomeUnknown,
+    StoreBusy,
     Unavailable,
     UniqueViolation,
 )
@@ -42,7 +44,9 @@ QUEUE_MAX = 1_000
 CONFLICTS_MAX = 20
 JITTER_S = (0.001, 0.050)
 PATIENCE_S = 4.0
-"""No attempt starts later than this; the bound of a transaction comes on top."""
+"""Nobody waits longer in the queue, and no attempt starts later after it."""
+KEY_WAIT_S = 3.0
+"""How long a request waits for another one with its Idempotency-Key."""
 
 T = TypeVar("T")
 Outcome = Answer | Exception
@@ -58,6 +62,8 @@ class Commands:
         self._work = work
         self._world = world
         self._tasks: set[asyncio.Task[Any]] = set()  # kept, or they could be collected
+        self._keys: dict[str, asyncio.Event] = {}
+        """The Idempotency-Keys in hand; each is set when the next one may have its turn."""
 
     def each(self, act: Act) -> Run:
         """One transaction per request."""
@@ -71,7 +77,7 @@ class Commands:
             (outcome,) = await asyncio.shield(settling)
             return _given(outcome)
 
-        return run
+        return self._in_turn(run)
 
     def shared(self, act: ActOnAll) -> Run:
         """Requests that wait while a transaction is in flight share the next one."""
@@ -80,11 +86,8 @@ class Commands:
 
         async def flush() -> None:
             while members := _next_members(queue):
-                outcomes = await self._settle(
-                    [member.request for member in members],
-                    act,
-                    min(member.deadline for member in members),
-                )
+                requests = [member.request for member in members]
+                outcomes = await self._settle(requests, act, _now() + PATIENCE_S)
                 for member, outcome in zip(members, outcomes, strict=True):
                     if not member.outcome.done():
                         member.outcome.set_result(outcome)
@@ -99,7 +102,32 @@ class Commands:
                 flushing = self._task(flush())
             return _given(await asyncio.shield(member.outcome))
 
-        return run
+        return self._in_turn(run)
+
+    def _in_turn(self, run: Run) -> Run:
+        """One at a time of the requests with the same Idempotency-Key.
+
+        Across processes the key's row does the same, where it is claimed.
+        """
+
+        async def waiting(request: Request) -> Answer:
+            key = idempotency.key_id(request)
+            if key is None:
+                return await run(request)
+            deadline = _now() + KEY_WAIT_S
+            while (held := self._keys.get(key)) is not None:
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        await held.wait()
+                except TimeoutError:
+                    raise Refused("request-in-progress") from None
+            self._keys[key] = asyncio.Event()
+            try:
+                return await run(request)
+            finally:
+                self._keys.pop(key).set()
+
+        return waiting
 
     def _task(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)
@@ -115,12 +143,29 @@ class Commands:
             return await self._transact(requests, act, deadline)
         except (Unavailable, Refused) as error:
             return [error] * len(requests)
+        except _KeyHeld:
+            return await self._settle_apart(requests, act, deadline)
         except Exception as error:  # noqa: BLE001 - an outcome; the web rooms answer it
             if len(requests) == 1:
                 return [error]
         middle = len(requests) // 2
         first = await self._settle(requests[:middle], act, deadline)
         return first + await self._settle(requests[middle:], act, deadline)
+
+    async def _settle_apart(
+        self, requests: Sequence[Request], act: ActOnAll, deadline: float
+    ) -> list[Outcome]:
+        """The requests without a key together; those with one by themselves, at the same time."""
+        keyless = [request for request in requests if request.idempotency_key is None]
+        keyed = [[request] for request in requests if request.idempotency_key is not None]
+        groups = [keyless, *keyed] if keyless else keyed
+        settled = await asyncio.gather(*(self._settle(group, act, deadline) for group in groups))
+        outcome_of = {
+            id(request): outcome
+            for group, outcomes in zip(groups, settled, strict=True)
+            for request, outcome in zip(group, outcomes, strict=True)
+        }
+        return [outcome_of[id(request)] for request in requests]
 
     async def _transact(
         self, requests: Sequence[Request], act: ActOnAll, deadline: float
@@ -161,6 +206,10 @@ class Commands:
                     raise OutcomeUnknown("whether the command was done is not known") from None
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, 0.5)
+
+
+class _KeyHeld(Exception):
+    """Another process's request holds the Idempotency-Key of one of these."""
 
 
 class _Absent(Exception):
@@ -216,10 +265,14 @@ class _Attempt:
         }
         try:
             await idempotency.claim(unit, self._mark, keys)
-        except LockWaitTimeout:
-            if len(self._requests) == 1 and keys:
-                raise Refused("request-in-progress") from None
+        except StoreBusy:
             raise
+        except LockWaitTimeout:
+            if not keys:
+                raise
+            if len(self._requests) > 1:
+                raise _KeyHeld from None
+            raise Refused("request-in-progress") from None
 
     async def _keep(self, unit: UnitOfWork, fresh: Sequence[int]) -> None:
         answered, refused = {}, []
@@ -236,27 +289,19 @@ class _Attempt:
 
 
 def _next_members(queue: deque[_Waiting]) -> list[_Waiting]:
-    """Take the requests of the next transaction, each Idempotency-Key at most once.
+    """Take the requests of the next transaction.
 
     Those past their deadline are answered here: certainly not done.
     """
     members: list[_Waiting] = []
-    keys: set[str] = set()
-    later: list[_Waiting] = []
     while queue and len(members) < MEMBERS_MAX:
         member = queue.popleft()
-        key = idempotency.key_id(member.request)
         if member.outcome.done():
             continue
         if member.deadline < _now():
             member.outcome.set_result(Refused("unavailable"))
-        elif key in keys:
-            later.append(member)
         else:
             members.append(member)
-            if key is not None:
-                keys.add(key)
-    queue.extendleft(reversed(later))
     return members
 
 
