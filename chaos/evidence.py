@@ -95,9 +95,7 @@ class Evidence:
     @cached_property
     def letters(self) -> Sequence[Letter]:
         """The open dead letters."""
-        return [
-            letter for topic in TOPICS for letter in unresolved(self.log.get(dlq(topic), ()))
-        ]
+        return [letter for topic in TOPICS for letter in unresolved(self.log.get(dlq(topic), ()))]
 
     @cached_property
     def orders(self) -> Mapping[int, Row]:

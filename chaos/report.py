@@ -153,7 +153,11 @@ def _verdicts(run: Run) -> str:
     count = Counter(found.checker for found in run.anomalies)
     rows = []
     for checker in CHECKERS.values():
-        mark = '<td class="broken">broken</td>' if count[checker.name] else '<td class="kept">kept</td>'
+        mark = (
+            '<td class="broken">broken</td>'
+            if count[checker.name]
+            else '<td class="kept">kept</td>'
+        )
         seen = "".join(
             f"<br><b>{escape(found.name)}</b>: {escape(found.seen)}<br>{escape(ANOMALIES[found.name])}"
             for found in run.anomalies

@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -39,7 +39,6 @@ from chaos.simulated.parts import (
 from chaos.workloads import WORKLOADS
 from chaos.workloads.given import SETTING_UP
 from chaos.workloads.points import points
-from chaos.workloads.table import BLUEPRINT
 from chaos.workloads.workload import Workload
 from system.columns import metadata
 from system.events import TOPICS
@@ -52,6 +51,7 @@ QUIET_EVERY_S = 0.2
 QUIET_TIMES = 2
 QUIET_WITHIN_S = 240.0
 """From the last fault's end to rest; far more than the longest retry schedule takes."""
+
 
 @dataclass(frozen=True)
 class Schedule:

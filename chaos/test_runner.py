@@ -58,7 +58,9 @@ def test_another_simulator_sees_the_same(simulation: Simulator) -> None:
 
 
 def test_another_seed_is_another_run(simulation: Simulator) -> None:
-    assert simulation.run(Schedule("orders", 1)).digest != simulation.run(Schedule("orders", 2)).digest
+    assert (
+        simulation.run(Schedule("orders", 1)).digest != simulation.run(Schedule("orders", 2)).digest
+    )
 
 
 def test_a_point_that_is_not_reached_is_told(simulation: Simulator) -> None:

@@ -268,9 +268,7 @@ class Story:
         order = self._order(id, user_id, lines, OrderStatus.CREATED)
         names = tuple(Name(id=product_id, name="A product", version=1) for product_id in lines)
         user = Name(id=user_id, name="Somebody", version=1)
-        return self._step(
-            events.OrderCreated, order, 1, user_name=user, product_names=names
-        )
+        return self._step(events.OrderCreated, order, 1, user_name=user, product_names=names)
 
     def _order(
         self,
@@ -328,9 +326,7 @@ class Story:
         version: int,
         because: UUID,
     ) -> None:
-        type = (
-            events.StockReserved if state is ReservationState.RESERVED else events.StockReleased
-        )
+        type = events.StockReserved if state is ReservationState.RESERVED else events.StockReleased
         self.tell(
             type(
                 event_id=self._id(),

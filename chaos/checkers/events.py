@@ -23,7 +23,9 @@ def _lost(evidence: Evidence) -> Iterator[Anomaly]:
     told = {str(id) for id in evidence.first_told}
     for row in evidence.rows("outbox"):
         if row["processed_at"] is not None and _event_id(row) not in told:
-            yield Anomaly("lost event", f"outbox {row['id']}, {row['event_type']} {row['message_key']}")
+            yield Anomaly(
+                "lost event", f"outbox {row['id']}, {row['event_type']} {row['message_key']}"
+            )
     for table, types in _OF_AGGREGATE.items():
         yield from _untold(evidence, table, types)
     yield from _untold_stock(evidence)
@@ -111,10 +113,10 @@ def _order(evidence: Evidence) -> Iterator[Anomaly]:
         evidence.first_told.values(), key=lambda told: (told.record.partition, told.record.offset)
     )
     for told in firsts:
-        key = told.record.message.topic, told.record.message.key
-        partitions[key].add(told.record.partition.number)
+        place = told.record.message.topic, told.record.message.key
+        partitions[place].add(told.record.partition.number)
         if (id := stored.get(str(told.event.event_id))) is not None:
-            lines[key].append(id)
+            lines[place].append(id)
     for (topic, key), ids in lines.items():
         if ids != sorted(ids):
             yield Anomaly("reordered events", f"{topic} {key.decode()}: outbox ids {ids}")
@@ -186,15 +188,22 @@ NO_LOST_EVENT = Checker(
     "no_lost_event", "Every committed change is told in the log, sooner or later.", _lost
 )
 NO_PHANTOM_EVENT = Checker(
-    "no_phantom_event", "Whatever the log tells was committed, and once for each version.", _phantoms
+    "no_phantom_event",
+    "Whatever the log tells was committed, and once for each version.",
+    _phantoms,
 )
 PER_KEY_ORDER = Checker(
-    "per_key_order", "Events of one topic and key are in the log in the order of their commits.", _order
+    "per_key_order",
+    "Events of one topic and key are in the log in the order of their commits.",
+    _order,
 )
 FEW_REPEATS = Checker(
-    "duplicates_within_budget", "Without faults nothing is published twice; with them, little.", _repeats
+    "duplicates_within_budget",
+    "Without faults nothing is published twice; with them, little.",
+    _repeats,
 )
 CAUSES_TOLD = Checker(
-    "causes_are_told", "An event names the event that it follows from, about the same order.", _causes
+    "causes_are_told",
+    "An event names the event that it follows from, about the same order.",
+    _causes,
 )
-

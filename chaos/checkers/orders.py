@@ -80,7 +80,9 @@ def _steps(evidence: Evidence) -> Iterator[Anomaly]:
             continue  # no_lost_event has a word for that
         for before, after in pairwise(steps):
             if not _is_allowed(before.event, after):
-                yield Anomaly("forbidden step", f"order {id}: {_state(before.event)}, then {after.event.type}")
+                yield Anomaly(
+                    "forbidden step", f"order {id}: {_state(before.event)}, then {after.event.type}"
+                )
     yield from _reasons(evidence, lives)
 
 
@@ -106,17 +108,21 @@ def _state(event: Any) -> str:
 
 def _reasons(evidence: Evidence, lives: dict[int, list[Told]]) -> Iterator[Anomaly]:
     for id, order in evidence.orders.items():
-        reasons = [
-            told.event.reason for told in lives[id] if told.event.type == "order.canceled"
-        ]
+        reasons = [told.event.reason for told in lives[id] if told.event.type == "order.canceled"]
         if reasons and order["cancel_reason"] != reasons[0]:
-            yield Anomaly("reason overwritten", f"order {id}: {reasons[0]!r}, now {order['cancel_reason']!r}")
+            yield Anomaly(
+                "reason overwritten", f"order {id}: {reasons[0]!r}, now {order['cancel_reason']!r}"
+            )
     rejected = {event.order_id: event.reason for event in evidence.events("stock.rejected")}
     for told_ones in lives.values():
         for told in told_ones:
             cause = told.envelope.cause.causation_id
             event = told.event
-            if event.type == "order.canceled" and cause and event.reason != rejected.get(event.order_id):
+            if (
+                event.type == "order.canceled"
+                and cause
+                and event.reason != rejected.get(event.order_id)
+            ):
                 yield Anomaly("reason overwritten", f"order {event.order_id}: {event.reason!r}")
 
 

@@ -24,5 +24,7 @@ REST = Checker(
     _rest,
 )
 NO_FALL = Checker(
-    "no_process_fails", "No fault of a store ends a process, and none is stuck when it is to end.", _fell
+    "no_process_fails",
+    "No fault of a store ends a process, and none is stuck when it is to end.",
+    _fell,
 )

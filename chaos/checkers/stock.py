@@ -44,7 +44,9 @@ def _chains(evidence: Evidence) -> Iterator[Anomaly]:
         left = 0
         for version, (stock, change) in sorted(steps.items()):
             if stock != left + change:
-                yield Anomaly("broken chain", f"product {id} at {version}: {left} {change:+} = {stock}")
+                yield Anomaly(
+                    "broken chain", f"product {id} at {version}: {left} {change:+} = {stock}"
+                )
             left = stock
 
 

@@ -335,7 +335,9 @@ def _deletion_answered_and_rolled_back(story: Story) -> None:
 def _paid_twice(story: Story) -> None:
     order = loads(story.log["order.paid"][0].message.value)
     story.tell(
-        events.OrderPaid.model_validate({**order, "event_id": UUID(int=600, version=4), "version": 3})
+        events.OrderPaid.model_validate(
+            {**order, "event_id": UUID(int=600, version=4), "version": 3}
+        )
     )
 
 

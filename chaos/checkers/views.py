@@ -83,7 +83,8 @@ def _show_the_truth(evidence: Evidence) -> Iterator[Anomaly]:
             for field, value in _true_fields(evidence, view, rows[id]).items():
                 if shown[id].get(field) != value:
                     yield Anomaly(
-                        "view differs", f"{view} {id}.{field}: {shown[id].get(field)!r}, truly {value!r}"
+                        "view differs",
+                        f"{view} {id}.{field}: {shown[id].get(field)!r}, truly {value!r}",
                     )
 
 
@@ -136,8 +137,9 @@ def _of_one_reader(evidence: Evidence, client: str, ops: list[Op]) -> Iterator[A
             continue
         for item in items:
             place = view, item["id"]
-            now = versions.get((*place, item["updated_at"]), 0), _RANK.get(
-                item.get("reservation", ""), 0
+            now = (
+                versions.get((*place, item["updated_at"]), 0),
+                _RANK.get(item.get("reservation", ""), 0),
             )
             before = seen.get(place, (0, 0))
             if now[0] < before[0] or now[1] < before[1]:
@@ -209,7 +211,9 @@ def _tokens(evidence: Evidence) -> Iterator[Anomaly]:
 
 
 EQUAL_REBUILD = Checker(
-    "views_equal_rebuild", "At rest, the views are what a rebuild from the log gives.", _equal_rebuild
+    "views_equal_rebuild",
+    "At rest, the views are what a rebuild from the log gives.",
+    _equal_rebuild,
 )
 SHOW_THE_TRUTH = Checker(
     "views_show_the_truth", "At rest, readers see what the write model has.", _show_the_truth

@@ -13,7 +13,9 @@ _NO_MUTANTS = {"mutant", "hunt", "test_mutants"}
 def _all() -> dict[str, Mutant]:
     names = sorted(module.name for module in iter_modules(__path__))
     return {
-        name: import_module(f"{__name__}.{name}").MUTANT for name in names if name not in _NO_MUTANTS
+        name: import_module(f"{__name__}.{name}").MUTANT
+        for name in names
+        if name not in _NO_MUTANTS
     }
 
 

@@ -9,7 +9,7 @@ from chaos.mutants.mutant import Mutant, Reached, attribute
 from system.web.commands import Commands, _given
 
 
-def _eager(reached: Reached, right: Any) -> Any:
+def _eager(reached: Reached, _: Any) -> Any:
     def each(self: Any, act: Any) -> Any:
         async def run(request: Any) -> Any:
             answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

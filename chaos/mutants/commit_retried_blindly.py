@@ -9,7 +9,7 @@ from system.web.commands import Commands
 
 
 def _never_asked(reached: Reached, _: Any) -> Any:
-    async def is_done(self: Commands, *_: Any) -> bool:
+    async def is_done(*_: Any) -> bool:
         reached()
         return False
 

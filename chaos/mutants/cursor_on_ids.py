@@ -12,7 +12,7 @@ from system.delivery.relay import PAGE, Relay
 
 
 def _by_cursor(reached: Reached, _: Any) -> Any:
-    async def relay_once(self: Any, life: Any) -> bool:
+    async def relay_once(self: Any, _: Any) -> bool:
         cursor = getattr(self, "cursor", 0)
         async with self._parts.work() as unit:
             rows = await outbox.unsent(unit.sql, self._aggregate, above=cursor, limit=PAGE)

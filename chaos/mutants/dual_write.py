@@ -11,16 +11,16 @@ from system.delivery import outbox
 
 def _in_two(reached: Reached, right: Any) -> Any:
     async def commit(self: SqlUnitOfWork) -> None:
-        rows = self._outbox  # noqa: SLF001 - the bug itself
+        rows = self._outbox
         if not rows:
-            return await right(self)
+            await right(self)
+            return
         reached()
         self.commit_sent = True
         await self.sql.commit()
         await self.sql.exec_driver_sql("BEGIN IMMEDIATE")
         await outbox.append(self.sql, rows)
         await self.sql.commit()
-        return None
 
     return commit
 

@@ -11,15 +11,15 @@ from system.web.commands import Commands, _Attempt
 from system.web.route import Answer
 
 
-def _without_keys(_: Reached, right: Any) -> Any:
-    async def claim(self: Any, unit: Any, fresh: Any) -> None:
+def _without_keys(_: Reached, __: Any) -> Any:
+    async def claim(self: Any, unit: Any, _: Any) -> None:
         await idempotency.claim(unit, self._mark, {})
 
     return claim
 
 
 def _nothing(_: Reached, __: Any) -> Any:
-    async def keep(self: Any, unit: Any, fresh: Any) -> None:
+    async def keep(*_: Any) -> None:
         return None
 
     return keep

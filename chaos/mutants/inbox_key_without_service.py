@@ -13,7 +13,7 @@ from chaos.mutants.mutant import Mutant, Reached, attribute
 from system.delivery import inbox
 
 
-def _of_anybody(reached: Reached, right: Any) -> Any:
+def _of_anybody(reached: Reached, _: Any) -> Any:
     async def known(sql: AsyncConnection, service: str, ids: Collection[UUID]) -> set[UUID]:
         table = inbox.processed_events
         wanted = table.c.event_id.in_([str(id) for id in ids])

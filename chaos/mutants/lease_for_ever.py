@@ -26,8 +26,6 @@ MUTANT = Mutant(
     bug="A relay that was killed keeps its lease: nobody publishes that aggregate's events again.",
     breaks=("quiescence_reached",),
     workloads=("orders",),
-    switched_in=attributes(
-        (relay, "LEASE_S", _for_ever), (relay.Relay, "_hold_lease", _counted)
-    ),
+    switched_in=attributes((relay, "LEASE_S", _for_ever), (relay.Relay, "_hold_lease", _counted)),
     strikes=("crash@*:sql.*:*",),
 )

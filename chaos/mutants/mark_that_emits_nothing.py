@@ -30,7 +30,7 @@ class _Silent:
 
 def _silent(reached: Reached, right: Handler) -> Handler:
     async def release(batch: Sequence[Any], unit: Any) -> None:
-        await right(batch, _Silent(unit, reached))  # type: ignore[arg-type]  # stands for one
+        await right(batch, _Silent(unit, reached))
 
     return release
 

@@ -11,7 +11,7 @@ from system.web.route import Answer
 
 
 def _mute(reached: Reached, _: Any) -> Any:
-    async def remove(self: OrderApi, request: Any, unit: Any) -> Answer:
+    async def remove(_: OrderApi, request: Any, unit: Any) -> Answer:
         if not await store.lock(unit, [request.id]):
             return Answer(404)
         reached()

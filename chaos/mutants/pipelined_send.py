@@ -10,7 +10,7 @@ from system.delivery.relay import Relay
 
 
 def _pipelined(reached: Reached, _: Any) -> Any:
-    async def publish(self: Any, rows: list[Any], blocked: Any) -> bool:
+    async def publish(self: Any, rows: list[Any], _: Any) -> bool:
         if len(rows) > 1:
             reached()
         log = self._parts.log

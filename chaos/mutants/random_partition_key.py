@@ -12,7 +12,7 @@ from system.adapters import log_embedded
 def _in_turn(reached: Reached, _: Any) -> Any:
     turns = count()
 
-    def partition_number(key: bytes, partitions: int) -> int:
+    def partition_number(_: bytes, partitions: int) -> int:
         reached()
         return next(turns) % partitions
 

@@ -11,11 +11,10 @@ from system.query.generations import Projecting
 def _too_early(reached: Reached, right: Any) -> Any:
     async def switch_when_built(self: Any, generations: Any, building: int) -> None:
         if generations.live is None:
-            return await right(self, generations, building)
-        if await self._has_reached(building, self._members[building].targets):
+            await right(self, generations, building)
+        elif await self._has_reached(building, self._members[building].targets):
             reached()
             await self._switch(generations, building)
-        return None
 
     return switch_when_built
 

@@ -9,7 +9,7 @@ from system.delivery.relay import Relay
 
 
 def _shrugging(reached: Reached, _: Any) -> Any:
-    async def publish(self: Any, rows: list[Any], blocked: Any) -> bool:
+    async def publish(self: Any, rows: list[Any], _: Any) -> bool:
         if not rows:
             return False
         results = await self._parts.log.publish([row.message for row in rows])

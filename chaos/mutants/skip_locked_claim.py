@@ -14,7 +14,7 @@ ROWS = 1
 def _by_claim(reached: Reached, _: Any) -> Any:
     claimed: set[int] = set()  # the rows that some relay has locked
 
-    async def relay_once(self: Any, life: Any) -> bool:
+    async def relay_once(self: Any, _: Any) -> bool:
         async with self._parts.work() as unit:
             rows = await outbox.unsent(unit.sql, self._aggregate, above=0, limit=50)
         free = [row for row in rows if row.id not in claimed][:ROWS]
@@ -31,7 +31,7 @@ def _by_claim(reached: Reached, _: Any) -> Any:
 
 
 def _without_lease(_: Reached, __: Any) -> Any:
-    async def hold_lease(self: Relay) -> bool:
+    async def hold_lease(_: Relay) -> bool:
         return True
 
     return hold_lease

@@ -15,7 +15,8 @@ def _in_place(reached: Reached, _: WriteChain, right: Middleware) -> list[Middle
         async def again(batch: Batch) -> None:
             for time in range(TIMES):
                 try:
-                    return await step(batch)
+                    await step(batch)
+                    break
                 except Conflict:
                     reached()
                     if time == TIMES - 1:

@@ -9,7 +9,7 @@ from system.query.freshness import Freshness
 
 
 def _always(reached: Reached, _: Any) -> Any:
-    async def show(self: Freshness, *_: Any) -> bool:
+    async def show(*_: Any) -> bool:
         reached()
         return True
 

@@ -12,11 +12,11 @@ from system.ports.views import Put
 def _traceless(reached: Reached, right: Any) -> Any:
     def put(self: Any, put: Put) -> None:
         if put.fields is not None:
-            return right(self, put)
+            right(self, put)
+            return
         reached()
         if self.documents.pop(put.key, None) is not None:
             self._keys.remove(put.key)
-        return None
 
     return put
 

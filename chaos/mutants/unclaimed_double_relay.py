@@ -9,7 +9,7 @@ from system.delivery.relay import Relay
 
 
 def _always(reached: Reached, _: Any) -> Any:
-    async def hold_lease(self: Relay) -> bool:
+    async def hold_lease(_: Relay) -> bool:
         reached()
         return True
 

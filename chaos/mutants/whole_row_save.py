@@ -34,14 +34,14 @@ def _reads_first(_: Reached, right: Any) -> Any:
 
 
 def _saves_all(reached: Reached, _: Any) -> Any:
-    async def change(self: ProductApi, request: Any, unit: Any) -> Answer:
+    async def change(_: ProductApi, request: Any, unit: Any) -> Answer:
         body = request.body
         locked = _there(request.id, await store.lock(unit, request.id, with_stock=True))
         before = _read.get() or locked
         if before[1] != locked[1]:
             reached()
         command = UpdateProduct(body.name, body.price, body.stock)
-        product, stock, told = update(*before, command, unit.now)
+        product, stock, told = update(before[0], before[1], command, unit.now)
         if told:
             await store.save(unit, product)
             await store.save_stock(unit, [stock])
@@ -56,8 +56,6 @@ MUTANT = Mutant(
     bug="A new price overwrites the stock that orders have taken meanwhile.",
     breaks=("stock_conserved",),
     workloads=("stock",),
-    switched_in=attributes(
-        (Commands, "each", _reads_first), (ProductApi, "update", _saves_all)
-    ),
+    switched_in=attributes((Commands, "each", _reads_first), (ProductApi, "update", _saves_all)),
     spells=("slow@sql:0:0.3",),
 )

@@ -32,7 +32,9 @@ async def disturb(spells: Sequence[Spell], cluster: Cluster, trace: Trace) -> in
                 cluster.stop(spell.target)
             case "duplicate":
                 duplicated += await _repeat(spell.target, cluster)
-    last_s = max((spell.at_s + spell.seconds for spell in spells if spell.kind != "jump"), default=0)
+    last_s = max(
+        (spell.at_s + spell.seconds for spell in spells if spell.kind != "jump"), default=0
+    )
     await asyncio.sleep(max(0.0, last_s - loop.time()))
     return duplicated
 

@@ -57,11 +57,17 @@ def _restart(random: Random, field: Field) -> Fault:
 
 
 ALL = (
-    Nemesis("breaks", "a connection breaks before or after a call took effect", _strike("error", "lost")),
+    Nemesis(
+        "breaks", "a connection breaks before or after a call took effect", _strike("error", "lost")
+    ),
     Nemesis("conflicts", "a statement meets a deadlock or a lock wait", _strike("conflict")),
-    Nemesis("crashes", "a process is killed between two steps, and started again", _strike("crash")),
+    Nemesis(
+        "crashes", "a process is killed between two steps, and started again", _strike("crash")
+    ),
     Nemesis("pauses", "a process stands still for longer than every lease", _strike("pause")),
-    Nemesis("outages", "a store is away, for longer than all retries take", _window("outage", OUTAGE_S)),
+    Nemesis(
+        "outages", "a store is away, for longer than all retries take", _window("outage", OUTAGE_S)
+    ),
     Nemesis("slowness", "a store takes a hundred times as long", _window("slow", SLOW_S)),
     Nemesis("rebalances", "a group deals its partitions anew, in mid-batch", _rebalance),
     Nemesis("duplicates", "a topic's records come once more, after newer ones", _duplicate),

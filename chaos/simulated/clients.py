@@ -129,8 +129,9 @@ class Client:
             return None, False
         request = _request(method, path, headers, raw)
         answering = process.incarnation.task(_answered(process.handlers[role], request))
+        ends: set[asyncio.Future[Any]] = {answering, process.incarnation.died}
         await asyncio.wait(
-            {answering, process.incarnation.died},
+            ends,
             timeout=PATIENCE_S,
             return_when=asyncio.FIRST_COMPLETED,
         )

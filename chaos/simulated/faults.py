@@ -146,27 +146,34 @@ class Faults:
         self.struck: list[Strike] = []
         self.crashed: Callable[[Incarnation], None] = lambda _: None
         self.paused: Callable[[Incarnation], None] = lambda _: None
-        self._strikes = {_passing(fault.place): fault for fault in faults if isinstance(fault, Strike)}
+        self._strikes = {
+            _passing(fault.place): fault for fault in faults if isinstance(fault, Strike)
+        }
         self._windows = [
-            fault for fault in faults if isinstance(fault, Spell) and fault.kind in ("outage", "slow")
+            fault
+            for fault in faults
+            if isinstance(fault, Spell) and fault.kind in ("outage", "slow")
         ]
         self._random = random
         self._nth: dict[tuple[str, str, bool], int] = {}
         self._passed: list[_Passing] = []
         self._loop = loop
-        self._is_over = False
+        self._ended = False
 
     @property
     def missed(self) -> Sequence[Strike]:
         """The strikes whose point was never reached."""
         return [strike for strike in self._strikes.values() if strike not in self.struck]
 
+    def is_over(self) -> bool:
+        return self._ended
+
     def end(self) -> None:
         """From here on nothing strikes, nothing is counted, and no hop takes time."""
-        self._is_over = True
+        self._ended = True
 
     async def at(self, point: Point) -> None:
-        if self._is_over:
+        if self.is_over():
             return
         call, is_reply = point.call, point.hop is Hop.REPLY
         passing = (point.process, call, is_reply)
@@ -175,7 +182,7 @@ class Faults:
         if self._windows and self._window("slow", call):
             delay_s *= SLOWER
         await asyncio.sleep(delay_s)
-        if self._is_over:
+        if self.is_over():  # meanwhile
             return
         self._passed.append((*passing, nth))
         way = "reply" if is_reply else "request"

@@ -19,7 +19,9 @@ from scenarios.harness.virtual_time import VirtualTimeLoop
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-PROCESS: contextvars.ContextVar[Incarnation | None] = contextvars.ContextVar("process", default=None)
+PROCESS: contextvars.ContextVar[Incarnation | None] = contextvars.ContextVar(
+    "process", default=None
+)
 """The process that the running callback belongs to; None for clients and for the simulation."""
 
 
@@ -148,9 +150,7 @@ class _Call:
         if state is State.RUNNING:
             self._callback(*self._args)
         elif state is State.PAUSED and self.handle is not None:
-            self._process.hold(
-                _Held(self.handle, self._callback, self._args, self._context)
-            )
+            self._process.hold(_Held(self.handle, self._callback, self._args, self._context))
 
 
 async def for_ever() -> None:

@@ -320,7 +320,9 @@ async def _serve(process: Process) -> None:
                 if service is role.http:
                     process.life.ready(service.name)
                 else:
-                    group.create_task(service.run(process.life), name=f"{process.name} {service.name}")
+                    group.create_task(
+                        service.run(process.life), name=f"{process.name} {service.name}"
+                    )
         group.create_task(_until_stopped(process.life))
 
 

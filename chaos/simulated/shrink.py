@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from chaos.runner import Run, Schedule
+from chaos.runner import Schedule
 from chaos.workloads import WORKLOADS
 
 TRIES_MAX = 200
 
 
-def shrink(schedule: Schedule, fails: Callable[[Schedule], Run | None]) -> Schedule:
-    """The smallest schedule found for which `fails` still gives a failing run."""
+def shrink(schedule: Schedule, fails: Callable[[Schedule], object]) -> Schedule:
+    """The smallest schedule found for which `fails` gives something."""
     tries = 0
     smaller = True
     while smaller and tries < TRIES_MAX:

@@ -28,7 +28,7 @@ def test_a_killed_process_runs_no_finally() -> None:
 
     async def main(loop: SimulatedLoop) -> None:
         process = Incarnation(loop, "p", 1)
-        process.task(work())
+        _ = process.task(work())
         await asyncio.sleep(1)
         process.kill()
         await asyncio.sleep(100)
@@ -51,7 +51,7 @@ def test_it_can_be_killed_from_within() -> None:
             said.append("finally")
 
     async def main(loop: SimulatedLoop) -> None:
-        Incarnation(loop, "p", 1).task(work())
+        _ = Incarnation(loop, "p", 1).task(work())
         await asyncio.sleep(100)
         assert said == []
 
@@ -70,8 +70,8 @@ def test_what_a_process_starts_dies_with_it_and_others_live() -> None:
 
     async def main(loop: SimulatedLoop) -> None:
         first, second = Incarnation(loop, "first", 1), Incarnation(loop, "second", 1)
-        first.task(parent("first"))
-        second.task(parent("second"))
+        _ = first.task(parent("first"))
+        _ = second.task(parent("second"))
         await asyncio.sleep(1)
         first.kill()
         await asyncio.sleep(10)
@@ -91,7 +91,7 @@ def test_a_paused_process_goes_on_where_it_was_and_late() -> None:
 
     async def main(loop: SimulatedLoop) -> None:
         process = Incarnation(loop, "p", 1)
-        process.task(work())
+        _ = process.task(work())
         await asyncio.sleep(1)
         process.pause()
         await asyncio.sleep(9)
@@ -114,7 +114,7 @@ def test_a_timeout_that_passed_in_a_pause_strikes_at_its_end() -> None:
 
     async def main(loop: SimulatedLoop) -> None:
         process = Incarnation(loop, "p", 1)
-        process.task(work())
+        _ = process.task(work())
         await asyncio.sleep(1)
         process.pause()
         await asyncio.sleep(9)
@@ -133,7 +133,7 @@ def test_what_is_canceled_in_the_moment_of_going_on_does_not_run() -> None:
 
         def start() -> None:
             second: list[asyncio.TimerHandle] = []
-            loop.call_later(1, lambda: second[0].cancel())
+            loop.call_later(1, lambda: second.pop().cancel())
             second.append(loop.call_later(1.5, said.append, "the second"))
 
         process.call(start)

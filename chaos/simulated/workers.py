@@ -57,9 +57,7 @@ def worker() -> _Worker:
 
 
 def result_of(run: Run) -> Result:
-    return Result(
-        str(run.schedule), run.digest, tuple(run.anomalies), tuple(map(str, run.missed))
-    )
+    return Result(str(run.schedule), run.digest, tuple(run.anomalies), tuple(map(str, run.missed)))
 
 
 def run_text(text: str) -> Result:

@@ -29,7 +29,9 @@ async def works_without_stock(client: Client) -> None:
         return
     await client.write("POST", f"/orders/{id}/pay", {"payment_method": "card"})
     await client.write("PUT", f"/orders/{id}", {"status": "PROCESSING"})
-    await client.write("POST", f"/orders/{id}/cancel", {"reason": "too late, it is being worked on"})
+    await client.write(
+        "POST", f"/orders/{id}/cancel", {"reason": "too late, it is being worked on"}
+    )
 
 
 async def takes_away(client: Client) -> None:

@@ -27,7 +27,9 @@ async def _set_up(client: Client) -> None:
         )
 
 
-SETTING_UP = Workload("setting-up", "Users and products, before anything happens.", {"setup": _set_up})
+SETTING_UP = Workload(
+    "setting-up", "Users and products, before anything happens.", {"setup": _set_up}
+)
 
 
 def order(
