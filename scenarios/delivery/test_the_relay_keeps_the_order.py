@@ -213,6 +213,22 @@ async def test_a_key_that_is_blocked_holds_up_no_other_even_behind_a_page_of_it(
 
 
 @in_virtual_time
+async def test_a_key_that_is_blocked_for_long_slows_no_other_down() -> None:
+    async with bench() as it:
+        await commit(it, renamed(1, 1))
+        async with running(relay(it, log=BlockedLog(it, b"1"))):  # type: ignore[arg-type]
+            await asyncio.sleep(60)  # its tries are as rare as they get
+            began = asyncio.get_running_loop().time()
+            await commit(it, renamed(2, 1))
+
+            async def other() -> list[int]:
+                return await told(it, 2)
+
+            assert await eventually(other) == [1]
+            assert asyncio.get_running_loop().time() - began < 0.1
+
+
+@in_virtual_time
 async def test_of_two_relays_one_holds_the_lease_and_nothing_comes_twice() -> None:
     async with bench() as it, running(relay(it), relay(it)):
         for version in range(1, 20):

@@ -34,6 +34,7 @@ PAGE = 500
 LEASE_S = 3.0
 RENEW_S = 1.0
 PAUSE_MIN_S = 0.002
+TROUBLE_MAX_S = 1.0
 MEASURE_S = 5.0
 
 leases = Table(
@@ -70,6 +71,10 @@ class Relay:
         self._holds_lease = False
         self._look_at_lease_at = 0.0
         self._measure_at = 0.0
+        self._blocked: set[tuple[str, bytes]] = set()
+        """Topics and keys that the broker has just not taken: left alone until their next try."""
+        self._blocked_until = 0.0
+        self._blocked_pause_s = PAUSE_MIN_S
 
     async def run(self, life: Life) -> None:
         pause_s = PAUSE_MIN_S
@@ -84,7 +89,7 @@ class Relay:
                     await self._measure()
                 except (Unavailable, Conflict) as error:
                     self._parts.logger.warning("the relay waits", relay=self.name, error=str(error))
-                    trouble_s = min(trouble_s * 2, 1.0)
+                    trouble_s = min(trouble_s * 2, TROUBLE_MAX_S)
                     await life.sleep(trouble_s)
                     continue
                 life.ready(self.name)
@@ -97,20 +102,34 @@ class Relay:
         """Publish every row that can be; whether there was any. Raises Unavailable, Conflict."""
         above = 0
         any_sent = False
-        blocked: set[tuple[str, bytes]] = set()
+        left_alone = self._left_alone()
+        blocked = set(left_alone)
         while not life.stopping.is_set():
             async with self._parts.work() as unit:
                 rows = await outbox.unsent(unit.sql, self._aggregate, above=above, limit=PAGE)
             any_sent |= await self._publish(rows, blocked)
             if len(rows) < PAGE:
                 break
-            # a blocked partition must not starve the others: go on past its rows, for this round
+            # what is blocked must not starve the rest: go on past its rows, for this round
             above = rows[-1].id
             if not await self._hold_lease():
                 break
-        if blocked:
-            raise Unavailable(f"{len(blocked)} keys could not be published")
+        self._note_blocked(blocked, left_alone)
         return any_sent
+
+    def _left_alone(self) -> set[tuple[str, bytes]]:
+        """What not to try now: a broker that does not answer holds up the whole call."""
+        return self._blocked if asyncio.get_running_loop().time() < self._blocked_until else set()
+
+    def _note_blocked(
+        self, blocked: set[tuple[str, bytes]], left_alone: set[tuple[str, bytes]]
+    ) -> None:
+        if blocked == left_alone:  # nothing was blocked anew, or nothing at all
+            self._blocked_pause_s = self._blocked_pause_s if blocked else PAUSE_MIN_S
+            return
+        self._blocked = blocked
+        self._blocked_pause_s = min(self._blocked_pause_s * 2, TROUBLE_MAX_S)
+        self._blocked_until = asyncio.get_running_loop().time() + self._blocked_pause_s
 
     async def _publish(self, rows: list[Unsent], blocked: set[tuple[str, bytes]]) -> bool:
         """Publish the rows but those of `blocked` keys, and mark what was acknowledged."""
