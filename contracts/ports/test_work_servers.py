@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -26,6 +26,7 @@ from contracts.ports.work_suite import (
 )
 from scenarios.harness.servers import DATABASES, MariaDB, ProxiedSql, shared
 from system import wiring
+from system.adapters import work_sql
 from system.adapters.work_sql import SqlWork, UnfitDatabase, create_tables, mysql_engine
 from system.adapters.world_real import RealWorld
 from system.columns import metadata
@@ -42,6 +43,8 @@ BOUND_S = 1.5
 THROW_AWAY_S = 2.0
 """What throwing its connection away may take on top."""
 BACK_S = 20.0
+MAX_CONNECTIONS = 1_000
+"""Of the servers of these tests."""
 
 
 @dataclass(slots=True)
@@ -90,14 +93,13 @@ async def database(empty: Database) -> Database:
 
 
 @asynccontextmanager
-async def as_root(sql: ProxiedSql, setting: str, value: int) -> AsyncIterator[None]:
+async def setting(sql: ProxiedSql, name: str, value: int, *, usual: int) -> AsyncIterator[None]:
     """The server with another global setting, which new sessions have."""
-    await sql.server.run(f"SET GLOBAL {setting} = {value}", user="root")
+    await sql.server.run(f"SET GLOBAL {name} = {value}", user="root")
     try:
         yield
     finally:
-        default = 1 if setting == "auto_increment_increment" else 0
-        await sql.server.run(f"SET GLOBAL {setting} = {default}", user="root")
+        await sql.server.run(f"SET GLOBAL {name} = {usual}", user="root")
 
 
 async def within(seconds: float, action: Awaitable[object]) -> None:
@@ -311,11 +313,24 @@ async def test_a_proxy_that_refuses_is_unavailable_at_once(database: Database) -
 
 
 async def test_a_server_that_takes_no_writes_is_unavailable(database: Database) -> None:
-    async with as_root(database.sql, "read_only", 1):
+    async with setting(database.sql, "read_only", 1, usual=0):
         with pytest.raises(Unavailable, match="read-only"):
             await add_user(database.work())
 
     await add_user(database.work())
+
+
+async def test_a_server_with_too_many_connections_is_unavailable(database: Database) -> None:
+    at_most = 10  # the least that MariaDB can be told
+    async with (
+        setting(database.sql, "max_connections", at_most, usual=MAX_CONNECTIONS),
+        AsyncExitStack() as others,
+    ):
+        with pytest.raises(Unavailable, match="Too many connections"):
+            for _ in range(at_most + 1):
+                _ = await others.enter_async_context(database.work()())
+
+    assert await ask(database.work()) == []
 
 
 # Connections half open: what is sent is never answered
@@ -462,9 +477,19 @@ async def test_a_lock_that_another_start_holds_is_waited_for_in_time(empty: Data
 
 
 async def test_a_step_of_ids_other_than_one_is_refused(empty: Database) -> None:
-    async with as_root(empty.sql, "auto_increment_increment", 2):
+    async with setting(empty.sql, "auto_increment_increment", 2, usual=1):
         with pytest.raises(UnfitDatabase, match="auto_increment_increment is 2; it must be 1"):
             await create_tables(empty.engine())
+
+
+async def test_a_server_that_is_too_old_is_refused(
+    empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for least in ("MYSQL_LEAST", "MARIADB_LEAST"):
+        monkeypatch.setattr(work_sql, least, (99, 1))
+
+    with pytest.raises(UnfitDatabase, match=r"its version is \d+\.\d+.*; the least is 99\.1"):
+        await create_tables(empty.engine())
 
 
 @pytest.mark.parametrize(
