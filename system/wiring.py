@@ -38,7 +38,7 @@ from system.life import Life, Service
 from system.metrics import Metrics
 from system.operations import admin
 from system.orders import api as order_api
-from system.ports.errors import Conflict, Stopping, Unavailable
+from system.ports.errors import Conflict, Lost, Stopping, Unavailable
 from system.ports.log import Log
 from system.ports.views import ViewStore
 from system.ports.work import Probe, Work
@@ -420,6 +420,7 @@ class _Builder:
                 settings.inbox_retention_s,
                 lambda sql, before, limit: inbox.purge(sql, consumer, before, limit),
             ),
+            # the same rows for all three consumers: whoever comes first leaves nothing for the rest
             Rule("answers to commands", settings.idempotency_retention_s, idempotency.purge),
         ]
         return Purge(f"{aggregate}-purge", rules, work=self.parts.work, logger=self.logger)
@@ -468,4 +469,9 @@ async def prepared(names: Collection[str], parts: Parts, life: Life) -> bool:
 
 async def _of_role(name: str, service: Service, life: Life) -> None:
     logs.within(name)
-    await service.run(life)
+    try:
+        await service.run(life)
+    except Lost as lost:
+        raise StackError(
+            f"{name}: {lost}; each process of a role needs an INSTANCE of its own"
+        ) from lost

@@ -137,6 +137,7 @@ async def test_an_answer_leaves_one_line_with_the_ids_of_what_it_was_about_and_n
             await toy.ask("POST", "/things", json=THING | {"name": "João", "email": "j@b.co"})
     assert len(lines) == 4
     assert lines[0].pop("ms") >= 0
+    assert len(lines[0].pop("trace_id")) == 32
     assert lines[0] == {
         "log_level": "info",
         "event": "answered",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from system.delivery.failures import Failure
+from system.delivery.outbox import ids_of
 from system.events import TOPICS, dlq
 from system.logs import Logger
 from system.metrics import Metrics
@@ -101,7 +102,13 @@ class DeadLetters:
             )
         )
         self._metrics.dead_letter(self.consumer, place.topic)
-        self._logger.error("dead letter", letter=id, error=failure.text, attempts=failure.attempts)
+        self._logger.error(
+            "dead letter",
+            letter=id,
+            error=failure.text,
+            attempts=failure.attempts,
+            **ids_of(record.message),
+        )
 
     async def open(
         self, topics: Collection[str] = TOPICS, *, consumer: str | None = None

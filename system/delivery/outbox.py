@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from sqlalchemy import Column, Index, Row, Table, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from system import tracing
 from system.columns import TABLE_OPTIONS, Bytes, Id, Timestamp, ascii_key, metadata
 from system.events import BY_TYPE, Cause, Envelope, Event
 from system.ports.errors import Poison
@@ -82,6 +83,14 @@ def metadata_of(event: Event, because: Cause) -> dict[str, str]:
     if because.causation_id is not None:
         known["causation-id"] = str(because.causation_id)
     return known
+
+
+def ids_of(message: Message) -> dict[str, str]:
+    """What finds a message's story in the logs; an event from elsewhere may have neither."""
+    correlation_id = (message.header("correlation-id") or b"").decode("ascii", "replace")
+    trace_id = tracing.trace_id((message.header("traceparent") or b"").decode("ascii", "replace"))
+    found = {"correlation_id": correlation_id, "trace_id": trace_id}
+    return {name: id for name, id in found.items() if id}
 
 
 async def append(sql: AsyncConnection, rows: Sequence[Mapping[str, object]]) -> None:

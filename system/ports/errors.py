@@ -53,7 +53,10 @@ class OutcomeUnknown(Unavailable):
 
 
 class Frozen(Unavailable):
-    """This generation of views takes no more puts for now: a switch is under way."""
+    """This generation of views takes no more puts for now: a switch is under way.
+
+    An Unavailable, so that `patient` waits until it is over.
+    """
 
 
 class Poison(Exception):

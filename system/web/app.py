@@ -94,7 +94,9 @@ class _Api:
             started = _time()
             cause = request[_CAUSE] = self._cause(request)
             with structlog.contextvars.bound_contextvars(
-                service=self.name, correlation_id=str(cause.correlation_id)
+                service=self.name,
+                correlation_id=str(cause.correlation_id),
+                trace_id=tracing.trace_id(cause.traceparent),
             ):
                 response = await self._answer(request, handler)
                 self._note(request, response, _time() - started)

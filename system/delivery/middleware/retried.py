@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from system.delivery.failures import Failure, GivenUp
 from system.delivery.middleware import Batch, Middleware, Step
+from system.delivery.outbox import ids_of
 from system.life import Life
 from system.logs import Logger
 from system.metrics import Metrics
@@ -73,6 +74,7 @@ def retried(
                     attempt=failure.attempts,
                     error=failure.text,
                     pause_s=pause_s,
+                    **ids_of(record.message),
                 )
                 await life.sleep(pause_s)
             raise GivenUp(failure) from failure.error

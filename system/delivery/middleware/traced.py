@@ -1,8 +1,9 @@
-"""Say what was handled, and how long the events were under way."""
+"""Say which records were handled: at the level debug, one line a batch."""
 
 from __future__ import annotations
 
 from system.delivery.middleware import Batch, Middleware, Step
+from system.delivery.outbox import ids_of
 from system.logs import Logger
 
 
@@ -18,6 +19,7 @@ def traced(consumer: str, logger: Logger) -> Middleware:
                 partition=first.partition.number,
                 first_offset=first.offset,
                 last_offset=last.offset,
+                **ids_of(last.message),
             )
 
         return tracing
