@@ -8,6 +8,7 @@ middleware from outside.
 from __future__ import annotations
 
 import asyncio
+import logging
 import tempfile
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -176,6 +177,8 @@ async def servers(settings: Settings) -> AsyncIterator[Parts]:
     from system.adapters.work_sql import SqlWork, UnfitDatabase, create_tables, mysql_engine
     from system.adapters.world_real import RealWorld
 
+    # it tells an outage in hundreds of lines; the adapter tells it in one, in our own words
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     world, commits = RealWorld(), Commits()
     instance = settings.instance or str(world.new_id())[:8]
     engine = mysql_engine(settings.mysql_url(), pool_size=settings.sql_pool_size)

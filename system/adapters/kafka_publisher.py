@@ -21,7 +21,12 @@ from aiokafka.errors import (
 )
 
 from system.adapters.kafka_clients import Kept, Producer, bounded, close_producer
-from system.adapters.kafka_rules import MESSAGE_BYTES_MAX, batch_bytes, partition_number
+from system.adapters.kafka_rules import (
+    MESSAGE_BYTES_MAX,
+    MessageTooLarge,
+    batch_bytes,
+    partition_number,
+)
 from system.ports.errors import Poison, TimedOut, Unavailable
 from system.ports.log import Message, Partition
 
@@ -33,10 +38,6 @@ REQUEST_S = 2.0
 TOPIC_S = 2.0
 
 Outcome = Exception | None
-
-
-class MessageTooLarge(Poison):
-    """The message is over the broker's limit; it will never be stored."""
 
 
 class Publisher:

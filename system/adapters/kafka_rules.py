@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from system.ports.errors import Poison
 from system.ports.log import Message
 
 MESSAGE_BYTES_MAX = 1_048_588
 """The broker's default `message.max.bytes`: the largest record batch that it stores."""
+
+
+class MessageTooLarge(Poison):
+    """The message is over Kafka's limit; no broker stores it."""
+
 
 _UINT32 = 0xFFFFFFFF
 _SEED = 0x9747B28C

@@ -18,18 +18,19 @@ from pathlib import Path
 import orjson
 
 from system.adapters.journal import DataDirectoryError, DirectoryLock, Journal, SharedWrites
-from system.adapters.kafka_rules import MESSAGE_BYTES_MAX, batch_bytes, partition_number
+from system.adapters.kafka_rules import (
+    MESSAGE_BYTES_MAX,
+    MessageTooLarge,
+    batch_bytes,
+    partition_number,
+)
 from system.adapters.log_groups import Group, Member
-from system.ports.errors import Lost, Poison, Unavailable
+from system.ports.errors import Lost, Unavailable
 from system.ports.log import Message, Partition, Record, Revoked, Subscription
 
 RECORDS_PER_POLL = 500
 """Of each partition, so that one with a long backlog starves no other."""
 HEARTBEATS_PER_SESSION = 3
-
-
-class MessageTooLarge(Poison):
-    """The message is over Kafka's limit; no broker stores it."""
 
 
 class EmbeddedBroker:
