@@ -143,7 +143,7 @@ def _simulate(asked: argparse.Namespace) -> int:
         undisturbed = Undisturbed(here)
         known = [text for text in _regressions() if text.partition("/")[0].split("~")[0] in chosen]
         for result in _bar("known failures", len(known), crew.map(run_text, known)):
-            failures += [result] if result.failed else []
+            _note(failures, result)
         struck = unreached = 0
         if not asked.no_singles:
             schedules = [
@@ -156,7 +156,7 @@ def _simulate(asked: argparse.Namespace) -> int:
             for result in _bar("single faults", len(schedules), crew.map(run_text, schedules)):
                 struck += not result.missed
                 unreached += bool(result.missed)
-                failures += [result] if result.failed or result.missed else []
+                _note(failures, result, also_missed=True)
             fields = [undisturbed.field(workload, asked.seed) for workload in chosen]
             print(
                 f"single faults: {struck} of {len(schedules)} struck, at "
@@ -167,7 +167,7 @@ def _simulate(asked: argparse.Namespace) -> int:
         ran = 0
         for result in _bar("random schedules", count, crew.map(run_number, numbers)):
             ran += 1
-            failures += [result] if result.failed else []
+            _note(failures, result)
         _tell_all(failures, here)
         _write_page(asked.report, failures, here, chosen[0])
     seconds = _clock() - began
@@ -178,6 +178,14 @@ def _simulate(asked: argparse.Namespace) -> int:
         f"{len(CHECKERS)} checkers, seed {asked.seed}"
     )
     return 1 if failures else 0
+
+
+def _note(failures: list[Result], result: Result, *, also_missed: bool = False) -> None:
+    """Keep a failure, and say so at once: a search may be long."""
+    if result.failed or (also_missed and result.missed):
+        failures.append(result)
+        seen = str(result.anomalies[0]) if result.anomalies else "never reached"
+        tqdm.write(f"FAILED {result.schedule}: {seen}")
 
 
 def _numbers(

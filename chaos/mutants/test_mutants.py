@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from chaos.checkers import CHECKERS
+from chaos.guarantees import PAGE, page
 from chaos.mutants import MUTANTS
 from chaos.runner import Schedule, Simulator, schedule_of, simulator
 from chaos.simulated.faults import parse
@@ -40,6 +41,15 @@ def test_it_says_what_it_breaks_and_where_it_is_hunted(name: str) -> None:
     assert set(mutant.breaks) <= CHECKERS.keys()
     assert set(mutant.workloads) <= WORKLOADS.keys()
     assert all(parse(fault) for spell in mutant.spells for fault in spell.split("/"))
+
+
+def test_every_checker_has_a_mutant_that_it_must_catch() -> None:
+    assert {checker for mutant in MUTANTS.values() for checker in mutant.breaks} == CHECKERS.keys()
+
+
+def test_the_page_of_guarantees_is_up_to_date() -> None:
+    """`python -m chaos.guarantees` writes it."""
+    assert PAGE.read_text(encoding="utf-8") == page()
 
 
 @pytest.mark.parametrize("name", list(CAUGHT))

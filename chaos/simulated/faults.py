@@ -17,7 +17,7 @@ from chaos.simulated.loop import PROCESS, Incarnation, for_ever
 from scenarios.harness.faults import Hop, Point
 from system.ports.errors import Conflict, Unavailable
 
-PAUSE_S = 12.0
+PAUSE_S = 8.0
 """Longer than any lease, session, transaction or request of the system."""
 RESTART_S = 1.5
 SLOWER = 200
@@ -94,8 +94,8 @@ def kinds_at(place: Place) -> tuple[str, ...]:
     """Every way in which this point can be struck."""
     if place.hop is Hop.REPLY:
         return AT_REPLY
-    is_statement = place.call.startswith("sql.") and "-" in place.call
-    return (*AT_REQUEST, "conflict") if is_statement else AT_REQUEST
+    writes = place.call.startswith(("sql.insert-", "sql.update-", "sql.delete-"))
+    return (*AT_REQUEST, "conflict") if writes else AT_REQUEST
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ from system.table import QUERY_CONSUMER, projections
 from system.wiring import ALL_TOPICS, Blueprint, Commits, Parts, Role
 
 EPOCH = datetime(2026, 1, 31, 8, tzinfo=UTC)
-GHOST_S = 7.0
+GHOST_S = 5.0
 """So long does a server keep a silent client's transaction: shorter here than MySQL's 30 s."""
 STOP_S = 10.0
 """The bound on ending when asked to."""

@@ -43,14 +43,6 @@ async def takes_away(client: Client) -> None:
         await client.write("DELETE", f"/products/{DYNAMO}")
 
 
-async def cancels_later(client: Client) -> None:
-    id = await place(client, 204, (ANVIL, 1), (BOLT, 1), user_id=BOB)
-    await client.pause(0.2, 0.8)
-    if id is not None:
-        await client.write("POST", f"/orders/{id}/cancel", {})
-        await client.write("DELETE", f"/orders/{id}")
-
-
 ENDINGS = Workload(
     "endings",
     "Orders canceled and deleted before and after their stock was reserved, paid and unpaid.",
@@ -59,6 +51,5 @@ ENDINGS = Workload(
         "payer": deletes_what_is_paid,
         "clerk": works_without_stock,
         "leaver": takes_away,
-        "slow": cancels_later,
     },
 )

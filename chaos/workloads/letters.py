@@ -39,8 +39,6 @@ async def buys(client: Client) -> None:
             if id is not None
         )
     )
-    if ids[0] is not None:
-        await client.write("PUT", f"/orders/{ids[0]}", {"status": "PROCESSING"})
 
 
 async def operates(client: Client) -> None:
@@ -56,7 +54,7 @@ async def operates(client: Client) -> None:
             ]
             if ids:
                 await client.operate(role, "POST", "/admin/dead-letters/replay", {"ids": ids})
-            await client.pause(0.5, 1.0)
+            await client.pause(0.4, 0.6)
 
 
 LETTERS = Workload(

@@ -38,7 +38,7 @@ REBUILD = Workload(
         "buyer": buys,
         "deleter": deletes,
         "operator": rebuilds,
-        "reader": reader("/orders", f"/products/{ANVIL}", times=14, every_s=0.2),
+        "reader": reader("/orders", f"/products/{ANVIL}", times=9, every_s=0.25),
     },
     builds_views=True,
 )
