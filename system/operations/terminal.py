@@ -27,13 +27,16 @@ def say(*lines: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         _abandon_stdout()
+    except OSError:
+        _abandon_stdout()
+        raise
 
 
 def finish() -> None:
-    """Write out what is left. Python itself would complain about a reader that has gone."""
+    """Write out what is left: Python itself would complain about a reader that has gone."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         _abandon_stdout()
 
 
