@@ -330,7 +330,7 @@ async def test_a_request_waits_three_seconds_for_the_first_with_its_key() -> Non
 
     async with bench() as it:
         run = commands(it).each(slow)
-        first = asyncio.create_task(run(request(1, key="k")))
+        first = asyncio.create_task(_run(run, request(1, key="k")))
         await first_is_in.wait()
         began = asyncio.get_running_loop().time()
         with pytest.raises(Refused) as refused:
