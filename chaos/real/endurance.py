@@ -23,6 +23,7 @@ from chaos.real.clients import Client, a_session
 from chaos.real.gathered import auditor, come_to_rest, gathered
 from chaos.real.nemesis import Nemesis, NotRecovered, Strike, Struck, plan
 from chaos.real.promises import PROMISES
+from chaos.real.recovery import visible_again
 from chaos.real.system_under_test import SystemUnderTest
 from scenarios.harness.servers.common import say
 from system import wiring
@@ -212,17 +213,19 @@ def summary(wanted: Wanted, result: Result, folder: Path) -> str:
     kinds: Counter[str] = Counter()
     for one in result.struck:
         kinds[one.strike.kind] += len(one.strike.targets)
-    times = [one.recovered_after_s for one in result.struck if one.recovered_after_s is not None]
+    times = visible_again(result.evidence.history, result.struck)
     recovery = (
-        f", ready again after {median(times):.1f} s (at most {max(times):.1f})" if times else ""
+        f", orders shown {median(times):.1f} s after the repair (at most {max(times):.1f})"
+        if times
+        else ""
     )
     verdict = "BROKEN" if is_broken(result) else "kept"
     late = f", {result.unfinished} shoppers not done" if result.unfinished else ""
     lines.append(
         f"{verdict}: {len(ids)} orders acknowledged of {wanted.orders} (requests: {of['ok']} ok, "
         f"{of['fail']} fail, {of['info']} info{late}), {kinds['kill']} kills, {kinds['pause']} "
-        f"pauses, {kinds['cut']} cuts{recovery}; {len(PROMISES)} promises, {len(result.anomalies)} breaks; seed "
-        f"{wanted.seed}; logs and history in {folder}"
+        f"pauses, {kinds['cut']} cuts{recovery}; {len(PROMISES)} promises, "
+        f"{len(result.anomalies)} breaks; seed {wanted.seed}; logs and history in {folder}"
     )
     return "\n".join(lines)
 

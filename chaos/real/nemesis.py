@@ -48,11 +48,13 @@ class Strike:
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """A strike that happened: when, and how long everybody took to be ready again."""
+    """A strike that happened: when it began, when all was repaired, and when all were ready."""
 
     strike: Strike
     began_s: float
-    recovered_after_s: float | None
+    repaired_s: float
+    ready_after_s: float | None
+    """From the repair on. None: the next strike did not wait for that."""
 
 
 def plan(
@@ -116,8 +118,9 @@ class Nemesis:
             await self._kill([self._targets[name] for name in strike.targets], strike.seconds)
         else:
             await self._pause([self._pausable[name] for name in strike.targets], strike.seconds)
-        recovered_s = await self._recovery() if strike.recover else None
-        self.struck.append(Struck(strike, began_s, recovered_s))
+        repaired_s = loop.time()
+        ready_s = await self._recovery() if strike.recover else None
+        self.struck.append(Struck(strike, began_s, repaired_s, ready_s))
 
     async def _kill(self, targets: Sequence[Target], seconds: float) -> None:
         try:

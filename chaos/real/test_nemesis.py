@@ -69,7 +69,7 @@ async def test_it_heals_what_it_has_struck_and_waits_for_recovery() -> None:
     assert done[:4] == ["kill kafka", "kill mysql", "start kafka", "start mysql"]
     assert done[4:7] == ["look", "look", "look"]
     assert done[7:] == ["pause kafka", "resume kafka", "pause sql slow", "resume sql slow"]
-    assert [struck.recovered_after_s is None for struck in nemesis.struck] == [False, True, True]
+    assert [struck.ready_after_s is None for struck in nemesis.struck] == [False, True, True]
 
 
 async def test_it_says_who_does_not_recover(monkeypatch: pytest.MonkeyPatch) -> None:
