@@ -49,6 +49,8 @@ from system.wiring import ALL_TOPICS
 
 QUIET_EVERY_S = 0.2
 QUIET_TIMES = 2
+ENDINGS_MAX = 20
+"""So often is what was killed made to give up what it waits for."""
 QUIET_WITHIN_S = 240.0
 """From the last fault's end to rest; far more than the longest retry schedule takes."""
 
@@ -147,8 +149,21 @@ class Simulator:
         given: Given,
         switch: Switch,
     ) -> tuple[Run, float]:
-        loop = SimulatedLoop()
         gc.disable()
+        try:
+            return self._in_a_loop(schedule, workload, given, switch)
+        finally:
+            # now, and with nothing left that holds them: the dead of this run, collected later,
+            # would wake up in another one
+            self._engines.forget()
+            with _unseen_errors():
+                gc.collect()
+            gc.enable()
+
+    def _in_a_loop(
+        self, schedule: Schedule, workload: Workload, given: Given, switch: Switch
+    ) -> tuple[Run, float]:
+        loop = SimulatedLoop()
         asyncio.set_event_loop(loop)
         try:
             with lean():
@@ -158,7 +173,7 @@ class Simulator:
             return run, loop.time()
         finally:
             asyncio.set_event_loop(None)
-            _forget(loop)
+            _close(loop)
 
     @property
     def _path(self) -> Path:
@@ -368,15 +383,25 @@ def judge(evidence: Evidence) -> Iterator[Anomaly]:
             yield replace(found, checker=checker.name)
 
 
-def _forget(loop: SimulatedLoop) -> None:
-    """Let the dead go now: collected later, they would wake up in another schedule."""
+def _close(loop: SimulatedLoop) -> None:
+    """Close a loop in which some never ended, and end them.
+
+    A coroutine that waits for SQL waits within a greenlet, which the garbage collector cannot see
+    through: left alone, it would keep the whole run in memory for ever.
+    """
     loop.set_exception_handler(lambda *_: None)
-    for task in asyncio.all_tasks(loop):
-        task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
+    tasks = asyncio.all_tasks(loop)
     loop.close()
-    with _unseen_errors():
-        gc.collect()
-    gc.enable()
+    for task in tasks:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
+        coroutine = task.get_coro()
+        for _ in range(ENDINGS_MAX):
+            try:
+                if coroutine is not None:
+                    coroutine.close()
+                break
+            except Exception:  # noqa: BLE001, S112 - it waits for something else, at its end
+                continue
 
 
 @contextmanager

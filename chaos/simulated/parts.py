@@ -20,7 +20,7 @@ from unittest.mock import patch
 from uuid import UUID
 
 import structlog
-from aiohttp import web
+from aiohttp import web, web_app
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import system.delivery.consumer
@@ -49,7 +49,7 @@ GHOST_S = 5.0
 """So long does a server keep a silent client's transaction: shorter here than MySQL's 30 s."""
 STOP_S = 10.0
 """The bound on ending when asked to."""
-SETTINGS = Settings(outbox_poll_interval_s=2.0, retry_delays_s=(0.5, 1.0, 2.0))
+SETTINGS = Settings(outbox_poll_interval_s=2.0, retry_delays_s=(0.3, 0.6, 1.2))
 """In virtual time nobody waits for a poll: rare ones leave the time to the schedules."""
 POLL_S = 0.5
 PAUSE_MIN_S = 0.1
@@ -120,6 +120,12 @@ class Engines:
         base = self._engines[process]
         base.sync_engine.dispose(close=False)  # a new pool
         return base.execution_options()  # listeners of its own
+
+    def forget(self) -> None:
+        """Let go of the last run's connections."""
+        self._connect.clear()
+        for engine in self._engines.values():
+            engine.sync_engine.dispose(close=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +345,11 @@ def _reason(error: BaseException | None) -> str:
 
 @contextmanager
 def lean() -> Iterator[None]:
-    """Leave out what no fault can touch and every process would make anew: pages and metrics."""
+    """Leave out what no fault can touch and every process would make anew: pages and metrics.
+
+    And aiohttp's cache of middlewares, which would keep a thousand applications alive.
+    """
+    uncached = web_app._build_middlewares  # noqa: SLF001 - the cache has no switch
     metrics = Metrics()
     silent = structlog.make_filtering_bound_logger(logging.CRITICAL)
     before = structlog.get_config()
@@ -347,6 +357,7 @@ def lean() -> Iterator[None]:
     try:
         with (
             patch.object(system.wiring, "Metrics", lambda: metrics),
+            patch.object(web_app, "_cached_build_middleware", uncached),
             patch.object(system.web.app, "pages", lambda *_: ()),
             patch.object(metrics, "pool", lambda _: None),
             patch.object(system.delivery.consumer, "POLL_S", POLL_S),

@@ -43,7 +43,7 @@ async def buys(client: Client) -> None:
 
 async def operates(client: Client) -> None:
     """Replays what the mended handlers can handle now; the poison stays."""
-    await asyncio.sleep(max(0.0, MENDED_AT_S + 1 - client.time_s))
+    await asyncio.sleep(max(0.0, MENDED_AT_S + 0.2 - client.time_s))
     for role in PROGRAMS:
         for _ in range(2):
             page = await client.operate(role, "GET", "/admin/dead-letters")
@@ -54,7 +54,7 @@ async def operates(client: Client) -> None:
             ]
             if ids:
                 await client.operate(role, "POST", "/admin/dead-letters/replay", {"ids": ids})
-            await client.pause(0.4, 0.6)
+            await client.pause(0.3, 0.5)
 
 
 LETTERS = Workload(
