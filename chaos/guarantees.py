@@ -5,6 +5,7 @@ python -m chaos.guarantees
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 from chaos.checkers import ANOMALIES, CHECKERS
@@ -77,5 +78,12 @@ def _workloads() -> str:
     return "\n## Workloads\n\n| name | story |\n|---|---|\n" + "".join(rows)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    argparse.ArgumentParser(
+        "python -m chaos.guarantees", description=f"Writes {PAGE}."
+    ).parse_args()
     PAGE.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
