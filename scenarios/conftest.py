@@ -81,11 +81,15 @@ def _quiet_log() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def _start(request: pytest.FixtureRequest) -> StartStack:
+async def _start(request: pytest.FixtureRequest) -> AsyncIterator[StartStack]:
     chosen = _chosen(request.config)
     if chosen not in STACKS:
         pytest.fail(f"scenarios do not run on --stack {chosen} yet")
-    return STACKS[chosen]
+    yield STACKS[chosen]
+    if chosen != "embedded":
+        from scenarios.harness.apart import places  # noqa: PLC0415 (drivers, for servers only)
+
+        await places.drop()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import replace
 from typing import Any
@@ -30,6 +30,9 @@ READY_S = 30.0
 STOP_S = 12.0
 DIE_S = 5.0
 
+OpenParts = Callable[[int], AbstractAsyncContextManager[Parts]]
+"""Opens the parts of a process: of this instance of its role."""
+
 _inside: ContextVar[Process | None] = ContextVar("process", default=None)
 
 
@@ -37,7 +40,12 @@ class Process:
     """A role, from its start to its end. `name` has the instance in it, where there are several."""
 
     def __init__(
-        self, role: str, parts: Parts, blueprint: Blueprint, strikes: Strikes, instance: int = 1
+        self,
+        role: str,
+        open_parts: OpenParts,
+        blueprint: Blueprint,
+        strikes: Strikes,
+        instance: int = 1,
     ) -> None:
         self.role = role
         self.suffix = "" if instance == 1 else f"#{instance}"
@@ -49,22 +57,29 @@ class Process:
         self.memberships: list[AbstractAsyncContextManager[Subscription]] = []
         """Those that it had when it was killed: kept, or they would be left when collected."""
         self._strikes = strikes
-        self._mortal = replace(
-            parts, log=lambda client: _MortalLog(parts.log(client + self.suffix), self)
-        )
-        self._parts = with_faults(self._mortal, self, role)
-        self._blueprint = replace(blueprint, write_chain=self._chain_of_lane(blueprint))
+        self._instance = instance
+        self._open_parts = open_parts
+        self._opened = AsyncExitStack()
+        self._blueprint = blueprint
         self._task: asyncio.Task[None] | None = None
         self.url = ""
 
-    def _chain_of_lane(self, blueprint: Blueprint) -> Callable[[WriteChain], list[Middleware]]:
-        """A lane's transactions have fault points of their own: `sql.commit` of `ROLE-lane`."""
-        work = faulty_work(self._mortal.work, self, f"{self.role}-lane")
+    def _made_of(self, parts: Parts) -> tuple[Parts, Blueprint]:
+        """The parts with their fault points, and the blueprint with those of its lanes.
+
+        A lane's transactions have fault points of their own: `sql.commit` of `ROLE-lane`.
+        """
+        mortal = replace(
+            parts, log=lambda client: _MortalLog(parts.log(client + self.suffix), self)
+        )
+        faulty = with_faults(mortal, self, self.role)
+        of_lane = replace(faulty, work=faulty_work(mortal.work, self, f"{self.role}-lane"))
+        own = self._blueprint.write_chain
 
         def write_chain(made_of: WriteChain) -> list[Middleware]:
-            return blueprint.write_chain(replace(made_of, parts=replace(self._parts, work=work)))
+            return own(replace(made_of, parts=of_lane))
 
-        return write_chain
+        return faulty, replace(self._blueprint, write_chain=write_chain)
 
     async def at(self, point: Point) -> None:
         """Every hop of this process passes here. Implements `faults.Strikes`."""
@@ -79,9 +94,11 @@ class Process:
         """Run, and wait until it is ready for work."""
         loop = asyncio.get_running_loop()
         _count_tasks(loop)
+        opened = await self._opened.enter_async_context(self._open_parts(self._instance))
+        parts, blueprint = self._made_of(opened)
         context = copy_context()
         context.run(_inside.set, self)
-        role = context.run(wiring.role, self.role, self._parts, self._blueprint, self.life)
+        role = context.run(wiring.role, self.role, parts, blueprint, self.life)
         self._task = loop.create_task(wiring.run([role], self.life), context=context)
         ready = asyncio.ensure_future(self.life.all_ready.wait())
         try:
@@ -98,9 +115,12 @@ class Process:
     async def stop(self) -> None:
         """Ask it to stop, as SIGTERM does, and wait for its end."""
         self.life.stopping.set()
-        if self._task is not None:
-            async with asyncio.timeout(STOP_S):
-                await self._task
+        try:
+            if self._task is not None:
+                async with asyncio.timeout(STOP_S):
+                    await self._task
+        finally:
+            await self._opened.aclose()
 
     async def kill(self) -> None:
         """End it here and now, as kill -9 does."""
@@ -119,6 +139,7 @@ class Process:
         self.buried = True
         for membership in self.memberships:
             await membership.__aexit__(None, None, None)
+        await self._opened.aclose()
 
     def _own_tasks(self) -> Collection[asyncio.Task[Any]]:
         if sys.version_info >= (3, 12):  # aiohttp makes its tasks without asking a factory there

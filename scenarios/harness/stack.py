@@ -1,15 +1,16 @@
 """A running system for scenarios: eight roles with their APIs, and a window onto the stores.
 
-`embedded` runs all roles in the test's own loop, each as a process of its own that can be stopped
-and killed. Stacks on real servers will give the same handle; what they cannot do, they do not
-claim among their abilities.
+All roles run in the test's own loop, each as a process of its own that can be stopped and killed;
+on the embedded parts, or on real servers, where each process has pools and clients of its own.
+What a stack cannot do, it does not claim among its abilities.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ from sqlalchemy import select, update
 from scenarios.harness.client import Client
 from scenarios.harness.given import Given
 from scenarios.harness.history import History
-from scenarios.harness.process import Process
+from scenarios.harness.process import OpenParts, Process
 from scenarios.harness.settled import DEADLINE_S, Reading, Waits, eventually, waits
 from scenarios.harness.strikes import Switchboard
 from system import wiring
@@ -33,13 +34,16 @@ from system.events import EVENTS, TOPICS
 from system.ports.log import Log, Message, Record
 from system.ports.views import Document, ViewStore
 from system.ports.work import Work
-from system.settings import Settings
+from system.settings import Settings, load_settings
 from system.table import QUERY_CONSUMER, ROLES, TABLE, Row, handlers_of
 from system.values import loads
 from system.wiring import Blueprint, Parts, WriteChain, write_chain
 
+_IN_THE_LOOP = frozenset({"faults", "kills", "stops", "handlers", "data"})
 ABILITIES: Mapping[str, frozenset[str]] = {
-    "embedded": frozenset({"faults", "kills", "stops", "handlers", "data"}),
+    "embedded": _IN_THE_LOOP,
+    "local": _IN_THE_LOOP,
+    "addresses": _IN_THE_LOOP,
 }
 """What each stack can do beyond HTTP; a scenario names what it needs by `@pytest.mark.needs`."""
 
@@ -75,7 +79,7 @@ class Stack:
     log: Log
     views: ViewStore
     work: Work
-    _parts: Parts
+    _open_parts: OpenParts
     _wishes: Wishes
     _processes: dict[str, Process]
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
@@ -86,7 +90,7 @@ class Stack:
     async def start(self, role: str, instance: int = 1) -> None:
         """Start a role, or another instance of it."""
         blueprint = Blueprint(self._wishes.settings, self._wishes.table, self._wishes.write_chain)
-        process = Process(role, self._parts, blueprint, self.faults, instance)
+        process = Process(role, self._open_parts, blueprint, self.faults, instance)
         assert process.name not in self._processes, f"{process.name} runs already"
         self._processes[process.name] = process
         await process.start()
@@ -118,8 +122,7 @@ class Stack:
     async def end(self) -> None:
         """End all of it at once: what stopping takes is for other scenarios to see."""
         await self.kill_all()
-        for process in self._dead:
-            await process.bury()
+        await asyncio.gather(*(process.bury() for process in self._dead))
 
     # --- causes -----------------------------------------------------------------------------------
 
@@ -206,11 +209,53 @@ class Stack:
 
 @asynccontextmanager
 async def embedded(wishes: Wishes) -> AsyncIterator[Stack]:
-    """All roles in the running loop, on free ports."""
+    """On SQLite, the embedded log and views, which all processes share."""
     async with (
         wiring.embedded(wishes.settings, wishes.data) as parts,
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+        _running(wishes, parts, lambda _: nullcontext(parts)) as stack,
     ):
+        yield stack
+
+
+@asynccontextmanager
+async def local(wishes: Wishes) -> AsyncIterator[Stack]:
+    """On the local servers of this run."""
+    from scenarios.harness.servers import shared  # noqa: PLC0415 (drivers, for this stack only)
+
+    servers = await shared.servers()
+    async with _on_servers(Settings.model_validate(servers.environment()), wishes) as stack:
+        yield stack
+
+
+@asynccontextmanager
+async def addresses(wishes: Wishes) -> AsyncIterator[Stack]:
+    """On the servers at MYSQL_DSN, KAFKA_BROKERS and MONGO_URI."""
+    missing = {"MYSQL_DSN", "KAFKA_BROKERS", "MONGO_URI"} - os.environ.keys()
+    assert not missing, f"--stack addresses needs {', '.join(sorted(missing))} in the environment"
+    async with _on_servers(load_settings(None), wishes) as stack:
+        yield stack
+
+
+@asynccontextmanager
+async def _on_servers(servers: Settings, wishes: Wishes) -> AsyncIterator[Stack]:
+    """Each process with clients of its own, as in reality; all in a place that is theirs alone."""
+    from scenarios.harness.apart import places  # noqa: PLC0415 (drivers, for these stacks only)
+
+    async with places.place(servers, wishes.data) as place:
+
+        def open_parts(instance: int) -> AbstractAsyncContextManager[Parts]:
+            return place.parts(wishes.settings, instance=str(instance))
+
+        async with place.parts(wishes.settings, instance="scenario") as parts:
+            await parts.prepare()
+            async with _running(wishes, parts, open_parts) as stack:
+                yield stack
+
+
+@asynccontextmanager
+async def _running(wishes: Wishes, parts: Parts, open_parts: OpenParts) -> AsyncIterator[Stack]:
+    """All roles in the running loop, on free ports; `parts` are those of the handle."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         log = parts.log("scenario")
         history = History(log, parts.views)
         processes: dict[str, Process] = {}
@@ -223,7 +268,7 @@ async def embedded(wishes: Wishes) -> AsyncIterator[Stack]:
             log,
             parts.views,
             parts.work,
-            parts,
+            open_parts,
             wishes,
             processes,
         )
@@ -236,4 +281,8 @@ async def embedded(wishes: Wishes) -> AsyncIterator[Stack]:
             await stack.end()
 
 
-STACKS: Mapping[str, Callable[[Wishes], Any]] = {"embedded": embedded}
+STACKS: Mapping[str, Callable[[Wishes], Any]] = {
+    "embedded": embedded,
+    "local": local,
+    "addresses": addresses,
+}
