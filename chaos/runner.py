@@ -7,6 +7,7 @@ import gc
 import sqlite3
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -165,15 +166,16 @@ class Simulator:
     ) -> tuple[Run, float]:
         loop = SimulatedLoop()
         asyncio.set_event_loop(loop)
-        try:
-            with lean():
+        with lean():
+            try:
                 simulation = _Simulation(schedule, workload, given, switch, self._path, loop)
                 run = loop.run_until_complete(simulation.main(self._engines))
                 simulation.end()
-            return run, loop.time()
-        finally:
-            asyncio.set_event_loop(None)
-            _close(loop)
+                return run, loop.time()
+            finally:
+                with _unseen_errors():
+                    _close(loop)
+                asyncio.set_event_loop(None)
 
     @property
     def _path(self) -> Path:
@@ -406,11 +408,13 @@ def _close(loop: SimulatedLoop) -> None:
 
 @contextmanager
 def _unseen_errors() -> Iterator[None]:
-    """What the `finally` of a killed task complains of, when it is collected, is no matter."""
+    """What the `finally` of a killed task complains of, when it is ended, is no matter."""
     before = sys.unraisablehook
     sys.unraisablehook = lambda _: None
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         sys.unraisablehook = before
 
