@@ -10,6 +10,7 @@ import pytest
 
 from chaos.real.processes import Role
 
+DEADLINE_S = 10.0
 LIVES = ("sleep", "60")
 STAYS = ("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done")
 
@@ -27,8 +28,9 @@ class Other(Role):
 
     async def ready(self) -> None:
         """Wait for its word: SIGTERM might come before it has set its trap."""
-        while "ready" not in self.log.read_text():
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(DEADLINE_S):
+            while "ready" not in self.log.read_text():
+                await asyncio.sleep(0.01)
 
 
 async def test_what_is_killed_has_not_failed(tmp_path: Path) -> None:
@@ -42,8 +44,10 @@ async def test_what_is_killed_has_not_failed(tmp_path: Path) -> None:
 async def test_a_role_that_ends_by_itself_has_failed(tmp_path: Path) -> None:
     role = Other(tmp_path, "sh", "-c", "echo no such thing >&2; exit 3")
     await role.start()
-    while not role.failures:
-        role.note_fall()
+    async with asyncio.timeout(DEADLINE_S):
+        while not role.failures:
+            await asyncio.sleep(0.01)
+            role.note_fall()
     assert role.failures == ["order-api ended by itself, status 3: no such thing"]
     await role.stop()
     assert len(role.failures) == 1
