@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from contracts import event_map
+from contracts import event_map, scenario_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -20,6 +20,7 @@ Generator = Callable[[], Mapping[str, str]]
 
 GENERATORS: Mapping[str, Generator] = {
     "map": event_map.files,
+    "scenarios": scenario_table.files,
 }
 
 

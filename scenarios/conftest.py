@@ -26,6 +26,14 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "needs(*abilities): what the stack must be able to do: faults, kills, stops, handlers, data",
     )
+    config.addinivalue_line(
+        "markers", "any_stack: runs on whichever stack is chosen; whatever takes one has this mark"
+    )
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if "_start" in getattr(item, "fixturenames", ()):
+        item.add_marker("any_stack")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
