@@ -24,5 +24,5 @@ MUTANT = Mutant(
     breaks=("readers_never_go_back",),
     workloads=("rebuild",),
     switched_in=attribute(Projecting, "_switch_when_built", _too_early),
-    spells=("slow@views:0.6:1.2",),
+    strikes=("error@queries:log.subscribe:*",),
 )

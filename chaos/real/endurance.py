@@ -32,7 +32,8 @@ from system.values import dumps
 STRIKE_S = 5.0
 """About what a strike takes until everybody has recovered: baskets are spread over that."""
 CALM_S = (0.2, 1.5)
-FINISH_S = 240.0
+FINISH_S = 120.0
+FINISH_PER_ORDER_S = 0.1
 """How long shoppers may take to end what they have begun, once everything is healed."""
 SHOWN_MAX = 20
 
@@ -106,7 +107,8 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
             except NotRecovered as not_recovered:
                 missing.append(str(not_recovered))
             counter.close()
-            _, late = await asyncio.wait(shopping, timeout=FINISH_S)
+            finish_s = FINISH_S + FINISH_PER_ORDER_S * wanted.orders
+            _, late = await asyncio.wait(shopping, timeout=finish_s)
             for task in late:
                 task.cancel()
             await asyncio.gather(*shopping, return_exceptions=True)

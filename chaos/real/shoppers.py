@@ -20,7 +20,7 @@ from chaos.history import History, Op
 from chaos.real.clients import Client, Where
 from system.web.headers import CONSISTENCY_TOKEN
 
-SHOPPERS = 16
+SHOPPERS = 64
 USERS = 8
 PRODUCTS = 6
 """The first is the hot one."""

@@ -354,6 +354,8 @@ def lean() -> Iterator[None]:
     silent = structlog.make_filtering_bound_logger(logging.CRITICAL)
     before = structlog.get_config()
     structlog.configure(wrapper_class=silent, cache_logger_on_first_use=False)
+    heard = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
         with (
             patch.object(system.wiring, "Metrics", lambda: metrics),
@@ -366,6 +368,7 @@ def lean() -> Iterator[None]:
         ):
             yield
     finally:
+        logging.disable(heard)
         structlog.configure(**before)
 
 
