@@ -6,7 +6,6 @@ One that strikes, stops or kills takes `own_stack`, or asks `stacks` for one as 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager
 
@@ -17,8 +16,6 @@ from scenarios.harness import stack as harness
 from scenarios.harness.stack import ABILITIES, STACKS, Stack, Wishes
 
 StartStack = Callable[[Wishes], AbstractAsyncContextManager[Stack]]
-
-HISTORY_S = 5.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -66,7 +63,7 @@ def pytest_runtest_makereport(
 
 def _history(stack: Stack) -> str:
     """Asked for in the stack's own loop, which stands still between the phases of a test."""
-    return stack.loop.run_until_complete(asyncio.wait_for(stack.history.text(), HISTORY_S))
+    return stack.loop.run_until_complete(stack.history.text())
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from system.ports.views import ViewStore
 from system.table import VIEWS
 from system.values import dumps, loads
 
+TEXT_S = 15.0
 LINES_MAX = 60
 WIDTH_MAX = 400
 _ALL_TOPICS = (*TOPICS, *(dlq(topic) for topic in TOPICS))
@@ -25,8 +27,11 @@ class History:
     views: ViewStore
     asked: list[Asked] = field(default_factory=list)
     began_at: Mapping[Partition, int] = field(default_factory=dict)
+    kept: str | None = None
+    """Its text, once the stack is about to be gone."""
 
     async def begin(self) -> None:
+        self.kept = None
         self.asked.clear()
         self.began_at = await self.log.ends(_ALL_TOPICS)
 
@@ -40,9 +45,22 @@ class History:
         ]
         return sorted(records, key=lambda record: record.timestamp_ms)
 
+    async def keep(self) -> None:
+        """Write it down while there is still somebody to ask."""
+        self.kept = await self.text()
+
     async def text(self) -> str:
+        if self.kept is not None:
+            return self.kept
+        try:
+            async with asyncio.timeout(TEXT_S):
+                return await self._text()
+        except Exception as error:  # noqa: BLE001 (what failed is told by the scenario, not here)
+            return f"asked:\n{_joined(self.asked)}\nno more could be had: {error!r}"
+
+    async def _text(self) -> str:
         told = await self.told()
-        lines = ["asked:", *_cut([_asked(asked) for asked in self.asked])]
+        lines = ["asked:", _joined(self.asked)]
         lines += ["told:", *_cut([_told(record) for record in told])]
         lines += ["shown:", *_cut(await self._shown(_keys(told)))]
         return "\n".join(lines)
@@ -73,6 +91,10 @@ def _keys(records: Sequence[Record]) -> set[int]:
         if isinstance(event, dict) and isinstance(event.get("product_id"), int):
             keys.add(event["product_id"])
     return keys
+
+
+def _joined(asked: Sequence[Asked]) -> str:
+    return "\n".join(_cut([_asked(one) for one in asked]))
 
 
 def _asked(asked: Asked) -> str:

@@ -277,6 +277,9 @@ async def _running(wishes: Wishes, parts: Parts, open_parts: OpenParts) -> Async
         try:
             await asyncio.gather(*(stack.start(role) for role in wishes.roles))
             yield stack
+        except BaseException:
+            await history.keep()
+            raise
         finally:
             await stack.end()
 
