@@ -13,6 +13,7 @@ import pytest
 import structlog
 
 from scenarios.harness import stack as harness
+from scenarios.harness.settled import DEADLINE_ON_SERVERS_S, wait_at_most
 from scenarios.harness.stack import ABILITIES, STACKS, Stack, Wishes
 
 StartStack = Callable[[Wishes], AbstractAsyncContextManager[Stack]]
@@ -90,8 +91,11 @@ async def _start(request: pytest.FixtureRequest) -> AsyncIterator[StartStack]:
     chosen = _chosen(request.config)
     if chosen not in STACKS:
         pytest.fail(f"scenarios do not run on --stack {chosen} yet")
+    on_servers = chosen != "embedded"
+    if on_servers:
+        wait_at_most(DEADLINE_ON_SERVERS_S)
     yield STACKS[chosen]
-    if chosen != "embedded":
+    if on_servers:
         from scenarios.harness.apart import places  # noqa: PLC0415 (drivers, for servers only)
 
         await places.drop()

@@ -15,17 +15,32 @@ T = TypeVar("T")
 
 DEADLINE_S = 30.0
 """Far more than any cause needs: who waits so long waits in vain."""
+DEADLINE_ON_SERVERS_S = 90.0
+"""A broker's sessions, rebalances and disks take their time, on a busy machine above all."""
 LOOK_MIN_S, LOOK_MAX_S = 0.001, 0.01
+_deadline_s = DEADLINE_S
+
+
+def wait_at_most(seconds: float) -> None:
+    """Set the deadline of this run's stack: the one place where stacks differ in it."""
+    global _deadline_s  # noqa: PLW0603 (of a test run there is one)
+    _deadline_s = seconds
+
+
+def default_deadline_s() -> float:
+    """How long to wait for a cause on this run's stack."""
+    return _deadline_s
 
 
 async def eventually(
     look: Callable[[], Awaitable[T]],
     is_so: Callable[[T], object] = bool,
     *,
-    deadline_s: float = DEADLINE_S,
+    deadline_s: float | None = None,
 ) -> T:
     """Look again and again until it is so; what was seen then. Raises AssertionError."""
     loop = asyncio.get_running_loop()
+    deadline_s = _deadline_s if deadline_s is None else deadline_s
     ends_at = loop.time() + deadline_s
     pause_s = LOOK_MIN_S
     while True:

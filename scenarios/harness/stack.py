@@ -23,7 +23,7 @@ from scenarios.harness.client import Client
 from scenarios.harness.given import Given
 from scenarios.harness.history import History
 from scenarios.harness.process import OpenParts, Process
-from scenarios.harness.settled import DEADLINE_S, Reading, Waits, eventually, waits
+from scenarios.harness.settled import Reading, Waits, eventually, waits
 from scenarios.harness.strikes import Switchboard
 from system import wiring
 from system.delivery import outbox
@@ -126,7 +126,7 @@ class Stack:
 
     # --- causes -----------------------------------------------------------------------------------
 
-    async def settled(self, *, deadline_s: float = DEADLINE_S) -> None:
+    async def settled(self, *, deadline_s: float | None = None) -> None:
         """Wait until nothing is under way between the roles that run: outboxes empty, lag zero."""
         await eventually(self._waits, lambda waits: not waits, deadline_s=deadline_s)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from scenarios.harness.faults import Hop, Point
-from scenarios.harness.settled import DEADLINE_S
+from scenarios.harness.settled import default_deadline_s
 from system.ports.errors import Unavailable
 
 
@@ -55,7 +55,7 @@ class Strike:
 
     async def reached(self) -> None:
         """Wait until a call has come here. Raises TimeoutError."""
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(default_deadline_s()):
             await self._reached.wait()
 
     def release(self) -> None:

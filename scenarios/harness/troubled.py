@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from scenarios.harness.settled import DEADLINE_S
+from scenarios.harness.settled import default_deadline_s
 from system.delivery.middleware import Batch, Middleware, Step
 from system.delivery.middleware.handled import Handler
 from system.events import Envelope, Event
@@ -54,7 +54,7 @@ class Trouble:
 
     async def waits(self) -> None:
         """Wait until a lane is held. Raises TimeoutError."""
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(default_deadline_s()):
             await self._waiting.wait()
 
     def release(self) -> None:
