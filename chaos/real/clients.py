@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -74,26 +75,33 @@ class Client:
         headers = {} if body is None else {"Content-Type": "application/json"}
         headers |= {} if key is None else {IDEMPOTENCY_KEY: key}
         headers |= {} if token is None else {CONSISTENCY_TOKEN: token}
-        began_s = _now()
-        status, answer, answered, was_sent = await self._send(
-            role, method, path, None if body is None else dumps(body), headers, patience_s
+        asked = Op(
+            client=self.name,
+            method=method,
+            path=path,
+            outcome=outcome_of(None, method, None),
+            body=body,
+            key=key,
+            token=token,
+            began_s=_now(),
+            role=role,
         )
+        try:
+            status, answer, answered, was_sent = await self._send(
+                role, method, path, None if body is None else dumps(body), headers, patience_s
+            )
+        except asyncio.CancelledError:  # the run is over, and what was sent may yet be done
+            self._history.add(replace(asked, ended_s=_now()))
+            raise
         outcome = outcome_of(status, method, _problem(status, answer))
         return self._history.add(
-            Op(
-                client=self.name,
-                method=method,
-                path=path,
+            replace(
+                asked,
                 outcome=outcome if was_sent else Outcome.FAIL,
-                body=body,
                 status=status,
                 answer=answer,
                 headers=answered,
-                key=key,
-                token=token,
-                began_s=began_s,
                 ended_s=_now(),
-                role=role,
             )
         )
 
