@@ -1,0 +1,57 @@
+"""Stacks that share servers do not see each other."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import SecretStr
+
+from scenarios.harness.apart import ApartLog, Place
+from system import wiring
+from system.ports.log import Message, Partition
+from system.settings import Settings
+
+
+async def nobody_cares(_: frozenset[Partition]) -> None:
+    """For a member that notes nothing at its end."""
+
+
+async def test_two_logs_on_one_broker_share_no_topic_and_no_group() -> None:
+    async with wiring.embedded(Settings()) as parts:
+        one, other = (ApartLog(parts.log(name), name) for name in ("one", "other"))
+        for log in (one, other):
+            await log.ensure(["order.paid"])
+        message = Message("order.paid", b"1", b"{}", ())
+        assert await one.publish([message]) == [None]
+
+        (record,) = [record async for record in one.read("order.paid")]
+        assert (record.message, record.partition.topic) == (message, "order.paid")
+        assert [record async for record in other.read("order.paid")] == []
+        assert sum((await one.ends(["order.paid"])).values()) == 1
+
+        async with one.subscribe("readers", ["order.paid"], nobody_cares) as subscription:
+            polled = await subscription.poll(full=(), timeout_s=1)
+            assert polled == {record.partition: [record]}
+            await subscription.commit({record.partition: 1})
+            await subscription.seek(record.partition, 0)
+            assert (await subscription.lag())[record.partition] == 1
+        assert await one.committed("readers") == {record.partition: 1}
+        assert await other.committed("readers") == {}
+
+
+@pytest.mark.parametrize(
+    ("uri", "within"),
+    [
+        ("mongodb://h", "mongodb://h/ecommerce_x"),
+        ("mongodb://a:b@h:1,i:2/shop", "mongodb://a:b@h:1,i:2/ecommerce_x?authSource=shop"),
+        ("mongodb://a:b@h/shop?authSource=admin", "mongodb://a:b@h/ecommerce_x?authSource=admin"),
+    ],
+)
+def test_a_place_has_databases_of_its_own_and_the_login_of_the_servers(
+    uri: str, within: str
+) -> None:
+    servers = Settings(mysql_dsn=SecretStr("u:p@tcp(db:1)/shop"), mongo_uri=SecretStr(uri))
+    settings = Place(servers, "x").within(Settings(port=7), instance="2")
+    assert (settings.port, settings.instance) == (7, "2")
+    assert settings.mongo_uri.get_secret_value() == within
+    url = settings.mysql_url()
+    assert (url.username, url.password, url.host, url.database) == ("u", "p", "db", "shop_x")
