@@ -111,6 +111,7 @@ def _true_fields(evidence: Evidence, view: str, row: Mapping[str, Any]) -> dict[
 # --- readers --------------------------------------------------------------------------------------
 
 _RANK = {"pending": 0, "reserved": 1, "released": 2, "rejected": 2}
+Versions = Mapping[tuple[str, int, str], int]
 Seen = dict[tuple[str, int], tuple[int, int]]
 
 
@@ -119,8 +120,9 @@ def _never_back(evidence: Evidence) -> Iterator[Anomaly]:
     for op in evidence.history:
         if op.role == "query-api" and op.method == "GET":
             reads[op.client].append(op)
+    versions = _versions(evidence)  # once, not once for each reader: there may be thousands
     for client, ops in sorted(reads.items()):
-        yield from _of_one_reader(evidence, client, ops)
+        yield from _of_one_reader(evidence, versions, client, ops)
         answered = False
         for op in ops:
             if answered and op.status == 503 and not evidence.disturbances:
@@ -128,8 +130,9 @@ def _never_back(evidence: Evidence) -> Iterator[Anomaly]:
             answered = answered or op.ok
 
 
-def _of_one_reader(evidence: Evidence, client: str, ops: list[Op]) -> Iterator[Anomaly]:
-    versions = _versions(evidence)
+def _of_one_reader(
+    evidence: Evidence, versions: Versions, client: str, ops: list[Op]
+) -> Iterator[Anomaly]:
     seen: Seen = {}
     for op in sorted(ops, key=lambda op: op.began_s):
         view, id, items = _items(op)
