@@ -127,8 +127,11 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
                 disturbances=len(nemesis.struck),
             )
         evidence.failures = tuple(await system.stop_roles())
+    _write(folder, history, nemesis.struck)  # first: whatever a judge does, the evidence is there
+    began_s = loop.time()
     anomalies = judge(evidence)
-    _write(folder, history, nemesis.struck, anomalies)
+    (folder / "anomalies.txt").write_text("".join(f"{anomaly}\n" for anomaly in anomalies))
+    say(f"judged in {loop.time() - began_s:.1f} s")
     return Result(evidence, nemesis.struck, len(late), anomalies)
 
 
@@ -188,14 +191,13 @@ def _progress(wanted: Wanted) -> Iterator[_Progress]:
         yield _Progress(bar, wanted)
 
 
-def _write(folder: Path, history: History, struck: list[Struck], anomalies: list[Anomaly]) -> None:
+def _write(folder: Path, history: History, struck: list[Struck]) -> None:
     with (folder / "history.jsonl").open("wb") as file:
         for op in history.ops:
             file.write(dumps(_plain(op)) + b"\n")
     with (folder / "struck.jsonl").open("wb") as file:
         for one in struck:
             file.write(dumps(asdict(one)) + b"\n")
-    (folder / "anomalies.txt").write_text("".join(f"{anomaly}\n" for anomaly in anomalies))
 
 
 def _plain(op: Op) -> dict[str, Any]:
