@@ -9,8 +9,8 @@ from system.query.generations import Projecting
 
 
 def _tidy(reached: Reached, right: Any) -> Any:
-    async def switch(self: Any, generations: Any, building: int) -> None:
-        await right(self, generations, building)
+    async def switch(self: Any, generations: Any, building: int, *freeze: str) -> None:
+        await right(self, generations, building, *freeze)
         if generations.live is not None:
             reached()
             await self._parts.store.clear(generations.live)

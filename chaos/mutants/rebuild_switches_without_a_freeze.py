@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from chaos.mutants.mutant import Mutant, Reached, attribute
+from chaos.mutants.mutant import Mutant, Reached, attributes
+from system.adapters.views_embedded import EmbeddedViewStore
 from system.query.generations import Projecting
 
 
 def _too_early(reached: Reached, right: Any) -> Any:
-    async def switch_when_built(self: Any, generations: Any, building: int) -> None:
+    async def switch_when_built(self: Any, generations: Any, building: int, *more: Any) -> None:
         if generations.live is None:
-            await right(self, generations, building)
+            await right(self, generations, building, *more)
         elif await self._is_near(building):
             reached()
             await self._switch(generations, building)
@@ -19,10 +20,23 @@ def _too_early(reached: Reached, right: Any) -> Any:
     return switch_when_built
 
 
+def _asked_for_no_freeze(_: Reached, right: Any) -> Any:
+    async def switch(self: Any, old: Any, new: Any, *, freeze: str | None = None) -> bool:
+        if freeze is None and old.live is not None:
+            freeze = await self.freeze(old.live, 1.0)
+        done: bool = await right(self, old, new, freeze=freeze)
+        return done
+
+    return switch
+
+
 MUTANT = Mutant(
     bug="Readers go back to wherever the rebuild has come: nothing is frozen and nothing waited for.",
     breaks=("readers_never_go_back",),
     workloads=("rebuild",),
-    switched_in=attribute(Projecting, "_switch_when_built", _too_early),
+    switched_in=attributes(
+        (Projecting, "_switch_when_built", _too_early),
+        (EmbeddedViewStore, "switch", _asked_for_no_freeze),
+    ),
     strikes=("error@queries:log.subscribe:*",),
 )

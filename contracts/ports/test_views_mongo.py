@@ -218,18 +218,19 @@ async def test_a_put_without_an_answer_fails_a_freeze_and_not_for_ever(
     await other.generation(LIVE).put([put(1, 2)])  # it has thawed
     await asyncio.sleep(STALE_S)
     with suppress(TimedOut):  # the look that finds the name too old
-        await other.freeze(LIVE, 5)
+        await other.thaw(LIVE, await other.freeze(LIVE, 5))
     await other.freeze(LIVE, 5)
 
 
 async def test_a_freeze_whose_owner_died_ends_and_its_switch_is_refused(
     store: MongoViewStore, other: MongoViewStore
 ) -> None:
-    await other.freeze(LIVE, 0.5)
+    freeze = await other.freeze(LIVE, 0.5)
 
     await put_again_and_again(store, put(1))
 
-    assert not await other.switch(Generations(LIVE, None, LIVE), Generations(2, None, 2))
+    old, new = Generations(LIVE, None, LIVE), Generations(2, None, 2)
+    assert not await other.switch(old, new, freeze=freeze)
     assert await versions(other) == {1: 1}
 
 

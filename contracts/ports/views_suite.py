@@ -324,12 +324,60 @@ class ViewsSuite:
 
     async def test_it_can_be_thawed(self, store: ViewStore) -> None:
         await with_generations(store)
-        await store.freeze(LIVE, LONG_S)
+        freeze = await store.freeze(LIVE, LONG_S)
 
-        await store.freeze(LIVE, 0)
+        await store.thaw(LIVE, freeze)
 
         await store.generation(LIVE).put([put(1, {})])
         assert await keys(store.generation(LIVE)) == [1]
+
+    async def test_who_freezes_what_is_frozen_already_is_refused(self, store: ViewStore) -> None:
+        generations = await with_generations(store)
+        freeze = await store.freeze(LIVE, LONG_S)
+
+        with pytest.raises(Frozen):
+            await store.freeze(LIVE, LONG_S)
+
+        assert await store.switch(generations, switched(generations), freeze=freeze)
+
+    async def test_nobody_thaws_another_ones_freeze(
+        self, store: ViewStore, binding: ViewsBinding
+    ) -> None:
+        generations = await with_generations(store)
+        expired = await store.freeze(LIVE, SHORT_S)
+        await until_thawed(store, binding)
+        freeze = await store.freeze(LIVE, LONG_S)
+
+        await store.thaw(LIVE, expired)
+
+        with pytest.raises(Frozen):
+            await store.generation(LIVE).put([put(2, {})])
+        assert not await store.switch(generations, switched(generations), freeze=expired)
+        assert await store.switch(generations, switched(generations), freeze=freeze)
+
+    async def test_a_freeze_that_has_ended_gives_way_to_the_next(
+        self, store: ViewStore, binding: ViewsBinding
+    ) -> None:
+        generations = await with_generations(store)
+        expired = await store.freeze(LIVE, SHORT_S)
+        freezes: list[str] = []
+
+        async def freeze_again() -> None:
+            freezes.append(await store.freeze(LIVE, LONG_S))
+
+        await eventually(freeze_again, binding.deadline_s)
+
+        assert not await store.switch(generations, switched(generations), freeze=expired)
+        assert await store.switch(generations, switched(generations), freeze=freezes[0])
+
+    async def test_of_many_that_freeze_exactly_one_has_it(self, store: ViewStore) -> None:
+        await with_generations(store)
+
+        freezes = await asyncio.gather(
+            *(store.freeze(LIVE, LONG_S) for _ in range(8)), return_exceptions=True
+        )
+
+        assert sorted(type(each).__name__ for each in freezes) == ["Frozen"] * 7 + ["str"]
 
     async def test_once_frozen_no_put_is_under_way(self, store: ViewStore) -> None:
         await with_generations(store)
@@ -363,20 +411,22 @@ class ViewsSuite:
     ) -> None:
         generations = await with_generations(store)
 
-        await store.freeze(LIVE, LONG_S)
+        freeze = await store.freeze(LIVE, LONG_S)
 
-        assert await store.switch(generations, switched(generations))
+        assert await store.switch(generations, switched(generations), freeze=freeze)
         assert await store.generations() == Generations(BUILDING, None, BUILDING)
 
-    @pytest.mark.parametrize("frozen_s", [0, LONG_S])
+    @pytest.mark.parametrize("thawed", [False, True])
     async def test_a_generation_that_was_live_takes_no_puts_any_more(
-        self, store: ViewStore, frozen_s: float
+        self, store: ViewStore, thawed: bool
     ) -> None:
         generations = await with_generations(store)
         await store.generation(LIVE).put([put(1, {"n": 1})])
-        await store.freeze(LIVE, frozen_s)
+        freeze = await store.freeze(LIVE, LONG_S)
 
-        await store.switch(generations, switched(generations))
+        assert await store.switch(generations, switched(generations), freeze=freeze)
+        if thawed:
+            await store.thaw(LIVE, freeze)
 
         with pytest.raises(Lost):
             await store.generation(LIVE).put([put(2, {"n": 2}), put(1, {}, key=2)])
@@ -389,25 +439,25 @@ class ViewsSuite:
         self, store: ViewStore, binding: ViewsBinding
     ) -> None:
         generations = await with_generations(store)
-        await store.freeze(LIVE, SHORT_S)
+        freeze = await store.freeze(LIVE, SHORT_S)
         await until_thawed(store, binding)
 
-        assert not await store.switch(generations, switched(generations))
+        assert not await store.switch(generations, switched(generations), freeze=freeze)
         assert await store.generations() == generations
 
     async def test_after_a_failed_switch_it_can_be_frozen_and_switched_again(
         self, store: ViewStore, binding: ViewsBinding
     ) -> None:
         generations = await with_generations(store)
-        await store.freeze(LIVE, SHORT_S)
+        expired = await store.freeze(LIVE, SHORT_S)
         await until_thawed(store, binding)
-        await store.switch(generations, switched(generations))
+        await store.switch(generations, switched(generations), freeze=expired)
 
-        await store.freeze(LIVE, LONG_S)
+        freeze = await store.freeze(LIVE, LONG_S)
 
         with pytest.raises(Frozen):
             await store.generation(LIVE).put([put(9, {})])
-        assert await store.switch(generations, switched(generations))
+        assert await store.switch(generations, switched(generations), freeze=freeze)
 
     async def test_a_building_generation_may_change_whatever_became_of_a_freeze(
         self, store: ViewStore, binding: ViewsBinding
@@ -418,12 +468,23 @@ class ViewsSuite:
 
         assert await store.switch(generations, Generations(LIVE, 3, 3))
 
-    async def test_a_generation_goes_live_without_a_freeze_when_none_was(
+    async def test_nothing_goes_live_in_the_place_of_another_without_a_freeze(
         self, store: ViewStore
     ) -> None:
         generations = await with_generations(store)
 
-        assert await store.switch(generations, switched(generations))
+        assert not await store.switch(generations, switched(generations))
+        assert not await store.switch(generations, switched(generations), freeze="none")
+
+        await store.freeze(LIVE, LONG_S)
+        assert not await store.switch(generations, switched(generations))
+        assert await store.generations() == generations
+
+    async def test_a_freeze_of_one_generation_is_none_of_another(self, store: ViewStore) -> None:
+        generations = await with_generations(store)
+        freeze = await store.freeze(BUILDING, LONG_S)
+
+        assert not await store.switch(generations, switched(generations), freeze=freeze)
 
     async def test_it_gives_a_sign_of_life(self, store: ViewStore) -> None:
         await store.ping()

@@ -163,13 +163,19 @@ class FaultyViewStore(_Around):
         async with self._call("views.generations"):
             return await self._store.generations()
 
-    async def switch(self, old: Generations, new: Generations) -> bool:
+    async def switch(
+        self, old: Generations, new: Generations, *, freeze: str | None = None
+    ) -> bool:
         async with self._call("views.switch"):
-            return await self._store.switch(old, new)
+            return await self._store.switch(old, new, freeze=freeze)
 
-    async def freeze(self, number: int, seconds: float) -> None:
+    async def freeze(self, number: int, seconds: float) -> str:
         async with self._call("views.freeze"):
-            await self._store.freeze(number, seconds)
+            return await self._store.freeze(number, seconds)
+
+    async def thaw(self, number: int, freeze: str) -> None:
+        async with self._call("views.thaw"):
+            await self._store.thaw(number, freeze)
 
     async def clear(self, number: int) -> None:
         async with self._call("views.clear"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_right, insort
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 from system.ports.errors import Frozen, Lost
@@ -21,8 +21,9 @@ class EmbeddedViewStore:
     def __init__(self) -> None:
         self._generations = Generations()
         self._views: dict[int, dict[str, _View]] = {}
-        self._frozen_until: dict[int, float] = {}
-        """Kept after its end: a switch must learn that puts may have landed since."""
+        self._freezes: dict[int, tuple[str, float]] = {}
+        """Per generation the last freeze, and when it ends."""
+        self._freeze_numbers = count(1)
         self._retired: set[int] = set()
 
     def generation(self, number: int) -> Views:
@@ -31,36 +32,41 @@ class EmbeddedViewStore:
     async def generations(self) -> Generations:
         return self._generations
 
-    async def switch(self, old: Generations, new: Generations) -> bool:
+    async def switch(
+        self, old: Generations, new: Generations, *, freeze: str | None = None
+    ) -> bool:
         if self._generations != old:
             return False
         if new.live != old.live and old.live is not None:
-            if self._has_thawed_unasked(old.live):
+            if freeze is None or self.freeze_of(old.live) != freeze:
                 return False
             self._retired.add(old.live)
         self._generations = new
         return True
 
-    def _has_thawed_unasked(self, number: int) -> bool:
-        return number in self._frozen_until and not self.is_frozen(number)
-
-    async def freeze(self, number: int, seconds: float) -> None:
+    async def freeze(self, number: int, seconds: float) -> str:
         # Puts are atomic here: none can be under way.
-        if seconds > 0:
-            self._frozen_until[number] = asyncio.get_running_loop().time() + seconds
-        else:
-            self._frozen_until.pop(number, None)
+        if self.freeze_of(number) is not None:
+            raise Frozen(f"generation {number} is frozen already")
+        freeze = str(next(self._freeze_numbers))
+        self._freezes[number] = (freeze, asyncio.get_running_loop().time() + seconds)
+        return freeze
 
-    def is_frozen(self, number: int) -> bool:
-        until = self._frozen_until.get(number)
-        return until is not None and asyncio.get_running_loop().time() < until
+    async def thaw(self, number: int, freeze: str) -> None:
+        if self.freeze_of(number) == freeze:
+            del self._freezes[number]
+
+    def freeze_of(self, number: int) -> str | None:
+        """The freeze that has not ended."""
+        freeze, until = self._freezes.get(number, (None, 0.0))
+        return freeze if asyncio.get_running_loop().time() < until else None
 
     def is_retired(self, number: int) -> bool:
         return number in self._retired
 
     async def clear(self, number: int) -> None:
         self._views.pop(number, None)
-        self._frozen_until.pop(number, None)
+        self._freezes.pop(number, None)
 
     async def ping(self) -> None:
         """Memory is always there."""
@@ -79,7 +85,7 @@ class EmbeddedViews:
     async def put(self, puts: Sequence[Put]) -> None:
         if self._store.is_retired(self._number):
             raise Lost(f"generation {self._number} is not live any more")
-        if self._store.is_frozen(self._number):
+        if self._store.freeze_of(self._number) is not None:
             raise Frozen(f"generation {self._number} takes no puts for now")
         for put in puts:
             self._store.view(self._number, put.view).put(put)

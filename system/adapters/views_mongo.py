@@ -12,10 +12,11 @@ generation, then (b) waits until no put's name is left.
 - A put whose answer was lost leaves its name for as long as it may still land; so does a process
   that dies between 1 and 3. Such a freeze times out and thaws. A name that was seen for longer
   than any put may take is taken out, so that the next freeze goes through.
+- A freeze has a token, and only who knows it thaws. A generation has one freeze at a time.
 - The freezer dies: whoever has seen the same freeze for longer than it may last takes it off with
-  its next put, and leaves a mark. `switch` refuses a generation that has the mark: puts may have
-  landed that the new generation has not seen. Mark and switch change the same document. A switch
-  also retires the generation that was live: its puts are refused from then on.
+  its next put or freeze. `switch` demands the freeze of its own token, in the same document: once
+  that is off, puts may have landed that the new generation has not seen. A switch also retires the
+  generation that was live: its puts are refused from then on.
 
 What remains: a request that sat in the network for longer than any put may take, and lands just
 between a freeze and its switch. It shows nothing that the log did not hold when the freeze began,
@@ -142,40 +143,54 @@ class MongoViewStore:
             return Generations()
         return Generations(found.get("live"), found.get("building"), found.get("last", 0))
 
-    async def switch(self, old: Generations, new: Generations) -> bool:
+    async def switch(
+        self, old: Generations, new: Generations, *, freeze: str | None = None
+    ) -> bool:
         holds: Raw = {"live": old.live, "building": old.building, "last": old.last}
         change: Raw = {"$set": {"live": new.live, "building": new.building, "last": new.last}}
         if new.live != old.live and old.live is not None:
-            holds[f"thawed.{old.live}"] = {"$exists": False}
+            if freeze is None:
+                return False
+            holds[f"frozen.{old.live}.token"] = freeze
             change["$set"][f"retired.{old.live}"] = True
         async with bounded("switching generations"):
             await self._ensure_pointer()
             switched = await self._pointer.update_one(POINTER | holds, change)
         return switched.matched_count == 1
 
-    async def freeze(self, number: int, seconds: float) -> None:
-        mark = {"token": uuid4().hex, "seconds": seconds}
+    async def freeze(self, number: int, seconds: float) -> str:
+        token = uuid4().hex
+        mark = {"token": token, "seconds": seconds}
         async with bounded(f"freezing generation {number}"):
             await self._ensure_pointer()
-            if seconds <= 0:
-                await self._thaw(number)
-                return
-            await self._pointer.update_one(
-                POINTER,
-                {"$set": {f"frozen.{number}": mark}, "$unset": {f"thawed.{number}": ""}},
-            )
+            if not await self._marked(number, mark):
+                await self._end_if_expired(number)
+                if not await self._marked(number, mark):
+                    raise Frozen(f"generation {number} is frozen already")
         try:
             bound_s = min(seconds, CALL_S)
             async with bounded(f"waiting for puts into generation {number}", bound_s):
                 await self._until_none_is_under_way(number)
         except Unavailable:
-            async with bounded(f"thawing generation {number}"):
-                await self._thaw(number)
+            await self.thaw(number, token)
             raise
+        return token
 
-    async def _thaw(self, number: int) -> None:
-        nothing = {f"frozen.{number}": "", f"thawed.{number}": ""}
-        await self._pointer.update_one(POINTER, {"$unset": nothing})
+    async def _marked(self, number: int, mark: Raw) -> bool:
+        marked = await self._pointer.update_one(
+            POINTER | {f"frozen.{number}": {"$exists": False}},
+            {"$set": {f"frozen.{number}": mark}},
+        )
+        return marked.matched_count == 1
+
+    async def thaw(self, number: int, freeze: str) -> None:
+        async with bounded(f"thawing generation {number}"):
+            await self._thaw(number, freeze)
+
+    async def _thaw(self, number: int, freeze: str) -> None:
+        await self._pointer.update_one(
+            POINTER | {f"frozen.{number}.token": freeze}, {"$unset": {f"frozen.{number}": ""}}
+        )
 
     async def _until_none_is_under_way(self, number: int) -> None:
         now = asyncio.get_running_loop().time
@@ -196,8 +211,11 @@ class MongoViewStore:
         name = f"{self._member}-{uuid4().hex}"
         if await self._entered(number, name):
             return name
-        if await self._has_expired(number) and await self._entered(number, name):
+        await self._end_if_expired(number)
+        if await self._entered(number, name):
             return name
+        if await self._is_retired(number):
+            raise Lost(f"another generation is live in the place of {number}")
         raise Frozen(f"generation {number} takes no puts for now")
 
     async def _entered(self, number: int, name: str) -> bool:
@@ -223,25 +241,22 @@ class MongoViewStore:
     async def leave(self, number: int, name: str) -> None:
         await self._pointer.update_one(POINTER, {"$unset": {f"puts.{number}.{name}": ""}})
 
-    async def _has_expired(self, number: int) -> bool:
+    async def _is_retired(self, number: int) -> bool:
+        found = await self._pointer.find_one(POINTER, {f"retired.{number}": 1}) or {}
+        return str(number) in found.get("retired", {})
+
+    async def _end_if_expired(self, number: int) -> None:
         """Take a freeze off that this process has seen for longer than it may last."""
-        closed = {f"frozen.{number}": 1, f"retired.{number}": 1}
-        found = await self._pointer.find_one(POINTER, closed) or {}
-        if str(number) in found.get("retired", {}):
-            raise Lost(f"another generation is live in the place of {number}")
+        found = await self._pointer.find_one(POINTER, {f"frozen.{number}": 1}) or {}
         mark = found.get("frozen", {}).get(str(number))
         if mark is None:
-            return True
+            return
         now = asyncio.get_running_loop().time()
         seen_at = self._freeze_seen.get(mark["token"], now)
         if now - seen_at < mark["seconds"]:
             self._freeze_seen = {mark["token"]: seen_at}
-            return False
-        await self._pointer.update_one(
-            POINTER | {f"frozen.{number}.token": mark["token"]},
-            {"$unset": {f"frozen.{number}": ""}, "$set": {f"thawed.{number}": True}},
-        )
-        return True
+            return
+        await self._thaw(number, mark["token"])
 
     async def _ensure_pointer(self) -> None:
         if self._pointer_is_there:
@@ -257,7 +272,7 @@ class MongoViewStore:
                 if name.startswith(f"g{number}_"):
                     await self._database.drop_collection(name)
             self._indexed = {i for i in self._indexed if not i[0].startswith(f"g{number}_")}
-            about = {f"{field}.{number}": "" for field in ("frozen", "thawed", "puts")}
+            about = {f"{field}.{number}": "" for field in ("frozen", "puts")}
             await self._pointer.update_one(POINTER, {"$unset": about})
 
     async def ping(self) -> None:

@@ -80,19 +80,27 @@ class ViewStore(Protocol):
 
     async def generations(self) -> Generations: ...
 
-    async def switch(self, old: Generations, new: Generations) -> bool:
+    async def switch(
+        self, old: Generations, new: Generations, *, freeze: str | None = None
+    ) -> bool:
         """Set `new` if `old` still holds; whether it did.
 
-        After a freeze it fails once that freeze has expired. A generation that was live takes no
-        puts any more: a reader that still holds its number must not see what its successor lacks.
+        Where another generation goes live in the place of one, this very `freeze` of the old one
+        must not have ended: puts may have landed since. A generation that was live takes no puts
+        any more: a reader that still holds its number must not see what its successor lacks.
         """
         ...
 
-    async def freeze(self, number: int, seconds: float) -> None:
+    async def freeze(self, number: int, seconds: float) -> str:
         """Let no put land in this generation any more, for `seconds` at the most.
 
-        Returns when none is under way. `seconds=0` thaws.
+        Returns when none is under way, with what `thaw` and `switch` know this freeze by.
+        Raises Frozen while it is frozen already; Unavailable, TimedOut.
         """
+        ...
+
+    async def thaw(self, number: int, freeze: str) -> None:
+        """End this freeze, and none that another began meanwhile."""
         ...
 
     async def clear(self, number: int) -> None:

@@ -34,7 +34,7 @@ from system.delivery.middleware.traced import traced
 from system.life import Life
 from system.logs import Logger
 from system.metrics import Metrics
-from system.ports.errors import Lost, Stopping, Unavailable
+from system.ports.errors import Frozen, Lost, Stopping, Unavailable
 from system.ports.log import Log, Partition, Record
 from system.ports.views import Generations, ViewStore
 from system.ports.world import World
@@ -252,22 +252,27 @@ class Projecting:
         if not await self._is_near(building):
             return
         store = self._parts.store
-        await store.freeze(generations.live, FREEZE_S)
+        try:
+            freeze = await store.freeze(generations.live, FREEZE_S)
+        except Frozen:
+            return  # by another process, which is about to switch
         try:
             ends = await self._parts.log.ends(self._projections)
             async with asyncio.timeout(FREEZE_S):
                 while not await self._has_reached(building, ends):
                     self._raise_if_broken(building)
                     await asyncio.sleep(SWITCH_POLL_S)
-            await self._switch(generations, building)
+            await self._switch(generations, building, freeze)
         except TimeoutError:
             self._parts.logger.warning("not switched in time, to be tried again")
         finally:
-            await store.freeze(generations.live, 0)  # does nothing to one that has been retired
+            await store.thaw(generations.live, freeze)
 
-    async def _switch(self, generations: Generations, building: int) -> None:
+    async def _switch(
+        self, generations: Generations, building: int, freeze: str | None = None
+    ) -> None:
         new = Generations(building, None, generations.last)
-        if await self._parts.store.switch(generations, new):
+        if await self._parts.store.switch(generations, new, freeze=freeze):
             self._parts.logger.info("views switched", generation=building)
 
     async def _is_near(self, number: int) -> bool:
