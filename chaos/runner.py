@@ -52,6 +52,10 @@ QUIET_EVERY_S = 0.2
 QUIET_TIMES = 2
 ENDINGS_MAX = 20
 """So often is what was killed made to give up what it waits for."""
+CLIENTS_WITHIN_S = 300.0
+"""All scripts end by then, whatever strikes."""
+FAILURES_MAX = 10
+"""A process that falls over so often does it for ever."""
 QUIET_WITHIN_S = 240.0
 """From the last fault's end to rest; far more than the longest retry schedule takes."""
 
@@ -237,9 +241,13 @@ class _Simulation:
         ]
         if self.workload.inject is not None:
             clients.append(self.workload.inject(cluster))
-        await asyncio.gather(*clients)
-        self.duplicated = await disturbing
-        missing = await self._come_to_rest(cluster)
+        try:
+            async with asyncio.timeout(CLIENTS_WITHIN_S):
+                await asyncio.gather(*clients)
+            self.duplicated = await disturbing
+            missing = await self._come_to_rest(cluster)
+        except TimeoutError:
+            missing = ["clients get no answers"]
         self.faults.end()
         watching.cancel()
         auditor = Client("auditor", cluster, History(), Random("auditor"))
@@ -270,7 +278,7 @@ class _Simulation:
             await asyncio.sleep(QUIET_EVERY_S)
             missing = list(self._missing(cluster))
             quiet_times = 0 if missing else quiet_times + 1
-            if missing and loop.time() > deadline:
+            if missing and (loop.time() > deadline or len(cluster.failures) > FAILURES_MAX):
                 return missing
         return []
 

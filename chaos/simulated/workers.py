@@ -56,6 +56,11 @@ def worker() -> _Worker:
     return _worker
 
 
+def _dismiss() -> None:
+    global _worker  # noqa: PLW0603
+    _worker = None
+
+
 def result_of(run: Run) -> Result:
     return Result(str(run.schedule), run.digest, tuple(run.anomalies), tuple(map(str, run.missed)))
 
@@ -92,6 +97,7 @@ def workers(jobs: int) -> Iterator[Workers]:
     with scratch_directory() as directory:
         os.environ["CHAOS_SCRATCH"] = str(directory)
         if jobs == 1:
+            _dismiss()  # of an earlier call, whose directory is gone
             yield Workers(None)
             return
         with multiprocessing.get_context("spawn").Pool(jobs, _begin) as pool:

@@ -1,0 +1,44 @@
+"""The command line: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from chaos.__main__ import main
+from chaos.checkers import CHECKERS
+from chaos.nemeses import NEMESES
+from chaos.workloads import WORKLOADS
+
+
+def test_its_help_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    page = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert all(name in page for name in (*WORKLOADS, *NEMESES, *CHECKERS))
+
+
+def test_a_kept_promise_ends_with_0_and_the_digest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", "stock/1"]) == 0
+    assert "kept all promises" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_broken_promise_ends_with_1_and_says_which(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", "orders/1", "--mutant", "lines_not_summed"]) == 1
+    assert "BROKEN no_oversell: partial reservation" in capsys.readouterr().out
+
+
+def test_a_bad_id_ends_with_2_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", "nothing/1"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_search_sums_up_in_its_last_line(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["simulate", "--no-singles", "--schedules", "2", "--workload", "stock", "--jobs", "1"]
+    assert main(asked) == 0
+    assert "2 schedules in" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_a_caught_mutant_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mutants", "random_partition_key", "--jobs", "1"]) == 0
+    assert "1 mutants in" in capsys.readouterr().out.splitlines()[-1]
