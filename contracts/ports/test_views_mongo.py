@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -16,7 +17,7 @@ from pymongo.errors import AutoReconnect, BulkWriteError
 
 from scenarios.harness.servers import LocalServers, shared
 from system.adapters import views_mongo
-from system.adapters.views_mongo import STALE_S, MongoViewStore
+from system.adapters.views_mongo import STALE_S, MongoViewStore, Refused
 from system.ports.errors import TimedOut, Unavailable
 from system.ports.views import Generations, Put
 
@@ -199,6 +200,48 @@ class Raced:
             await views_mongo.write(self._collection, [faster])
             raise BulkWriteError({"writeErrors": [{"index": 0, "code": 11000}]})
         await self._collection.bulk_write(updates, ordered=ordered)
+
+
+async def test_an_error_does_not_quote_what_was_put(store: MongoViewStore) -> None:
+    names = [{"name": "Ada Lovelace"}, {"name": "Grace Hopper"}]
+    views = store.generation(LIVE)
+    await views.put([Put("users", 1, "self", 1, names[0])])
+
+    with pytest.raises(Refused) as refused:
+        await views.put([Put("users", 1, "self.name.x", 1, names[1])])
+
+    told = "".join(traceback.format_exception(refused.value))
+    assert "code " in told
+    assert "Ada" not in told
+    assert "Grace" not in told
+
+
+@pytest.mark.parametrize(("code", "kind"), [(28, Refused), (91, Unavailable)])
+async def test_an_error_tells_its_code_and_what_the_server_says_of_it(
+    code: int, kind: type[Exception]
+) -> None:
+    with pytest.raises(kind) as refused:
+        await views_mongo.write(Refusing(code), [put(1)])  # type: ignore[arg-type]
+
+    told = "".join(traceback.format_exception(refused.value))
+    assert f"Cannot create field 'x' in element (code {code})" in told
+    assert "Ada" not in told
+
+
+class Refusing:
+    """A collection that takes nothing, and quotes what it was sent."""
+
+    def __init__(self, code: int) -> None:
+        self._code = code
+
+    async def bulk_write(self, _: Sequence[UpdateOne], *, ordered: bool) -> None:
+        error = {
+            "index": 0,
+            "code": self._code,
+            "errmsg": "Cannot create field 'x' in element {name: \"Ada\"}",
+            "op": {"u": {"$set": {"parts.self": {"name": "Ada"}}}, "ordered": ordered},
+        }
+        raise BulkWriteError({"writeErrors": [error]})
 
 
 async def test_a_put_without_an_answer_fails_a_freeze_and_not_for_ever(

@@ -92,6 +92,10 @@ TIME = "@time"
 """BSON's dates have milliseconds only. A time is `{"@time": RFC 3339}`, with microseconds."""
 
 
+class Refused(Exception):
+    """The server does not do what it was asked for."""
+
+
 @asynccontextmanager
 async def bounded(what: str, bound_s: float = CALL_S) -> AsyncIterator[None]:
     """Hold a call to its bound, and say the driver's errors in the port's kinds."""
@@ -100,12 +104,21 @@ async def bounded(what: str, bound_s: float = CALL_S) -> AsyncIterator[None]:
             yield
     except (TimeoutError, NetworkTimeout, ExecutionTimeout, WaitQueueTimeoutError) as error:
         raise TimedOut(f"{what}: not done in time") from error
-    except (ConnectionFailure, WriteConcernError) as error:
+    except ConnectionFailure as error:
         raise Unavailable(f"{what}: {error}") from error
     except OperationFailure as error:
-        if error.code in AWAY:
-            raise Unavailable(f"{what}: {error}") from error
-        raise
+        is_away = isinstance(error, WriteConcernError) or error.code in AWAY
+        kind = Unavailable if is_away else Refused
+        raise kind(f"{what}: {said(error.details)}") from None
+
+
+def said(of: Mapping[str, Any] | None) -> str:
+    """What the server says of an error, without the values that it quotes: people's data.
+
+    The driver's own text quotes them, too. So the driver's error is nobody's cause either.
+    """
+    text, code = (of or {}).get("errmsg", ""), (of or {}).get("code")
+    return re.split(r'[{"]', text, maxsplit=1)[0].rstrip(" :") + f" (code {code})"
 
 
 class MongoViewStore:
@@ -374,10 +387,11 @@ async def _bulk(
     except BulkWriteError as error:
         details = error.details or {}
         others = [e for e in details["writeErrors"] if e["code"] != DUPLICATE_KEY]
-        if details.get("writeConcernErrors") or any(e["code"] in AWAY for e in others):
-            raise Unavailable(f"a put was not acknowledged: {error}") from error
+        away = [*details.get("writeConcernErrors", ()), *(e for e in others if e["code"] in AWAY)]
+        if away:
+            raise Unavailable(f"a put was not acknowledged: {said(away[0])}") from None
         if others:
-            raise
+            raise Refused(f"a put was refused: {said(others[0])}") from None
         return [puts[e["index"]] for e in details["writeErrors"]]
     return []
 
