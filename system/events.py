@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, ClassVar, Generic, TypeVar
+from typing import Annotated, ClassVar, Generic, Self, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from system.values import WHOLE, Id, Money, Price, Time, Version, Whole
 
@@ -189,6 +190,12 @@ class OrderEvent(Event):
     order: Order
     version: Version
 
+    @model_validator(mode="after")
+    def _is_about_one_order(self) -> Self:
+        if self.order_id != self.order.id:
+            raise PydanticCustomError("order_id", "order_id and order.id differ")
+        return self
+
 
 class OrderCreated(OrderEvent):
     """An order was placed. Its stock is not reserved yet.
@@ -199,6 +206,15 @@ class OrderCreated(OrderEvent):
     type = "order.created"
     user_name: Name
     product_names: tuple[Name, ...]
+
+    @model_validator(mode="after")
+    def _names_whom_it_is_about(self) -> Self:
+        if self.user_name.id != self.order.user_id:
+            raise PydanticCustomError("user_name", "user_name is another user's")
+        named = {name.id for name in self.product_names}
+        if not named.issuperset(item.product_id for item in self.order.items):
+            raise PydanticCustomError("product_names", "an item's product has no name")
+        return self
 
 
 class OrderUpdated(OrderEvent):

@@ -64,8 +64,8 @@ class Metrics:
         )
         self._lag = Gauge(
             "consumer_lag",
-            "Records of a topic that were not handled yet.",
-            ("topic",),
+            "Records of a topic that a group has not handled yet.",
+            ("group", "topic"),
             registry=self.registry,
         )
         self._retries = Counter(
@@ -106,8 +106,8 @@ class Metrics:
     def published(self, topic: str) -> None:
         self._published.labels(topic).inc()
 
-    def lag(self, topic: str, records: int) -> None:
-        self._lag.labels(topic).set(records)
+    def lag(self, group: str, topic: str, records: int) -> None:
+        self._lag.labels(group, topic).set(records)
 
     def retry(self, consumer: str, topic: str) -> None:
         self._retries.labels(consumer, topic).inc()

@@ -54,13 +54,16 @@ def _money(value: object) -> Decimal:
     rounded = amount.quantize(_CENT)
     if rounded != amount:
         raise PydanticCustomError("money_decimals", "must not have more than two decimals")
-    return rounded
+    return rounded + 0  # so that -0.0 is the zero that the store gives back
 
 
 def _utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise PydanticCustomError("time_zone", "must have a time zone")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("time_range", "is out of range") from None
 
 
 def timestamp(moment: datetime) -> str:
@@ -115,13 +118,20 @@ def loads(text: bytes) -> Any:  # the shape is for a model to check
     try:
         return json.loads(
             text.decode("utf-8"),
-            parse_float=Decimal,
+            parse_float=_parse_decimal,
             parse_int=_parse_int,
             parse_constant=_no_constant,
             object_pairs_hook=_unique,
         )
     except RecursionError:
         raise ValueError("JSON is nested too deeply") from None
+
+
+def _parse_decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except ArithmeticError:  # an exponent beyond all bounds
+        raise ValueError("a number is out of range") from None
 
 
 def _parse_int(digits: str) -> int | Decimal:

@@ -358,3 +358,21 @@ async def test_a_busy_store_is_no_request_in_progress() -> None:
         answer = await commands(it).shared(desk.act)(request(2, key="fresh"))
         assert answer.status == 201
         await writing
+
+
+@in_virtual_time
+async def test_a_key_stays_in_hand_until_its_request_is_settled_whoever_still_waits() -> None:
+    desk, faults = Desk(), Switchboard()
+    async with bench() as it:
+        run = commands(it, faults).shared(desk.act)
+        held = faults.hold("sql.begin")
+        first = asyncio.create_task(run(request(1)))
+        await held.reached()
+        left = asyncio.create_task(run(request(2, key="k")))  # waits in the queue
+        await asyncio.sleep(0)
+        left.cancel()  # its client was told that the outcome is unknown, and asks again
+        again = asyncio.create_task(run(request(2, key="k")))
+        await asyncio.sleep(0)
+        held.release()
+        assert [(await first).status, (await again).status] == [201, 201]
+        assert await made(it) == 2

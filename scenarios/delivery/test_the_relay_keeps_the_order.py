@@ -12,7 +12,7 @@ from random import Random
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from scenarios.delivery.bench import CAUSE, EPOCH, Bench, bench, in_virtual_time
 from scenarios.harness.faults import FaultyLog, Hop, Point, faulty_work
@@ -335,3 +335,37 @@ async def test_each_relay_sends_its_own_aggregate_alone() -> None:
         async with it.parts.work() as unit:
             holders = (await unit.sql.execute(select(leases.c.aggregate))).scalars().all()
         assert holders == ["order"]
+
+
+async def place(it: Bench, event: UserUpdated, id: int) -> None:
+    """Put an event into the outbox under this id, as if it had been given long before the commit."""
+    async with it.parts.work() as unit:
+        row = {"id": id, **outbox.row(event, CAUSE, unit.now.at)}
+        await unit.sql.execute(insert(outbox.outbox), [row])
+
+
+class CommitsMeanwhile(BlockedLog):
+    """While the first page is being published, two events of one user are committed around it."""
+
+    def __init__(self, it: Bench) -> None:
+        super().__init__(it, b"1")
+        self._it = it
+        self.pages = 0
+
+    async def publish(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
+        self.pages += 1
+        if self.pages == 1:
+            await place(self._it, renamed(7, 1), id=1)
+            await place(self._it, renamed(7, 2), id=PAGE + 100)
+        return await super().publish(messages)
+
+
+@in_virtual_time
+async def test_an_id_that_was_given_early_and_committed_late_is_not_overtaken() -> None:
+    async with bench() as it:
+        log = CommitsMeanwhile(it)
+        for version in range(1, PAGE + 2):
+            await place(it, renamed(1, version), id=version + 10)
+        async with running(relay(it, log=log)):  # type: ignore[arg-type]
+            await eventually(lambda: told(it, 7), lambda versions: len(set(versions)) == 2)
+        assert await told(it, 7) == [1, 2]

@@ -168,6 +168,7 @@ MALFORMED = {
     "deep": nested(66),
     "deep objects": b'{"a":' * (66) + b"1" + b"}" * (66),
     "absurdly deep": nested(100_000),
+    "a number beyond all bounds": b'{"price": 1e9999999999999999999}',
     "absurdly deep and open": b"[" * 1_000_000,
     "form": b"name=A&price=1",
 }

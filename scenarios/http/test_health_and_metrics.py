@@ -103,7 +103,7 @@ async def test_requests_are_counted_by_route_and_never_by_path() -> None:
 def test_each_role_has_metrics_of_its_own_with_everything_that_is_promised() -> None:
     metrics, other = Metrics(), Metrics()
     metrics.outbox("order", 3, 1.5)
-    metrics.lag("order.created", 7)
+    metrics.lag("product-consumer", "order.created", 7)
     metrics.retry("product-consumer", "order.created")
     metrics.dead_letter("product-consumer", "order.created")
     metrics.duplicate("product-consumer", "order.created", 2)
@@ -113,7 +113,7 @@ def test_each_role_has_metrics_of_its_own_with_everything_that_is_promised() -> 
     for line in (
         'outbox_backlog{aggregate="order"} 3.0',
         'outbox_oldest_age_seconds{aggregate="order"} 1.5',
-        'consumer_lag{topic="order.created"} 7.0',
+        'consumer_lag{group="product-consumer",topic="order.created"} 7.0',
         'retries_total{consumer="product-consumer",topic="order.created"} 1.0',
         'dead_letters_total{consumer="product-consumer",topic="order.created"} 1.0',
         'duplicates_total{consumer="product-consumer",topic="order.created"} 2.0',

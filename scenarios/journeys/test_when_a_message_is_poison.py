@@ -7,6 +7,7 @@ from base64 import b64decode
 import pytest
 
 from scenarios.harness.at_rest import at_rest
+from scenarios.harness.settled import eventually
 from scenarios.harness.stack import Stack
 from system.ports.log import Message
 
@@ -79,3 +80,62 @@ async def test_it_is_poison_also_when_it_says_what_it_is_not(own_stack: Stack) -
 
     assert len(await stack.letters("product-consumer")) == 3
     assert (await stack.client.product(lamp.id)).ok().body["stock"] == 99
+
+
+async def test_it_is_parked_at_once_also_after_the_views_were_rebuilt(
+    own_stack: Stack, poison: list[Message]
+) -> None:
+    stack = own_stack
+    await stack.deliver(poison[0])
+    await stack.settled()
+    (await stack.client.rebuild()).ok(202)
+    await eventually(stack.client.rebuild_progress, lambda seen: seen.body["building"] is None)
+
+    await stack.deliver(*poison)
+    lamp = await stack.given.product()
+    orders = [await stack.given.order({lamp.id: 1}) for _ in range(3)]
+    await at_rest(stack)
+
+    assert len(await stack.letters("query-consumer")) == 1 + len(poison)
+    for order in orders:
+        (await stack.client.view_order(order.id)).ok()
+
+
+@pytest.mark.parametrize(
+    ("valid", "invalid"),
+    [
+        (b'"total_amount":', b'"total_amount":1e9999999999999999999,"was":'),
+        (b'"occurred_at":', b'"occurred_at":"0001-01-01T00:00:00+01:00","was":'),
+        (b'"product_names":', b'"product_names":[],"was":'),
+    ],
+    ids=["a number beyond all bounds", "a time before all times", "an order without names"],
+)
+async def test_it_is_poison_also_when_no_arithmetic_or_view_could_bear_it(
+    own_stack: Stack, valid: bytes, invalid: bytes
+) -> None:
+    stack = own_stack
+    lamp = await stack.given.product(stock=100)
+    order = await stack.given.order({lamp.id: 1})
+    await stack.settled()
+    (record,) = await stack.records("order.created", order.id)
+    assert valid in record.message.value
+    bad = record.message.value.replace(valid, invalid, 1)
+
+    await stack.deliver(Message("order.created", record.message.key, bad, record.message.headers))
+    await at_rest(stack)
+
+    for consumer in ("product-consumer", "query-consumer"):
+        assert len(await stack.letters(consumer)) == 1
+
+
+async def test_it_is_parked_also_when_it_calls_itself_resolved(
+    own_stack: Stack, poison: list[Message]
+) -> None:
+    stack = own_stack
+    spoof = (("dead-letter-resolution", b"purged"), ("dead-letter-id", b"x"))
+    await stack.deliver(Message("order.created", poison[0].key, GARBAGE, spoof))
+    await stack.settled()
+
+    (letter,) = await stack.letters("product-consumer")
+    whole = (await stack.client.letter("product-consumer", letter["id"])).ok().body
+    assert {"name": "dead-letter-resolution", "value": "purged"} in whole["headers"]

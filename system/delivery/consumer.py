@@ -103,18 +103,21 @@ class Consumer:
         topics = self._chains.keys()
         async with self._log.subscribe(self.group, topics, self._revoked) as subscription:
             self._subscription = subscription
-            measure_at = 0.0
-            while not life.stopping.is_set():
-                full = [place for place, lane in self._lanes.items() if len(lane.queue) >= FULL_AT]
-                polled = await subscription.poll(full=full, timeout_s=POLL_S)
-                life.ready(self.name)
-                for partition, records in polled.items():
-                    self._lane(partition).extend(records)
-                self._raise_if_broken()
-                await self._commit()
-                if (now := asyncio.get_running_loop().time()) >= measure_at:
-                    measure_at = now + MEASURE_S
-                    await self._measure()
+            measuring = asyncio.create_task(self._measure_often(subscription))
+            try:
+                await self._poll_until_stopped(subscription, life)
+            finally:
+                measuring.cancel()
+
+    async def _poll_until_stopped(self, subscription: Subscription, life: Life) -> None:
+        while not life.stopping.is_set():
+            full = [place for place, lane in self._lanes.items() if len(lane.queue) >= FULL_AT]
+            polled = await subscription.poll(full=full, timeout_s=POLL_S)
+            life.ready(self.name)
+            for partition, records in polled.items():
+                self._lane(partition).extend(records)
+            self._raise_if_broken()
+            await self._commit()
 
     def _lane(self, partition: Partition) -> Lane:
         if partition not in self._lanes:
@@ -164,12 +167,18 @@ class Consumer:
             if lane.task.done() and not lane.task.cancelled() and (broken := lane.task.exception()):
                 raise broken
 
-    async def _measure(self) -> None:
+    async def _measure_often(self, subscription: Subscription) -> None:
+        """Show the lag, apart from the poll loop: asking for it may take long, or fail."""
+        while True:
+            with suppress(Unavailable):  # what cannot be measured now is measured next time
+                await self._measure(subscription)
+            await asyncio.sleep(MEASURE_S)
+
+    async def _measure(self, subscription: Subscription) -> None:
         waiting = dict.fromkeys(self._chains, 0)
-        if self._subscription is not None:
-            for partition, unread in (await self._subscription.lag()).items():
-                waiting[partition.topic] += unread
+        for partition, unread in (await subscription.lag()).items():
+            waiting[partition.topic] += unread
         for partition, lane in self._lanes.items():
             waiting[partition.topic] += len(lane.queue)
         for topic, records in waiting.items():
-            self._metrics.lag(topic, records)
+            self._metrics.lag(self.group, topic, records)

@@ -26,6 +26,24 @@ REPLAY_FOR = "replay-for"
 _OURS = "dead-letter-"
 _ID = f"{_OURS}id"
 
+_FACTS = frozenset(
+    (
+        "resolution",
+        "id",
+        "topic",
+        "partition",
+        "offset",
+        "consumer",
+        "error-type",
+        "error",
+        "attempts",
+        "first-failed-at",
+        "last-failed-at",
+        "trace",
+    )
+)
+"""What a letter adds to a message, as its last headers: names of its own count for nothing."""
+
 Park = Callable[[Record, Failure], Awaitable[None]]
 """Put a message aside. Returns once that is safe; raises Unavailable while it cannot be done."""
 
@@ -81,6 +99,7 @@ class DeadLetters:
         place = record.partition
         id = letter_id(place.topic, place.number, record.offset, self.consumer)
         facts = {
+            "resolution": "",
             "id": id,
             "topic": place.topic,
             "partition": str(place.number),
@@ -175,15 +194,15 @@ def unresolved(records: Iterable[Record]) -> list[Letter]:
     resolved = set()
     for record in records:
         facts = _facts(record.message)
-        if "resolution" in facts:
-            resolved.add(facts["id"])
-        elif "id" in facts:
+        if facts.get("resolution"):
+            resolved.add(facts.get("id"))
+        elif facts.keys() >= _FACTS:
             letters[facts["id"]] = _letter(facts, record.message)
     return [letter for id, letter in letters.items() if id not in resolved]
 
 
 def _letter(facts: Mapping[str, str], message: Message) -> Letter:
-    headers = tuple(pair for pair in message.headers if not pair[0].startswith(_OURS))
+    headers = message.headers[: -len(_FACTS)]  # a message may bring headers of these names along
     return Letter(
         id=facts["id"],
         topic=facts["topic"],

@@ -6,6 +6,7 @@ import traceback
 from dataclasses import dataclass
 from datetime import datetime
 
+TEXT_CHARACTERS_MAX = 1_000
 TRACE_CHARACTERS_MAX = 8_000
 
 
@@ -31,7 +32,8 @@ class Failure:
 
     @property
     def text(self) -> str:
-        return str(self.error) or self.error_type
+        """What the error says, cut: it travels in headers, and quotes what it likes."""
+        return (str(self.error) or self.error_type)[:TEXT_CHARACTERS_MAX]
 
     @property
     def trace(self) -> str:

@@ -43,11 +43,19 @@ outbox = Table(
 )
 
 
+Key = tuple[str, bytes]
+"""Topic and key: events of one keep their order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unsent:
     id: int
     message: Message
     created_at: datetime
+
+    @property
+    def key(self) -> Key:
+        return self.message.topic, self.message.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +121,29 @@ async def unsent(sql: AsyncConnection, aggregate: str, *, above: int, limit: int
     return [Unsent(row.id, _message(row), row.created_at) for row in rows]
 
 
+async def keys_with_rows_up_to(
+    sql: AsyncConnection, aggregate: str, last: int, rows: Sequence[Unsent]
+) -> set[Key]:
+    """Which keys of these rows, all above `last`, have an unsent row at or below it.
+
+    1. A page up to id 501 was read. 2. Id 400 of a key is committed, and then its id 900.
+    3. The next page, above 501, shows 900 alone: sending it would put it before 400.
+    """
+    if not last or not rows:
+        return set()
+    below = await sql.execute(
+        select(outbox.c.event_type, outbox.c.message_key)
+        .where(
+            outbox.c.aggregate == aggregate,
+            outbox.c.processed_at.is_(None),
+            outbox.c.id <= last,
+            outbox.c.message_key.in_({row.message.key.decode() for row in rows}),
+        )
+        .distinct()
+    )
+    return {(row.event_type, row.message_key.encode()) for row in below}
+
+
 async def mark(sql: AsyncConnection, ids: Collection[int], at: datetime) -> None:
     """Mark rows as sent. Only after the broker's ack; then anyone may."""
     await sql.execute(update(outbox).where(outbox.c.id.in_(ids)).values(processed_at=at))
@@ -159,7 +190,7 @@ def decode(message: Message) -> Envelope[Any]:  # of whatever event the topic ha
         cause = _cause(headers, event)
     except ValidationError as invalid:
         raise Poison(f"no {model.type}: {_first(invalid)}") from None
-    except ValueError as malformed:
+    except (ValueError, ArithmeticError, LookupError, TypeError) as malformed:
         raise Poison(f"undecodable: {malformed}") from None
     if not key_is_right:
         raise Poison(f"the key of {model.type} {event.key} is {message.key!r}")

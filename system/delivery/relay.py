@@ -21,7 +21,7 @@ from sqlalchemy import Column, Integer, Table, insert, or_, select, update
 
 from system.columns import TABLE_OPTIONS, Timestamp, ascii_key, metadata
 from system.delivery import outbox
-from system.delivery.outbox import Unsent
+from system.delivery.outbox import Key, Unsent
 from system.life import Life
 from system.logs import Logger
 from system.metrics import Metrics
@@ -71,7 +71,7 @@ class Relay:
         self._holds_lease = False
         self._look_at_lease_at = 0.0
         self._measure_at = 0.0
-        self._blocked: set[tuple[str, bytes]] = set()
+        self._blocked: set[Key] = set()
         """Topics and keys that the broker has just not taken: left alone until their next try."""
         self._blocked_until = 0.0
         self._blocked_pause_s = PAUSE_MIN_S
@@ -102,45 +102,47 @@ class Relay:
         """Publish every row that can be; whether there was any. Raises Unavailable, Conflict."""
         above = 0
         any_sent = False
-        left_alone = self._left_alone()
-        blocked = set(left_alone)
+        blocked = self._left_alone()
         while not life.stopping.is_set():
             async with self._parts.work() as unit:
                 rows = await outbox.unsent(unit.sql, self._aggregate, above=above, limit=PAGE)
-            any_sent |= await self._publish(rows, blocked)
-            if len(rows) < PAGE:
+                # committed meanwhile, below the pages that were read: their keys wait a round
+                early = await outbox.keys_with_rows_up_to(unit.sql, self._aggregate, above, rows)
+            ready = [row for row in rows if row.key not in early]
+            any_sent |= await self._publish(ready, blocked)
+            if len(rows) < PAGE or not await self._hold_lease():
                 break
-            # what is blocked must not starve the rest: go on past its rows, for this round
-            above = rows[-1].id
-            if not await self._hold_lease():
-                break
-        self._note_blocked(blocked, left_alone)
+            # what was sent is marked, so begin anew; only what is blocked is gone past, in this
+            # round, or it would starve the rest
+            above = rows[-1].id if blocked else 0
+        self._leave_alone(blocked)
         return any_sent
 
-    def _left_alone(self) -> set[tuple[str, bytes]]:
+    def _left_alone(self) -> set[Key]:
         """What not to try now: a broker that does not answer holds up the whole call."""
-        return self._blocked if asyncio.get_running_loop().time() < self._blocked_until else set()
+        now = asyncio.get_running_loop().time()
+        return set(self._blocked) if now < self._blocked_until else set()
 
-    def _note_blocked(
-        self, blocked: set[tuple[str, bytes]], left_alone: set[tuple[str, bytes]]
-    ) -> None:
-        if blocked == left_alone:  # nothing was blocked anew, or nothing at all
-            self._blocked_pause_s = self._blocked_pause_s if blocked else PAUSE_MIN_S
-            return
+    def _leave_alone(self, blocked: set[Key]) -> None:
+        """Until the next try of all of it together, which nothing that comes later puts off."""
         self._blocked = blocked
-        self._blocked_pause_s = min(self._blocked_pause_s * 2, TROUBLE_MAX_S)
-        self._blocked_until = asyncio.get_running_loop().time() + self._blocked_pause_s
+        now = asyncio.get_running_loop().time()
+        if not blocked:
+            self._blocked_pause_s = PAUSE_MIN_S
+        elif now >= self._blocked_until:
+            self._blocked_pause_s = min(self._blocked_pause_s * 2, TROUBLE_MAX_S)
+            self._blocked_until = now + self._blocked_pause_s
 
-    async def _publish(self, rows: list[Unsent], blocked: set[tuple[str, bytes]]) -> bool:
+    async def _publish(self, rows: list[Unsent], blocked: set[Key]) -> bool:
         """Publish the rows but those of `blocked` keys, and mark what was acknowledged."""
-        ready = [row for row in rows if (row.message.topic, row.message.key) not in blocked]
+        ready = [row for row in rows if row.key not in blocked]
         if not ready:
             return False
         results = await self._parts.log.publish([row.message for row in ready])
         acked = [row for row, error in zip(ready, results, strict=True) if error is None]
         for row, error in zip(ready, results, strict=True):
             if error is not None:
-                blocked.add((row.message.topic, row.message.key))
+                blocked.add(row.key)
                 self._parts.logger.warning(
                     "not published", relay=self.name, outbox_id=row.id, error=str(error)
                 )

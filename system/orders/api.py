@@ -226,8 +226,12 @@ async def _lock(request: Request, unit: UnitOfWork) -> Order:
 
 
 def _answer(order: Order, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
-    versions = token(VIEW, order.id, self=order.version)
-    return Answer(status, dumps(_shown(order)), {**(headers or {}), **versions})
+    versions = {"self": order.version}
+    if order.reservation_version:
+        versions["reservation"] = order.reservation_version
+    return Answer(
+        status, dumps(_shown(order)), {**(headers or {}), **token(VIEW, order.id, **versions)}
+    )
 
 
 def _shown(order: Order) -> dict[str, Any]:  # JSON values of several types

@@ -97,6 +97,7 @@ class Projecting:
         self._parts = parts
         self._members: dict[int, _Member] = {}
         self._live: int | None = None
+        self._cleared_for: int | None = None
         self._failure: str | None = None
 
     async def run(self, life: Life) -> None:
@@ -121,9 +122,6 @@ class Projecting:
             number += 1  # a group of that name has read before: its offsets are not ours
         if not await store.switch(old, Generations(old.live, number, number)):
             raise RebuildInProgress("another process has just begun")
-        for earlier in range(1, number):
-            if earlier != old.live:
-                await store.clear(earlier)
         self._failure = None
         self._parts.logger.info("rebuild begun", generation=number)
         return number
@@ -153,29 +151,36 @@ class Projecting:
             life.ready(self.name)
         if generations.building is None:
             return False
+        await self._clear_old(generations)
         try:
             self._raise_if_broken(generations.building)
-            await self._switch_when_built(generations, generations.building)
+            await self._switch_when_built(generations, generations.building, life)
         except BuildFailed as failed:
             await self._give_up(generations, failed)
         return True
+
+    async def _clear_old(self, generations: Generations) -> None:
+        """Drop what nobody reads, once a build: here, where a store that is away is waited for."""
+        if self._cleared_for == generations.building:
+            return
+        for number in range(1, generations.last):
+            if number not in (generations.live, generations.building):
+                await self._parts.store.clear(number)
+        self._cleared_for = generations.building
 
     async def _follow(self, generations: Generations) -> None:
         wanted = {generations.live, generations.building} - {None}
         await self._stop([number for number in self._members if number not in wanted])
         for number in sorted(number for number in wanted if number is not None):
             if number not in self._members:
-                await self._start(number, generations)
+                await self._start(number)
             elif number == generations.live:
                 self._raise_if_broken(number)
 
-    async def _start(self, number: int, generations: Generations) -> None:
+    async def _start(self, number: int) -> None:
+        targets = await self._parts.log.ends(self._projections)
         life = Life()
-        park: Park = self._parts.letters.park
-        if number == generations.building and generations.live is not None:
-            park = self._park_of_building(self._group(generations.live))
-        elif number == generations.building:
-            park = self._park_of_first
+        park = self._park_of(number)
         consumer = Consumer(
             f"{self.name} g{number}",
             self._group(number),
@@ -184,11 +189,7 @@ class Projecting:
             metrics=self._parts.metrics,
             logger=self._parts.logger,
         )
-        self._members[number] = _Member(
-            life,
-            asyncio.create_task(consumer.run(life)),
-            await self._parts.log.ends(self._projections),
-        )
+        self._members[number] = _Member(life, asyncio.create_task(consumer.run(life)), targets)
 
     def _chain(self, topic: str, number: int, park: Park) -> Chain:
         parts = self._parts
@@ -222,29 +223,32 @@ class Projecting:
 
         return lane
 
-    async def _park_of_first(self, record: Record, failure: Failure) -> None:
-        """Park, but for what an earlier run has parked: views in memory are built at each start."""
-        if not await self._parts.letters.was_parked(record):
-            await self._parts.letters.park(record, failure)
+    def _park_of(self, number: int) -> Park:
+        """What becomes of a message that this generation cannot show.
 
-    def _park_of_building(self, live_group: str) -> Park:
-        """A generation being built parks nothing: it passes over what the live one has parked.
-
-        What the live one has handled, and this one cannot, ends the build.
+        It depends on what the generation is by then: one that was built and is live now parks like
+        any consumer. One that is being built parks nothing: it passes over what the live one has
+        parked, and what the live one has shown, and this one cannot, ends the build. The first one
+        has no live one beside it and parks, but for what an earlier run has parked.
         """
 
-        async def passed_over(record: Record, failure: Failure) -> None:
+        async def park(record: Record, failure: Failure) -> None:
+            live = (await self._parts.store.generations()).live
+            if live == number:
+                return await self._parts.letters.park(record, failure)
             if await self._parts.letters.was_parked(record):
-                return
-            live = await self._parts.log.committed(live_group)
-            if live.get(record.partition, 0) <= record.offset:
+                return None
+            if live is None:
+                return await self._parts.letters.park(record, failure)
+            shown = await self._parts.log.committed(self._group(live))
+            if shown.get(record.partition, 0) <= record.offset:
                 raise Unavailable("the live generation has not come here yet")
             place = f"{record.partition.topic} {record.partition.number} {record.offset}"
             raise BuildFailed(f"{place}: {failure.text}") from failure.error
 
-        return passed_over
+        return park
 
-    async def _switch_when_built(self, generations: Generations, building: int) -> None:
+    async def _switch_when_built(self, generations: Generations, building: int, life: Life) -> None:
         if generations.live is None:
             if await self._has_reached(building, self._members[building].targets):
                 await self._switch(generations, building)
@@ -261,7 +265,7 @@ class Projecting:
             async with asyncio.timeout(FREEZE_S):
                 while not await self._has_reached(building, ends):
                     self._raise_if_broken(building)
-                    await asyncio.sleep(SWITCH_POLL_S)
+                    await life.sleep(SWITCH_POLL_S)
             await self._switch(generations, building, freeze)
         except TimeoutError:
             self._parts.logger.warning("not switched in time, to be tried again")

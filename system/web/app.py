@@ -279,7 +279,7 @@ async def read_body(request: web.Request, deadline: float) -> bytes:
                     raise Refused("body-too-large")
     except TimeoutError:
         raise Refused("request-timeout") from None
-    except web.RequestPayloadError:
+    except (web.RequestPayloadError, ConnectionError):  # the client has left in mid-body
         raise Refused("malformed-json", "The body did not arrive whole.") from None
     return bytes(body)
 

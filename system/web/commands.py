@@ -20,7 +20,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from system.ports.errors import (
@@ -45,6 +44,8 @@ CONFLICTS_MAX = 20
 JITTER_S = (0.001, 0.050)
 PATIENCE_S = 4.0
 """Nobody waits longer in the queue, and no attempt starts later after it."""
+KEYED_AT_ONCE = 5
+"""Of those whose key may be held elsewhere, so that they take few of the pool's connections."""
 KEY_WAIT_S = 3.0
 """How long a request waits for another one with its Idempotency-Key."""
 
@@ -52,7 +53,7 @@ T = TypeVar("T")
 Outcome = Answer | Exception
 Act = Callable[[Request, UnitOfWork], Awaitable[Answer]]
 ActOnAll = Callable[[Sequence[Request], UnitOfWork], Awaitable[Sequence[Answer | BrokenFact]]]
-Run = Callable[[Request], Awaitable[Answer]]
+Run = Callable[[Request], Coroutine[Any, Any, Answer]]
 
 
 class Commands:
@@ -64,6 +65,7 @@ class Commands:
         self._tasks: set[asyncio.Task[Any]] = set()  # kept, or they could be collected
         self._keys: dict[str, asyncio.Event] = {}
         """The Idempotency-Keys in hand; each is set when the next one may have its turn."""
+        self._few = asyncio.Semaphore(KEYED_AT_ONCE)
 
     def each(self, act: Act) -> Run:
         """One transaction per request."""
@@ -72,100 +74,112 @@ class Commands:
             return [await act(requests[0], unit)]
 
         async def run(request: Request) -> Answer:
-            # a task of its own: a client that leaves, or a deadline, must not cut a COMMIT off
-            settling = self._task(self._settle([request], act_on_one, _now() + PATIENCE_S))
-            (outcome,) = await asyncio.shield(settling)
-            return _given(outcome)
+            member = _Member(request, _now() + PATIENCE_S)
+            await self._settle([member], act_on_one, member.deadline)
+            return _given(member.outcome.result())
 
-        return self._in_turn(run)
+        return self._undisturbed(run)
 
     def shared(self, act: ActOnAll) -> Run:
         """Requests that wait while a transaction is in flight share the next one."""
-        queue: deque[_Waiting] = deque()
+        queue: deque[_Member] = deque()
         flushing: asyncio.Task[None] | None = None
 
         async def flush() -> None:
             while members := _next_members(queue):
-                requests = [member.request for member in members]
-                outcomes = await self._settle(requests, act, _now() + PATIENCE_S)
-                for member, outcome in zip(members, outcomes, strict=True):
-                    if not member.outcome.done():
-                        member.outcome.set_result(outcome)
+                await self._settle(members, act, _now() + PATIENCE_S)
 
         async def run(request: Request) -> Answer:
             nonlocal flushing
             if len(queue) >= QUEUE_MAX:
                 raise Refused("overloaded")
-            member = _Waiting(request, _now() + PATIENCE_S, asyncio.Future())
+            member = _Member(request, _now() + PATIENCE_S)
             queue.append(member)
             if flushing is None or flushing.done():
                 flushing = self._task(flush())
-            return _given(await asyncio.shield(member.outcome))
+            return _given(await member.outcome)
 
-        return self._in_turn(run)
+        return self._undisturbed(run)
 
-    def _in_turn(self, run: Run) -> Run:
-        """One at a time of the requests with the same Idempotency-Key.
+    def _undisturbed(self, run: Run) -> Run:
+        """Run each request in a task of its own, one at a time of those with the same key.
 
-        Across processes the key's row does the same, where it is claimed.
+        A client that leaves, or a deadline, must not cut a COMMIT off. A key is in hand until its
+        request is settled, whoever still waits for the answer. Across processes the key's row does
+        the same, where it is claimed.
         """
 
-        async def waiting(request: Request) -> Answer:
+        async def settled(request: Request) -> Answer:
             key = idempotency.key_id(request)
             if key is None:
-                return await run(request)
-            deadline = _now() + KEY_WAIT_S
-            while (held := self._keys.get(key)) is not None:
-                try:
-                    async with asyncio.timeout_at(deadline):
-                        await held.wait()
-                except TimeoutError:
-                    raise Refused("request-in-progress") from None
-            self._keys[key] = asyncio.Event()
-            try:
-                return await run(request)
-            finally:
-                self._keys.pop(key).set()
+                return await asyncio.shield(self._task(run(request)))
+            await self._turn(key)
+            done = self._keys[key] = asyncio.Event()
+            running = self._task(run(request))
 
-        return waiting
+            def free(_: asyncio.Task[Answer]) -> None:
+                del self._keys[key]
+                done.set()
+
+            running.add_done_callback(free)
+            return await asyncio.shield(running)
+
+        return settled
+
+    async def _turn(self, key: str) -> None:
+        """Wait until no request with this key is in hand."""
+        deadline = _now() + KEY_WAIT_S
+        while (held := self._keys.get(key)) is not None:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await held.wait()
+            except TimeoutError:
+                raise Refused("request-in-progress") from None
 
     def _task(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
 
-    async def _settle(
-        self, requests: Sequence[Request], act: ActOnAll, deadline: float
-    ) -> list[Outcome]:
-        """One outcome per request; raises nothing."""
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # told to whoever waits; a client that has left is told nothing
+
+    async def _settle(self, members: Sequence[_Member], act: ActOnAll, deadline: float) -> None:
+        """Give each member its outcome; raises nothing."""
         try:
-            return await self._transact(requests, act, deadline)
-        except (Unavailable, Refused) as error:
-            return [error] * len(requests)
+            outcomes = await self._transact([member.request for member in members], act, deadline)
         except _KeyHeld:
-            return await self._settle_apart(requests, act, deadline)
+            await self._settle_apart(members, act, deadline)
+            return
+        except (Unavailable, Refused) as error:
+            outcomes = [error] * len(members)
         except Exception as error:  # noqa: BLE001 - an outcome; the web rooms answer it
-            if len(requests) == 1:
-                return [error]
-        middle = len(requests) // 2
-        first = await self._settle(requests[:middle], act, deadline)
-        return first + await self._settle(requests[middle:], act, deadline)
+            if len(members) > 1:
+                middle = len(members) // 2
+                await self._settle(members[:middle], act, deadline)
+                await self._settle(members[middle:], act, deadline)
+                return
+            outcomes = [error]
+        for member, outcome in zip(members, outcomes, strict=True):
+            member.outcome.set_result(outcome)
 
     async def _settle_apart(
-        self, requests: Sequence[Request], act: ActOnAll, deadline: float
-    ) -> list[Outcome]:
-        """The requests without a key together; those with one by themselves, at the same time."""
-        keyless = [request for request in requests if request.idempotency_key is None]
-        keyed = [[request] for request in requests if request.idempotency_key is not None]
-        groups = [keyless, *keyed] if keyless else keyed
-        settled = await asyncio.gather(*(self._settle(group, act, deadline) for group in groups))
-        outcome_of = {
-            id(request): outcome
-            for group, outcomes in zip(groups, settled, strict=True)
-            for request, outcome in zip(group, outcomes, strict=True)
-        }
-        return [outcome_of[id(request)] for request in requests]
+        self, members: Sequence[_Member], act: ActOnAll, deadline: float
+    ) -> None:
+        """Those without a key together, now; those with one each by itself, holding up nobody."""
+        for member in members:
+            if member.request.idempotency_key is not None:
+                _ = self._task(self._settle_alone(member, act, deadline))
+        keyless = [member for member in members if member.request.idempotency_key is None]
+        if keyless:
+            await self._settle(keyless, act, deadline)
+
+    async def _settle_alone(self, member: _Member, act: ActOnAll, deadline: float) -> None:
+        async with self._few:
+            await self._settle([member], act, deadline)
 
     async def _transact(
         self, requests: Sequence[Request], act: ActOnAll, deadline: float
@@ -216,13 +230,14 @@ class _Absent(Exception):
     """The mark was not there; leaving the transaction by this rolls its insert back."""
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """A request in the queue."""
+class _Member:
+    """A request that waits for its outcome."""
 
-    request: Request
-    deadline: float
-    outcome: asyncio.Future[Outcome]
+    def __init__(self, request: Request, deadline: float) -> None:
+        self.request = request
+        self.deadline = deadline
+        """It stays in the queue no longer than this."""
+        self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
 
 class _Attempt:
@@ -288,16 +303,14 @@ class _Attempt:
         await idempotency.let_go(unit, refused)
 
 
-def _next_members(queue: deque[_Waiting]) -> list[_Waiting]:
+def _next_members(queue: deque[_Member]) -> list[_Member]:
     """Take the requests of the next transaction.
 
     Those past their deadline are answered here: certainly not done.
     """
-    members: list[_Waiting] = []
+    members: list[_Member] = []
     while queue and len(members) < MEMBERS_MAX:
         member = queue.popleft()
-        if member.outcome.done():
-            continue
         if member.deadline < _now():
             member.outcome.set_result(Refused("unavailable"))
         else:
