@@ -231,7 +231,8 @@ async def local(wishes: Wishes) -> AsyncIterator[Stack]:
 async def addresses(wishes: Wishes) -> AsyncIterator[Stack]:
     """On the servers at MYSQL_DSN, KAFKA_BROKERS and MONGO_URI."""
     missing = {"MYSQL_DSN", "KAFKA_BROKERS", "MONGO_URI"} - os.environ.keys()
-    assert not missing, f"--stack addresses needs {', '.join(sorted(missing))} in the environment"
+    if missing:
+        raise wiring.StackError(f"--stack addresses needs {', '.join(sorted(missing))} to be set")
     async with _on_servers(load_settings(None), wishes) as stack:
         yield stack
 
