@@ -5,15 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from motor.motor_asyncio import AsyncIOMotorCollection
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
 from pymongo import UpdateOne
 from pymongo.errors import AutoReconnect, BulkWriteError
+from pymongo.monitoring import (
+    CommandFailedEvent,
+    CommandListener,
+    CommandStartedEvent,
+    CommandSucceededEvent,
+)
 
 from scenarios.harness.servers import LocalServers, shared
 from system.adapters import views_mongo
@@ -135,6 +142,36 @@ async def test_connections_that_break_all_the_time_lose_nothing(
     await writing
 
     assert await versions(other, range(1, 41)) == dict.fromkeys(range(1, 41), 9)
+
+
+async def test_a_page_asks_for_no_more_than_it_shows(
+    servers: LocalServers, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = Commands()
+    listening = partial(AsyncIOMotorClient, event_listeners=[commands])
+    monkeypatch.setattr(views_mongo, "AsyncIOMotorClient", listening)
+    store = MongoViewStore(f"mongodb://{servers.mongo.address}/{database}")
+
+    await store.generation(LIVE).page("orders", after=0, limit=2, having=(), where={})
+    await store.close()
+
+    assert [command.get("limit") for command in commands.commands if "find" in command] == [2]
+
+
+class Commands(CommandListener):
+    """Hears what a client asks of its server."""
+
+    def __init__(self) -> None:
+        self.commands: list[Mapping[str, Any]] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.commands.append(event.command)
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Not looked at."""
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Not looked at."""
 
 
 async def test_a_freeze_waits_for_a_put_of_another_process(

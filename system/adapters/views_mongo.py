@@ -354,7 +354,7 @@ class MongoViews:
         async with bounded(f"reading a page of {view}"):
             for place in where:
                 await self._store.index(collection, f"parts.{place}")
-            found = await collection.find(wanted).sort("_id", ASCENDING).to_list(limit)
+            found = await collection.find(wanted).sort("_id", ASCENDING).limit(limit).to_list(None)
         return [decoded(each) for each in found]
 
 
