@@ -325,6 +325,29 @@ async def test_names_of_puts_without_an_answer_do_not_pile_up(
     await other.freeze(LIVE, 1)
 
 
+async def test_nor_does_that_of_a_put_that_landed_and_could_not_leave(
+    servers: LocalServers,
+    store: MongoViewStore,
+    other: MongoViewStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def written(*put: Any) -> None:
+        await write(*put)
+        await servers.toxiproxy.spoil("mongo", "timeout", stream="upstream", timeout=0)
+
+    write = views_mongo.write
+    monkeypatch.setattr(views_mongo, "write", written)
+    with pytest.raises(Unavailable):
+        await store.generation(LIVE).put([put(1)])
+    await servers.toxiproxy.heal()
+    monkeypatch.setattr(views_mongo, "write", write)
+    await asyncio.sleep(STALE_S)
+
+    await put_again_and_again(store, put(2))
+
+    await other.freeze(LIVE, 1)
+
+
 async def test_the_mark_of_a_time_is_no_name_for_a_field(store: MongoViewStore) -> None:
     with pytest.raises(ValueError, match="@time"):
         await store.generation(LIVE).put([Put("orders", 1, "self", 1, {"@time": "now"})])

@@ -248,11 +248,15 @@ class MongoViewStore:
         return True
 
     def may_still_land(self, number: int, name: str) -> None:
-        """Note a put without an answer: its name stays for now, and goes with a later put."""
+        """Note a put or a leave without an answer: the name stays, and goes with a later put."""
         self._unanswered[f"puts.{number}.{name}"] = asyncio.get_running_loop().time()
 
     async def leave(self, number: int, name: str) -> None:
-        await self._pointer.update_one(POINTER, {"$unset": {f"puts.{number}.{name}": ""}})
+        try:
+            await self._pointer.update_one(POINTER, {"$unset": {f"puts.{number}.{name}": ""}})
+        except BaseException:  # canceled, too: its time is up
+            self.may_still_land(number, name)
+            raise
 
     async def _is_retired(self, number: int) -> bool:
         found = await self._pointer.find_one(POINTER, {f"retired.{number}": 1}) or {}
