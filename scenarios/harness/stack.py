@@ -31,6 +31,7 @@ from system.delivery.middleware import Middleware
 from system.delivery.outbox import Unsent
 from system.delivery.relay import leases
 from system.events import EVENTS, TOPICS
+from system.life import Life
 from system.ports.log import Log, Message, Record
 from system.ports.views import Document, ViewStore
 from system.ports.work import Work
@@ -248,7 +249,7 @@ async def _on_servers(servers: Settings, wishes: Wishes) -> AsyncIterator[Stack]
             return place.parts(wishes.settings, instance=str(instance))
 
         async with place.parts(wishes.settings, instance="scenario") as parts:
-            await parts.prepare()
+            await wiring.prepared(ALL_ROLES, parts, Life())
             async with _running(wishes, parts, open_parts) as stack:
                 yield stack
 
