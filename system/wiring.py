@@ -172,7 +172,7 @@ async def embedded(settings: Settings, directory: Path | None = None) -> AsyncIt
 @asynccontextmanager
 async def servers(settings: Settings) -> AsyncIterator[Parts]:
     """MySQL, Kafka and MongoDB, at the addresses of the settings."""
-    from system.adapters.log_kafka import KafkaLog, TopicForgets
+    from system.adapters.log_kafka import KafkaLog, UnfitTopic
     from system.adapters.views_mongo import MongoViewStore
     from system.adapters.work_sql import SqlWork, UnfitDatabase, create_tables, mysql_engine
     from system.adapters.world_real import RealWorld
@@ -205,8 +205,8 @@ async def servers(settings: Settings) -> AsyncIterator[Parts]:
         except UnfitDatabase as unfit:
             place = f"{engine.url.host}:{engine.url.port}"
             raise StackError(f"cannot use the database at {place}: {unfit}") from unfit
-        except TopicForgets as forgets:
-            raise StackError(str(forgets)) from forgets
+        except UnfitTopic as unfit:
+            raise StackError(str(unfit)) from unfit
 
     try:
         yield Parts(

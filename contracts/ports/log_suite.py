@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from contracts.ports.bindings import LogBench, LogBinding
+from system.events import dlq
 from system.ports.errors import Lost, Poison, Unavailable
 from system.ports.log import Log, Message, Partition, Record, Revoked, Subscription
 
 PARTITIONS = 3
 TOO_LARGE = 1_048_589
+ENVELOPE_BYTES = 74
+"""Of the largest message with a key of one byte and no headers, what is not its value, plus one."""
 KEY_OF_NUMBER = (b"1", b"4", b"0")
 """A key for each partition number, by Kafka's default partitioner."""
 POLL_S = 0.05
@@ -249,6 +252,32 @@ class LogSuite:
         await stage.publish(b"later")
 
         assert values(await stage.all_records()) == [b"later"]
+
+    async def test_the_largest_message_of_a_topic_can_be_parked_with_its_facts(
+        self, stage: Stage
+    ) -> None:
+        parking = dlq(stage.topic)
+        await stage.log.ensure([parking])
+        largest = stage.message(0, b"x" * (TOO_LARGE - ENVELOPE_BYTES))
+        one_more = stage.message(1, b"x" * (TOO_LARGE - ENVELOPE_BYTES + 1))
+        facts = (("trace", b"t" * 20_000),)
+        parked = Message(parking, largest.key, largest.value, facts)
+
+        fits, too_large, is_parked = await stage.log.publish([largest, one_more, parked])
+
+        assert fits is None
+        assert isinstance(too_large, Poison)
+        assert is_parked is None
+        (found,) = [record async for record in stage.log.read(parking)]
+        assert found.message == parked
+
+    async def test_what_no_place_for_dead_letters_takes_is_poison_too(self, stage: Stage) -> None:
+        parking = dlq(stage.topic)
+        await stage.log.ensure([parking])
+
+        (outcome,) = await stage.log.publish([Message(parking, b"1", b"x" * 2 * TOO_LARGE, ())])
+
+        assert isinstance(outcome, Poison)
 
     async def test_a_topic_that_nobody_made_takes_nothing(self, stage: Stage) -> None:
         nowhere = Message(stage.name("nowhere"), b"1", b"", ())

@@ -15,7 +15,8 @@ from aiokafka.partitioner import DefaultPartitioner
 from scenarios.harness.servers import LocalServers, shared
 from system.adapters.kafka_group import GroupRules
 from system.adapters.kafka_rules import partition_number
-from system.adapters.log_kafka import KafkaLog, TopicForgets
+from system.adapters.log_kafka import KafkaLog, TopicForgets, TopicTooNarrow
+from system.events import dlq
 from system.ports.errors import Lost, TimedOut, Unavailable
 from system.ports.log import Message, Partition, Record, Subscription
 
@@ -152,6 +153,16 @@ async def test_a_topic_that_forgets_is_refused(servers: LocalServers, log: Kafka
     await make(servers, topic, {"retention.ms": "1000"})
 
     with pytest.raises(TopicForgets, match=rf"{topic} has retention.ms=1000.*set it to -1"):
+        await log.ensure([topic])
+
+
+async def test_a_topic_too_narrow_for_dead_letters_is_refused(
+    servers: LocalServers, log: KafkaLog
+) -> None:
+    topic = dlq(f"narrow-{uuid4().hex[:12]}")
+    await make(servers, topic, {"retention.ms": "-1", "max.message.bytes": "1048588"})
+
+    with pytest.raises(TopicTooNarrow, match=rf"{topic} has max.message.bytes=1048588.* 2097152"):
         await log.ensure([topic])
 
 

@@ -21,17 +21,12 @@ from aiokafka.errors import (
 )
 
 from system.adapters.kafka_clients import Kept, Producer, bounded, close_producer
-from system.adapters.kafka_rules import (
-    MESSAGE_BYTES_MAX,
-    MessageTooLarge,
-    batch_bytes,
-    partition_number,
-)
+from system.adapters.kafka_rules import MessageTooLarge, partition_number, too_large
 from system.ports.errors import Poison, TimedOut, Unavailable
 from system.ports.log import Message, Partition
 
 BATCH_BYTES_MAX = 900_000
-"""Under the broker's 1,048,588, which aiokafka does not check."""
+"""Under the broker's 1,048,588, which aiokafka does not check. A larger message goes alone."""
 PARTITION_S = 5.0
 REQUEST_S = 2.0
 """So that a request lost in a half-open connection is sent again within the partition's bound."""
@@ -95,8 +90,7 @@ class Publisher:
         outcomes: list[Outcome] = [None] * sending.acked
         rest = len(messages) - sending.acked
         if failure is None and rest:
-            size = batch_bytes(messages[sending.acked])
-            failure = MessageTooLarge(f"{size} bytes, over the limit of {MESSAGE_BYTES_MAX}")
+            failure = too_large(messages[sending.acked])
         if failure is not None:
             outcomes += [failure, *[_after(failure)] * (rest - 1)]
         return outcomes
@@ -106,9 +100,9 @@ class Publisher:
 
 
 def _storable(messages: Sequence[Message]) -> Sequence[Message]:
-    """Those before the first that is too large for any broker."""
+    """Those before the first that is too large for its topic."""
     for index, message in enumerate(messages):
-        if batch_bytes(message) > MESSAGE_BYTES_MAX:
+        if too_large(message) is not None:
             return messages[:index]
     return messages
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from system.events import dlq
 from system.ports.errors import Poison
 from system.ports.log import Message
 
 MESSAGE_BYTES_MAX = 1_048_588
 """The broker's default `message.max.bytes`: the largest record batch that it stores."""
+DEAD_LETTER_BYTES_MAX = 2 * 1024 * 1024
+"""A dead letter is a message that fitted into its topic, and what is known of its failure."""
 
 
 class MessageTooLarge(Poison):
@@ -17,6 +20,19 @@ _UINT32 = 0xFFFFFFFF
 _SEED = 0x9747B28C
 _MIX = 0x5BD1E995
 _BATCH_HEADER_BYTES = 61
+
+
+def message_bytes_max(topic: str) -> int:
+    return DEAD_LETTER_BYTES_MAX if is_dlq(topic) else MESSAGE_BYTES_MAX
+
+
+def is_dlq(topic: str) -> bool:
+    return topic.endswith(dlq(""))
+
+
+def too_large(message: Message) -> MessageTooLarge | None:
+    size, limit = batch_bytes(message), message_bytes_max(message.topic)
+    return MessageTooLarge(f"{size} bytes, over the limit of {limit}") if size > limit else None
 
 
 def partition_number(key: bytes, partitions: int) -> int:

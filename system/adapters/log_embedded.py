@@ -18,12 +18,7 @@ from pathlib import Path
 import orjson
 
 from system.adapters.journal import DataDirectoryError, DirectoryLock, Journal, SharedWrites
-from system.adapters.kafka_rules import (
-    MESSAGE_BYTES_MAX,
-    MessageTooLarge,
-    batch_bytes,
-    partition_number,
-)
+from system.adapters.kafka_rules import partition_number, too_large
 from system.adapters.log_groups import Group, Member
 from system.ports.errors import Lost, Unavailable
 from system.ports.log import Message, Partition, Record, Revoked, Subscription
@@ -148,9 +143,7 @@ class EmbeddedBroker:
             return Unavailable("an earlier message of its partition was not stored")
         if slot.partition not in self._records:
             return Unavailable(f"there is no topic {slot.partition.topic}")
-        if (size := batch_bytes(slot.message)) > MESSAGE_BYTES_MAX:
-            return MessageTooLarge(f"{size} bytes, over the limit of {MESSAGE_BYTES_MAX}")
-        return None
+        return too_large(slot.message)
 
     async def _store(self, slots: Sequence[_Slot]) -> None:
         if self._files is None:

@@ -34,6 +34,7 @@ from system.adapters.kafka_clients import (
 )
 from system.adapters.kafka_group import GroupRules, KafkaSubscription, as_record
 from system.adapters.kafka_publisher import BATCH_BYTES_MAX, REQUEST_S, Publisher
+from system.adapters.kafka_rules import is_dlq, message_bytes_max
 from system.ports.errors import TimedOut, Unavailable
 from system.ports.log import Message, Partition, Record, Revoked, Subscription
 
@@ -44,12 +45,21 @@ FETCH_WAIT_MS = 100
 """A fetch that waits for news holds up a partition that was just resumed or sought in."""
 NEWEST = -1
 KEPT_FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
+MAX_BYTES = "max.message.bytes"
 
 T = TypeVar("T")
 
 
-class TopicForgets(Exception):
-    """A topic exists whose settings would delete records, from which views must be rebuilt."""
+class UnfitTopic(Exception):
+    """A topic exists whose settings do not fit."""
+
+
+class TopicForgets(UnfitTopic):
+    """Its settings would delete records, from which views must be rebuilt."""
+
+
+class TopicTooNarrow(UnfitTopic):
+    """Its settings would refuse the largest messages that are sent to it."""
 
 
 class KafkaLog:
@@ -152,16 +162,19 @@ class KafkaLog:
         return await self._ask("asking for the ends of topics", partial(_ends, list(topics)))
 
     async def ensure(self, topics: Collection[str]) -> None:
-        """Raises TopicForgets for a topic that does not keep every record for ever."""
+        """Raises TopicForgets for a topic that does not keep every record for ever.
+
+        Raises TopicTooNarrow for one of dead letters that does not take the largest.
+        """
         names = sorted(topics)
         if not names:
             return
         new = [
-            NewTopic(name, self._partitions, self._replication, topic_configs=KEPT_FOR_EVER)
+            NewTopic(name, self._partitions, self._replication, topic_configs=_settings(name))
             for name in names
         ]
         await self._ask("making topics", partial(_create, new), bound_s=ENSURE_S)
-        await self._ask("looking at topics", partial(_check_kept, names), bound_s=ENSURE_S)
+        await self._ask("looking at topics", partial(_check_settings, names), bound_s=ENSURE_S)
         await self._ask("waiting for topics", partial(_leaders, names), bound_s=ENSURE_S)
 
     async def _members(self, group: str) -> Collection[str]:
@@ -227,16 +240,28 @@ async def _create(topics: Sequence[NewTopic], admin: Admin) -> None:
             _check(error_code, name)
 
 
-async def _check_kept(topics: Sequence[str], admin: Admin) -> None:
+def _settings(topic: str) -> dict[str, str]:
+    """What a topic is made with; others have the broker's limit of a message's size."""
+    if is_dlq(topic):
+        return KEPT_FOR_EVER | {MAX_BYTES: str(message_bytes_max(topic))}
+    return KEPT_FOR_EVER
+
+
+async def _check_settings(topics: Sequence[str], admin: Admin) -> None:
     resources = [
-        ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(KEPT_FOR_EVER, ""))
+        ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(_settings(topic), ""))
         for topic in topics
     ]
     for answer in await admin.describe_configs(resources):
         for error_code, _, _, topic, entries in answer.resources:
             _check(error_code, topic)
             for name, value, *_ in entries:
-                if value != KEPT_FOR_EVER[name]:
+                if name == MAX_BYTES and int(value) < message_bytes_max(topic):
+                    raise TopicTooNarrow(
+                        f"topic {topic} has {name}={value}, too little for the largest dead"
+                        f" letters; set it to {message_bytes_max(topic)}"
+                    )
+                if name in KEPT_FOR_EVER and value != KEPT_FOR_EVER[name]:
                     raise TopicForgets(
                         f"topic {topic} has {name}={value}, which would delete events that views"
                         f" are rebuilt from; set it to {KEPT_FOR_EVER[name]}"
