@@ -22,7 +22,7 @@ def _too_early(reached: Reached, right: Any) -> Any:
 
 def _asked_for_no_freeze(_: Reached, right: Any) -> Any:
     async def switch(self: Any, old: Any, new: Any, *, freeze: str | None = None) -> bool:
-        if freeze is None and old.live is not None:
+        if freeze is None and old.live not in (None, new.live):
             freeze = await self.freeze(old.live, 1.0)
         done: bool = await right(self, old, new, freeze=freeze)
         return done
