@@ -209,8 +209,8 @@ def of_order(kind: type[Event], order_id: int, line: OrderItem) -> Event:
         "version": 1,
         "order": {**told, "id": order_id, "items": (line,)},
         "items": (line,),
-        "user_name": name,
-        "product_names": (),
+        "user_name": name.model_copy(update={"id": told["user_id"]}),
+        "product_names": (name.model_copy(update={"id": line.product_id}),),
         "reason": None,
         "refund_due": False,
     }
