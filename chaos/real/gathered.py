@@ -12,7 +12,7 @@ from sqlalchemy import text
 from chaos.evidence import Evidence
 from chaos.history import History
 from chaos.real.clients import Where
-from scenarios.harness.client import Client
+from scenarios.harness.client import Client, NoAnswer
 from scenarios.harness.settled import Reading, Waits, waits
 from system.columns import metadata
 from system.ports.errors import Conflict, Unavailable
@@ -82,12 +82,18 @@ async def gathered(
             rows = await unit.sql.execute(text(f"SELECT * FROM {table}"))  # noqa: S608
             tables[table] = [dict(row._mapping) for row in rows]
     log = parts.log("auditor")
+    shown: dict[str, list[dict[str, Any]]] = {}
+    missing = list(missing)
+    try:
+        shown = await _shown(where)
+    except (NoAnswer, AssertionError) as error:
+        missing.append(f"the query side does not answer: {error}")
     return Evidence(
         history=tuple(history.ops),
         tables=tables,
         log={topic: await _records(log.read(topic)) for topic in ALL_TOPICS},
         views={view.name: await _documents(parts, view.name) for view in VIEWS},
-        shown=await _shown(where),
+        shown=shown,
         missing=tuple(missing),
         failures=tuple(failures),
         disturbances=disturbances,
