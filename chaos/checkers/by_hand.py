@@ -121,6 +121,7 @@ class Story:
         place = record.partition
         for consumer in consumers:
             known = {
+                "resolution": "",
                 "id": letter_id(place.topic, place.number, record.offset, consumer),
                 "topic": place.topic,
                 "partition": str(place.number),

@@ -52,7 +52,7 @@ def _ever_parked(evidence: Evidence) -> list[Letter]:
     for topic in TOPICS:
         records = evidence.log.get(dlq(topic), ())
         letters += unresolved(
-            record for record in records if record.message.header("dead-letter-resolution") is None
+            record for record in records if not record.message.header("dead-letter-resolution")
         )
     return letters
 
