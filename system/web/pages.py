@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 
 from system.metrics import CONTENT_TYPE, Metrics
@@ -21,7 +22,7 @@ def pages(name: str, routes: Sequence[Route], health: Health, metrics: Metrics) 
         _fixed("/", f"What {name} is", _about(name, routes), "application/json"),
         *health.routes(),
         _metrics(metrics),
-        _fixed("/openapi.json", "What it does", _openapi(name, routes, health), "application/json"),
+        _description(name, routes, health),
         _docs(),
         _fixed("/problems", "What can go wrong", "\n".join(_all_problems()), TEXT),
         *(
@@ -48,8 +49,16 @@ def _metrics(metrics: Metrics) -> Route:
     return Route("GET", "/metrics", "Metrics for Prometheus", send)
 
 
-def _openapi(name: str, routes: Sequence[Route], health: Health) -> bytes:
-    return dumps(openapi(name, [*routes, *health.routes()]))
+def _description(name: str, routes: Sequence[Route], health: Health) -> Route:
+    @cache  # made for the first who asks: at the start it would be half of the work
+    def answer() -> Answer:
+        document = dumps(openapi(name, [*routes, *health.routes()]))
+        return Answer(200, document, {"Content-Type": "application/json"})
+
+    async def send(_: Request) -> Answer:
+        return answer()
+
+    return Route("GET", "/openapi.json", "What it does", send)
 
 
 def _docs() -> Route:
