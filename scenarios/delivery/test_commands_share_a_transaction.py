@@ -14,6 +14,7 @@ from scenarios.delivery.bench import CAUSE, Bench, bench, in_virtual_time
 from scenarios.harness.faults import Hop, Point, faulty_work
 from scenarios.harness.strikes import Switchboard
 from system.ports.errors import (
+    CONFLICTS_MAX,
     BrokenFact,
     Conflict,
     LockWaitTimeout,
@@ -25,7 +26,6 @@ from system.ports.work import UnitOfWork
 from system.users.store import users
 from system.web import idempotency
 from system.web.commands import (
-    CONFLICTS_MAX,
     KEY_WAIT_S,
     MEMBERS_MAX,
     PATIENCE_S,

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from scenarios.delivery.bench import EPOCH, bench, in_virtual_time, message, registered
-from system.delivery.middleware.transactional import CONFLICTS_MAX
 from system.delivery.patience import PAUSE_MAX_S
 from system.ports.errors import (
+    CONFLICTS_MAX,
     Conflict,
     LockWaitTimeout,
     Lost,

@@ -24,6 +24,12 @@ class Conflict(Exception):
     """Someone else was faster (deadlock, lock wait, busy): roll back all, again at once."""
 
 
+CONFLICTS_MAX = 20
+"""So many conflicts in a row are tried again; one more counts as a failure."""
+JITTER_S = (0.001, 0.050)
+"""The pause before the next try, at random between these."""
+
+
 class UniqueViolation(Conflict):
     """A unique key is taken. A lost race, unless the caller knows a better word for it."""
 

@@ -23,6 +23,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from system.ports.errors import (
+    CONFLICTS_MAX,
+    JITTER_S,
     BrokenFact,
     Conflict,
     LockWaitTimeout,
@@ -40,8 +42,6 @@ from system.web.route import Answer, Request
 
 MEMBERS_MAX = 100
 QUEUE_MAX = 1_000
-CONFLICTS_MAX = 20
-JITTER_S = (0.001, 0.050)
 PATIENCE_S = 4.0
 """Nobody waits longer in the queue, and no attempt starts later after it."""
 KEYED_AT_ONCE = 5

@@ -6,12 +6,9 @@ import asyncio
 from dataclasses import replace
 
 from system.delivery.middleware import Batch, Middleware, Step
-from system.ports.errors import Conflict
+from system.ports.errors import CONFLICTS_MAX, JITTER_S, Conflict
 from system.ports.work import Work
 from system.ports.world import World
-
-CONFLICTS_MAX = 20
-JITTER_S = (0.001, 0.050)
 
 
 def transactional(work: Work, world: World) -> Middleware:
