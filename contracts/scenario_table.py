@@ -14,7 +14,7 @@ JOURNEYS = ROOT / "scenarios" / "journeys"
 PATH = "docs/scenarios.md"
 
 NOT_RUN_HERE: Mapping[str, str] = {"docker": "not run here"}
-"""Stacks that scenarios do not run on yet, and what the table says there."""
+"""Stacks that nothing here can start, for want of an engine, and what the table says there."""
 
 HEAD = """\
 # Journeys and stacks
@@ -25,7 +25,8 @@ when it is not current.
 
 The same files run on every [stack](stacks.md), unchanged. One that needs more than HTTP says so by
 `@pytest.mark.needs`, and where a stack cannot do that, the table says *not applicable*, with what is
-missing.
+missing. *Not run here*: `--stack docker` wants a container engine, which there is none of where this kit
+is made; [the workflow](../.github/workflows/ci.yml) runs them where there is one.
 """
 
 

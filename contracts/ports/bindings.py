@@ -7,7 +7,7 @@ is not there skips, with the reason. What an adapter cannot do is declared, neve
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from scenarios.harness.choice import STARTED
 from scenarios.harness.servers import shared
 from system.adapters.log_embedded import EmbeddedBroker, EmbeddedLog
 from system.adapters.views_embedded import EmbeddedViewStore
@@ -48,7 +49,7 @@ class LogBinding:
     """How long a test waits for a cause. A right adapter is done long before."""
     leaves_at_once: bool = True
     """Whether leaving a group gives the partitions away at once, or when the session ends."""
-    stack: str = "embedded"
+    stacks: Sequence[str] = ("embedded",)
     """Of a test run: `pytest --stack local`."""
 
 
@@ -62,7 +63,7 @@ class ViewsBinding:
     """How long a test waits for a cause. A right adapter is done long before."""
     every_nth_order: int = 1
     """Of the 5,040 orders of the same puts, which are tried: all, where a put takes no time."""
-    stack: str = "embedded"
+    stacks: Sequence[str] = ("embedded",)
     """Of a test run: `pytest --stack local`."""
 
 
@@ -104,7 +105,7 @@ class WorkBinding:
     """Whether a text longer than its column is refused. Else it is stored whole."""
     trailing_blanks_count: bool = False
     """Whether `a` and `a ` differ. Of what the system compares, nothing ends with a blank."""
-    stack: str = "embedded"
+    stacks: Sequence[str] = ("embedded",)
     """Of a test run: `pytest --stack local`."""
 
 
@@ -143,17 +144,17 @@ async def kafka_log() -> AsyncIterator[LogBench]:
 
 LOGS = (
     LogBinding("embedded", embedded_log),
-    LogBinding("kafka", kafka_log, deadline_s=20.0, leaves_at_once=False, stack="local"),
+    LogBinding("kafka", kafka_log, deadline_s=20.0, leaves_at_once=False, stacks=STARTED),
 )
 
 
 @asynccontextmanager
 async def mongo_views() -> AsyncIterator[ViewStore]:
-    from scenarios.harness.servers import shared  # noqa: PLC0415 (drivers, for this stack only)
     from system.adapters.views_mongo import MongoViewStore  # noqa: PLC0415
 
     servers = await shared.servers()
-    store = MongoViewStore(f"mongodb://{servers.mongo.address}/views-{uuid4().hex[:12]}")
+    database = f"views-{uuid4().hex[:12]}"
+    store = MongoViewStore(servers.mongo.uri_at(servers.mongo.address, database))
     yield store
     await store.drop()
     await store.close()
@@ -161,7 +162,7 @@ async def mongo_views() -> AsyncIterator[ViewStore]:
 
 VIEWS = (
     ViewsBinding("embedded", embedded_views),
-    ViewsBinding("mongo", mongo_views, deadline_s=10.0, every_nth_order=97, stack="local"),
+    ViewsBinding("mongo", mongo_views, deadline_s=10.0, every_nth_order=97, stacks=STARTED),
 )
 
 
@@ -207,7 +208,7 @@ async def sqlite_work() -> AsyncIterator[WorkBench]:
 
 @asynccontextmanager
 async def server_work(database: str) -> AsyncIterator[WorkBench]:
-    server = (await shared.database(database)).server
+    server = await shared.sql(database)
     async with server.scratch() as name:
         url = mysql_url(server.dsn(database=name))
         async with work_bench(lambda pool_size: mysql_engine(url, pool_size=pool_size)) as bench:
@@ -222,6 +223,6 @@ WORKS = (
         checks_lengths=False,
         trailing_blanks_count=True,
     ),
-    WorkBinding("mysql", partial(server_work, "mysql"), stack="local"),
-    WorkBinding("mariadb", partial(server_work, "mariadb"), stack="local"),
+    WorkBinding("mysql", partial(server_work, "mysql"), stacks=STARTED),
+    WorkBinding("mariadb", partial(server_work, "mariadb"), stacks=("local",)),
 )

@@ -10,7 +10,9 @@ from contracts.ports.bindings import LOGS, LogBench, LogBinding
 from contracts.ports.log_suite import LogSuite
 
 
-@pytest.fixture(params=[pytest.param(b, id=b.name, marks=pytest.mark.stack(b.stack)) for b in LOGS])
+@pytest.fixture(
+    params=[pytest.param(b, id=b.name, marks=pytest.mark.stack(*b.stacks)) for b in LOGS]
+)
 def binding(request: pytest.FixtureRequest) -> LogBinding:
     found = request.param
     assert isinstance(found, LogBinding)

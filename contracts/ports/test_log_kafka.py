@@ -12,7 +12,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.partitioner import DefaultPartitioner
 
-from scenarios.harness.servers import LocalServers, shared
+from scenarios.harness.servers import Servers, shared
 from system.adapters.kafka_group import GroupRules
 from system.adapters.kafka_rules import partition_number
 from system.adapters.log_kafka import KafkaLog, TopicForgets, TopicTooNarrow
@@ -29,7 +29,7 @@ DEADLINE_S = 40.0
 
 
 @pytest.fixture
-async def servers() -> AsyncIterator[LocalServers]:
+async def servers() -> AsyncIterator[Servers]:
     servers = await shared.servers()
     yield servers
     await servers.toxiproxy.heal()
@@ -37,7 +37,7 @@ async def servers() -> AsyncIterator[LocalServers]:
 
 
 @pytest.fixture
-async def log(servers: LocalServers) -> AsyncIterator[KafkaLog]:
+async def log(servers: Servers) -> AsyncIterator[KafkaLog]:
     """A log that reaches its broker through Toxiproxy."""
     log = KafkaLog([servers.environment(proxied=True)["KAFKA_BROKERS"]], "tested", rules=RULES)
     yield log
@@ -45,7 +45,7 @@ async def log(servers: LocalServers) -> AsyncIterator[KafkaLog]:
 
 
 @pytest.fixture
-async def topic(servers: LocalServers) -> AsyncIterator[str]:
+async def topic(servers: Servers) -> AsyncIterator[str]:
     async with direct(servers) as log:
         name = f"topic-{uuid4().hex[:12]}"
         await log.ensure([name])
@@ -53,7 +53,7 @@ async def topic(servers: LocalServers) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def direct(servers: LocalServers) -> AsyncIterator[KafkaLog]:
+async def direct(servers: Servers) -> AsyncIterator[KafkaLog]:
     """A log that no toxic harms."""
     log = KafkaLog([servers.kafka.address], "observer")
     yield log
@@ -64,7 +64,7 @@ def message(topic: str, value: bytes, key: bytes = KEY) -> Message:
     return Message(topic, key, value, ())
 
 
-async def values(servers: LocalServers, topic: str) -> list[bytes]:
+async def values(servers: Servers, topic: str) -> list[bytes]:
     async with direct(servers) as log:
         return [record.message.value async for record in log.read(topic)]
 
@@ -120,7 +120,7 @@ def test_keys_lie_where_aiokafka_itself_would_put_them() -> None:
 
 
 async def test_more_than_a_batch_holds_is_sent_in_several_and_stays_in_order(
-    servers: LocalServers, log: KafkaLog, topic: str
+    servers: Servers, log: KafkaLog, topic: str
 ) -> None:
     sent = [b"%d" % number + bytes(400_000) for number in range(9)]
 
@@ -130,7 +130,7 @@ async def test_more_than_a_batch_holds_is_sent_in_several_and_stays_in_order(
 
 
 async def test_a_batch_that_the_broker_finds_too_large_is_halved(
-    servers: LocalServers, log: KafkaLog
+    servers: Servers, log: KafkaLog
 ) -> None:
     topic = f"narrow-{uuid4().hex[:12]}"
     await make(servers, topic, {"retention.ms": "-1", "max.message.bytes": "2000"})
@@ -141,14 +141,14 @@ async def test_a_batch_that_the_broker_finds_too_large_is_halved(
     assert await values(servers, topic) == sent
 
 
-async def make(servers: LocalServers, topic: str, settings: dict[str, str]) -> None:
+async def make(servers: Servers, topic: str, settings: dict[str, str]) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=servers.kafka.address)
     await admin.start()
     await admin.create_topics([NewTopic(topic, 3, 1, topic_configs=settings)])
     await admin.close()
 
 
-async def test_a_topic_that_forgets_is_refused(servers: LocalServers, log: KafkaLog) -> None:
+async def test_a_topic_that_forgets_is_refused(servers: Servers, log: KafkaLog) -> None:
     topic = f"forgetful-{uuid4().hex[:12]}"
     await make(servers, topic, {"retention.ms": "1000"})
 
@@ -157,7 +157,7 @@ async def test_a_topic_that_forgets_is_refused(servers: LocalServers, log: Kafka
 
 
 async def test_a_topic_too_narrow_for_dead_letters_is_refused(
-    servers: LocalServers, log: KafkaLog
+    servers: Servers, log: KafkaLog
 ) -> None:
     topic = dlq(f"narrow-{uuid4().hex[:12]}")
     await make(servers, topic, {"retention.ms": "-1", "max.message.bytes": "1048588"})
@@ -166,7 +166,7 @@ async def test_a_topic_too_narrow_for_dead_letters_is_refused(
         await log.ensure([topic])
 
 
-async def test_eight_processes_may_make_the_topics_at_once(servers: LocalServers) -> None:
+async def test_eight_processes_may_make_the_topics_at_once(servers: Servers) -> None:
     topics = [f"topic-{uuid4().hex[:12]}" for _ in range(28)]
     logs = [KafkaLog([servers.kafka.address], f"role-{number}") for number in range(8)]
 
@@ -178,7 +178,7 @@ async def test_eight_processes_may_make_the_topics_at_once(servers: LocalServers
 
 
 async def test_a_producer_that_lost_count_is_replaced(
-    servers: LocalServers, log: KafkaLog, topic: str
+    servers: Servers, log: KafkaLog, topic: str
 ) -> None:
     assert await log.publish([message(topic, b"a")]) == [None]
     producer = await log._publisher._producers.get()  # noqa: SLF001 (no broker does it on request)
@@ -195,7 +195,7 @@ async def test_a_producer_that_lost_count_is_replaced(
 
 
 async def test_a_broker_that_answers_nothing_fails_a_publish_in_time(
-    servers: LocalServers, log: KafkaLog, topic: str
+    servers: Servers, log: KafkaLog, topic: str
 ) -> None:
     assert await log.publish([message(topic, b"a")]) == [None]
     await servers.toxiproxy.spoil("kafka", "timeout", timeout=0)
@@ -213,7 +213,7 @@ async def test_a_broker_that_answers_nothing_fails_a_publish_in_time(
 
 
 async def test_an_answer_that_was_lost_is_no_loss_and_no_reordering(
-    servers: LocalServers, log: KafkaLog, topic: str
+    servers: Servers, log: KafkaLog, topic: str
 ) -> None:
     assert await log.publish([message(topic, b"0")]) == [None]
     sent = [b"%d" % number for number in range(1, 200)]
@@ -231,7 +231,7 @@ async def test_an_answer_that_was_lost_is_no_loss_and_no_reordering(
 
 
 async def test_a_broker_that_is_killed_and_back_takes_up_where_it_was(
-    servers: LocalServers, log: KafkaLog, topic: str
+    servers: Servers, log: KafkaLog, topic: str
 ) -> None:
     group = uuid4().hex
     async with log.subscribe(group, [topic], ignored) as subscription:
@@ -252,7 +252,7 @@ async def test_a_broker_that_is_killed_and_back_takes_up_where_it_was(
 
 
 async def test_a_consumer_whose_broker_answers_nothing_says_so_and_comes_back(
-    servers: LocalServers, log: KafkaLog, topic: str
+    servers: Servers, log: KafkaLog, topic: str
 ) -> None:
     async with (
         direct(servers) as publisher,
@@ -275,7 +275,7 @@ async def test_a_consumer_whose_broker_answers_nothing_says_so_and_comes_back(
 
 
 async def test_a_member_that_was_replaced_leaves_its_place_to_the_later_one(
-    servers: LocalServers, topic: str
+    servers: Servers, topic: str
 ) -> None:
     """Left to itself, aiokafka would join again and replace its replacement, in turn for ever."""
     group = uuid4().hex
@@ -300,7 +300,7 @@ async def until_it_fails(subscription: Subscription) -> None:
 
 @pytest.mark.parametrize("away", ["silent", "gone"])
 async def test_it_closes_in_time_with_the_broker_away_and_leaves_no_task(
-    servers: LocalServers, topic: str, away: str
+    servers: Servers, topic: str, away: str
 ) -> None:
     before = asyncio.all_tasks()
     log = KafkaLog([servers.environment(proxied=True)["KAFKA_BROKERS"]], "tested")

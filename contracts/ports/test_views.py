@@ -12,7 +12,7 @@ from system.ports.views import ViewStore
 
 
 @pytest.fixture(
-    params=[pytest.param(b, id=b.name, marks=pytest.mark.stack(b.stack)) for b in VIEWS]
+    params=[pytest.param(b, id=b.name, marks=pytest.mark.stack(*b.stacks)) for b in VIEWS]
 )
 def binding(request: pytest.FixtureRequest) -> ViewsBinding:
     found = request.param

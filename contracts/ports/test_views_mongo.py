@@ -22,7 +22,7 @@ from pymongo.monitoring import (
     CommandSucceededEvent,
 )
 
-from scenarios.harness.servers import LocalServers, shared
+from scenarios.harness.servers import Servers, shared
 from system.adapters import views_mongo
 from system.adapters.views_mongo import STALE_S, MongoViewStore, Refused
 from system.ports.errors import TimedOut, Unavailable
@@ -37,7 +37,7 @@ BOUND_S = 6.0
 
 
 @pytest.fixture
-async def servers() -> AsyncIterator[LocalServers]:
+async def servers() -> AsyncIterator[Servers]:
     servers = await shared.servers()
     yield servers
     await servers.toxiproxy.heal()
@@ -50,7 +50,7 @@ def database() -> str:
 
 
 @pytest.fixture
-async def store(servers: LocalServers, database: str) -> AsyncIterator[MongoViewStore]:
+async def store(servers: Servers, database: str) -> AsyncIterator[MongoViewStore]:
     """A process's store that reaches its server through Toxiproxy."""
     address = servers.environment(proxied=True)["MONGO_URI"].removesuffix("ecommerce")
     store = MongoViewStore(address + database, member="through-the-proxy")
@@ -59,7 +59,7 @@ async def store(servers: LocalServers, database: str) -> AsyncIterator[MongoView
 
 
 @pytest.fixture
-async def other(servers: LocalServers, database: str) -> AsyncIterator[MongoViewStore]:
+async def other(servers: Servers, database: str) -> AsyncIterator[MongoViewStore]:
     """Another process's store, which no toxic harms."""
     other = MongoViewStore(f"mongodb://{servers.mongo.address}/{database}", member="direct")
     assert await other.switch(Generations(), Generations(LIVE, None, LIVE))
@@ -88,7 +88,7 @@ async def put_again_and_again(store: MongoViewStore, *puts: Put) -> None:
 
 
 async def test_what_was_acknowledged_is_there_after_a_crash(
-    servers: LocalServers, store: MongoViewStore, other: MongoViewStore
+    servers: Servers, store: MongoViewStore, other: MongoViewStore
 ) -> None:
     await store.generation(LIVE).put([put(1, key) for key in range(1, 101)])
 
@@ -103,7 +103,7 @@ async def test_what_was_acknowledged_is_there_after_a_crash(
 
 @pytest.mark.parametrize("call", ["put", "get", "page", "generations", "freeze", "ping"])
 async def test_a_server_that_answers_nothing_ends_each_call_in_time(
-    servers: LocalServers, store: MongoViewStore, other: MongoViewStore, call: str
+    servers: Servers, store: MongoViewStore, other: MongoViewStore, call: str
 ) -> None:
     views = store.generation(LIVE)
     await views.put([put(1)])
@@ -129,7 +129,7 @@ async def test_a_server_that_answers_nothing_ends_each_call_in_time(
 
 
 async def test_connections_that_break_all_the_time_lose_nothing(
-    servers: LocalServers, store: MongoViewStore, other: MongoViewStore
+    servers: Servers, store: MongoViewStore, other: MongoViewStore
 ) -> None:
     writing = asyncio.gather(
         *(put_again_and_again(store, *(put(9, key), put(3, key))) for key in range(1, 41))
@@ -145,7 +145,7 @@ async def test_connections_that_break_all_the_time_lose_nothing(
 
 
 async def test_a_page_asks_for_no_more_than_it_shows(
-    servers: LocalServers, database: str, monkeypatch: pytest.MonkeyPatch
+    servers: Servers, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands = Commands()
     listening = partial(AsyncIOMotorClient, event_listeners=[commands])
@@ -175,7 +175,7 @@ class Commands(CommandListener):
 
 
 async def test_a_freeze_waits_for_a_put_of_another_process(
-    servers: LocalServers, store: MongoViewStore, other: MongoViewStore
+    servers: Servers, store: MongoViewStore, other: MongoViewStore
 ) -> None:
     await store.generation(LIVE).put([put(1)])
     await servers.toxiproxy.spoil("mongo", "latency", stream="upstream", latency=400)
@@ -282,7 +282,7 @@ class Refusing:
 
 
 async def test_a_put_without_an_answer_fails_a_freeze_and_not_for_ever(
-    servers: LocalServers, store: MongoViewStore, other: MongoViewStore
+    servers: Servers, store: MongoViewStore, other: MongoViewStore
 ) -> None:
     await store.generation(LIVE).put([put(1)])
     await servers.toxiproxy.spoil("mongo", "latency", stream="upstream", latency=300)
@@ -326,7 +326,7 @@ async def test_names_of_puts_without_an_answer_do_not_pile_up(
 
 
 async def test_nor_does_that_of_a_put_that_landed_and_could_not_leave(
-    servers: LocalServers,
+    servers: Servers,
     store: MongoViewStore,
     other: MongoViewStore,
     monkeypatch: pytest.MonkeyPatch,

@@ -11,7 +11,7 @@ from contracts.ports.work_suite import WorkSuite
 
 
 @pytest.fixture(
-    params=[pytest.param(b, id=b.name, marks=pytest.mark.stack(b.stack)) for b in WORKS]
+    params=[pytest.param(b, id=b.name, marks=pytest.mark.stack(*b.stacks)) for b in WORKS]
 )
 def binding(request: pytest.FixtureRequest) -> WorkBinding:
     found = request.param

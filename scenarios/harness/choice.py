@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from types import FrameType
 
 import pytest
 
 STACKS = ("embedded", "local", "docker", "addresses")
+STARTED = ("local", "docker")
+"""Those whose servers belong to the run."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=STACKS,
         default="embedded",
         help="embedded: all in one process (the default). local: real servers without containers,"
-        " fetched once and started here. docker: the same in containers. addresses: the servers"
+        " fetched once and started here. docker: real servers in containers. addresses: the servers"
         " at MYSQL_DSN, KAFKA_BROKERS and MONGO_URI.",
     )
     group.addoption(
@@ -38,12 +41,35 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "stack(name): needs this stack, and is deselected when another one is chosen"
     )
-    if config.getoption("--stack") == "local":
-        from scenarios.harness.servers import shared  # noqa: PLC0415 (drivers, for this stack only)
-
-        shared.choose(database=config.getoption("--database"))
+    if (stack := config.getoption("--stack")) in STARTED:
+        _choose(stack, config.getoption("--database"))
         # pytest ends in order on Ctrl-C only, and servers must not outlive it.
         signal.signal(signal.SIGTERM, _as_interrupt)
+
+
+def _choose(stack: str, database: str) -> None:
+    """Say which servers will be started. Raises UsageError where they cannot be."""
+    from scenarios.harness.servers import (  # noqa: PLC0415 (drivers, for these stacks only)
+        LocalServers,
+        Missing,
+        shared,
+    )
+
+    if stack == "local":
+        shared.choose(partial(LocalServers, database=database))
+        return
+    from scenarios.harness.servers.containers import (  # noqa: PLC0415 (and testcontainers)
+        ContainerServers,
+        need_engine,
+    )
+
+    if database != "mysql":
+        raise pytest.UsageError(f"--stack docker has no {database}; --stack local has")
+    try:
+        need_engine()
+    except Missing as missing:
+        raise pytest.UsageError(f"--stack docker: {missing}") from None
+    shared.choose(ContainerServers)
 
 
 def _as_interrupt(_: int, __: FrameType | None) -> None:
@@ -68,9 +94,9 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 @pytest.fixture(scope="session", autouse=True)
-async def _stop_local_servers(pytestconfig: pytest.Config) -> AsyncIterator[None]:
+async def _stop_servers(pytestconfig: pytest.Config) -> AsyncIterator[None]:
     yield
-    if pytestconfig.getoption("--stack") == "local":
+    if pytestconfig.getoption("--stack") in STARTED:
         from scenarios.harness.servers import shared  # noqa: PLC0415 (drivers, for this stack only)
 
         await shared.stop()

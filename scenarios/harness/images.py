@@ -1,12 +1,12 @@
 """The containers: which images, which ports, which variables.
 
 `docker-compose.yml` is held to this table by a test, and the table to the system's own settings and
-roles. What starts containers for tests takes its images from here.
+roles. `pytest --stack docker` makes its containers from it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from system.table import ROLES
@@ -22,6 +22,8 @@ class Container:
     ports: Mapping[int, int] = field(default_factory=dict)
     """Port of this machine: port of the container. Published to this machine alone."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    command: Sequence[str] = ()
+    """What the program of the image is told beside."""
 
 
 SERVERS: Mapping[str, Container] = {
@@ -68,13 +70,18 @@ SERVERS: Mapping[str, Container] = {
             "MYSQL_PASSWORD": "ecommerce",
             "MYSQL_ROOT_PASSWORD": "root",
         },
+        ["--max-connections=500"],  # each process has up to 20
     ),
     "mongo": Container(
         "mongo:8.0.15",
         {27017: 27017},
         {"MONGO_INITDB_ROOT_USERNAME": "admin", "MONGO_INITDB_ROOT_PASSWORD": "admin"},
     ),
-    "toxiproxy": Container("ghcr.io/shopify/toxiproxy:2.12.0", {8474: 8474}),
+    "toxiproxy": Container(
+        "ghcr.io/shopify/toxiproxy:2.12.0",
+        {8474: 8474},
+        command=["-host=0.0.0.0", "-config=/toxiproxy.json"],
+    ),
     "kafka-ui": Container(
         "ghcr.io/kafbat/kafka-ui:v1.3.0",
         {8080: 8080},

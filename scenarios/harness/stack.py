@@ -44,6 +44,7 @@ _IN_THE_LOOP = frozenset({"faults", "kills", "stops", "handlers", "data"})
 ABILITIES: Mapping[str, frozenset[str]] = {
     "embedded": _IN_THE_LOOP,
     "local": _IN_THE_LOOP,
+    "docker": _IN_THE_LOOP,
     "addresses": _IN_THE_LOOP,
 }
 """What each stack can do beyond HTTP; a scenario names what it needs by `@pytest.mark.needs`."""
@@ -219,9 +220,9 @@ async def embedded(wishes: Wishes) -> AsyncIterator[Stack]:
 
 
 @asynccontextmanager
-async def local(wishes: Wishes) -> AsyncIterator[Stack]:
-    """On the local servers of this run."""
-    from scenarios.harness.servers import shared  # noqa: PLC0415 (drivers, for this stack only)
+async def started(wishes: Wishes) -> AsyncIterator[Stack]:
+    """On the servers that this run has started, without containers or in them."""
+    from scenarios.harness.servers import shared  # noqa: PLC0415 (drivers, for these stacks only)
 
     servers = await shared.servers()
     async with _on_servers(Settings.model_validate(servers.environment()), wishes) as stack:
@@ -288,6 +289,7 @@ async def _running(wishes: Wishes, parts: Parts, open_parts: OpenParts) -> Async
 
 STACKS: Mapping[str, Callable[[Wishes], Any]] = {
     "embedded": embedded,
-    "local": local,
+    "local": started,
+    "docker": started,
     "addresses": addresses,
 }

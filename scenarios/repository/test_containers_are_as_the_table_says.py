@@ -52,13 +52,15 @@ def test_the_compose_file_has_exactly_the_containers_of_the_table() -> None:
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
-def test_a_container_has_the_image_ports_and_variables_of_the_table(name: str) -> None:
+def test_a_container_has_the_image_ports_variables_and_command_of_the_table(name: str) -> None:
     wanted, service = CONTAINERS[name], SERVICES[name]
 
     assert service["image"] == wanted.image
     assert service["ports"] == [f"{THIS_MACHINE}:{own}:{its}" for own, its in wanted.ports.items()]
     variables = {key: str(value) for key, value in service.get("environment", {}).items()}
     assert variables == wanted.environment
+    if name in SERVERS:
+        assert service.get("command", []) == list(wanted.command)
 
 
 @pytest.mark.parametrize("name", SERVERS)
@@ -259,11 +261,22 @@ def test_the_health_check_asks_the_role_whether_it_is_ready(
 # The workflow, where there is an engine
 
 
+JOBS: dict[str, Any] = yaml.safe_load(
+    (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
+)["jobs"]
+
+
+def test_the_workflow_runs_in_containers_what_the_docs_say() -> None:
+    page = (ROOT / "docs" / "stacks.md").read_text("utf-8")
+    said = re.findall(r"^python -m pytest --stack docker .*$", page, re.MULTILINE)
+
+    assert said == [JOBS["journeys"]["steps"][-1]["run"]]
+
+
 def test_the_workflow_takes_the_readmes_first_tour(tmp_path: Path) -> None:
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"))
     (tour,) = [
         step["run"]
-        for step in workflow["jobs"]["containers"]["steps"]
+        for step in JOBS["containers"]["steps"]
         if step.get("name") == "Take the first tour"
     ]
     curl = tmp_path / "curl"

@@ -1,4 +1,4 @@
-"""Real servers without containers: fetched once, started in throw-away folders on free ports."""
+"""Real servers on free ports: without containers, fetched once, or in them."""
 
 from scenarios.harness.servers.common import Missing, NotStarted, Server
 from scenarios.harness.servers.kafka import Kafka
@@ -6,6 +6,7 @@ from scenarios.harness.servers.local import DATABASES, LocalServers
 from scenarios.harness.servers.mongo import Mongo
 from scenarios.harness.servers.mysql import MariaDB, MySQL, Sql
 from scenarios.harness.servers.shared import ProxiedSql, shared
+from scenarios.harness.servers.together import Servers
 from scenarios.harness.servers.toxiproxy import Toxiproxy
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "NotStarted",
     "ProxiedSql",
     "Server",
+    "Servers",
     "Sql",
     "Toxiproxy",
     "shared",

@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 FETCH_S = 900.0
 START_S = 90.0
@@ -188,6 +188,15 @@ def last_words(text: str, lines: int = 3) -> str:
 # --- running ----------------------------------------------------------------------------------
 
 
+class Process(Protocol):
+    """What runs a server. `subprocess.Popen` is one."""
+
+    def poll(self) -> int | None: ...
+    def send_signal(self, sig: int, /) -> None: ...
+    def kill(self) -> None: ...
+    def wait(self, timeout: float) -> int: ...
+
+
 class Server(ABC):
     """One server in a throw-away folder: the same data and port from start to start, until stop."""
 
@@ -196,7 +205,7 @@ class Server(ABC):
     def __init__(self) -> None:
         self.port = free_port()
         self.folder: Path | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._alive: IO[str] | None = None
 
     @property
@@ -259,7 +268,7 @@ class Server(ABC):
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def _spawn(self, folder: Path) -> subprocess.Popen[bytes]:
+    def _spawn(self, folder: Path) -> Process:
         # Not asyncio's own subprocess: that belongs to one event loop, and a server is used
         # from the loops of many tests. A session of its own keeps the terminal's Ctrl-C away
         # from it, so that the harness stops it in order.
@@ -273,7 +282,7 @@ class Server(ABC):
                 start_new_session=True,
             )
 
-    async def _ready(self, process: subprocess.Popen[bytes], folder: Path) -> None:
+    async def _ready(self, process: Process, folder: Path) -> None:
         deadline = time.monotonic() + START_S
         why = "nothing"
         while time.monotonic() < deadline:

@@ -50,7 +50,7 @@ class Kafka(Server):
         super().__init__()
         self._behind = free_port()
         self._controller = free_port()
-        self._proxied_port = proxied_port or self._behind
+        self.proxied_port = proxied_port or self._behind
         self._libs = Path()
 
     @property
@@ -76,7 +76,7 @@ class Kafka(Server):
                 host=HOST,
                 port=self.port,
                 behind=self._behind,
-                proxied=self._proxied_port,
+                proxied=self.proxied_port,
                 controller=self._controller,
                 data=folder / "data",
             )

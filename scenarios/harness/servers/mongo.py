@@ -40,8 +40,8 @@ class Mongo(Server):
     def uri(self) -> str:
         return self.uri_at(self.address)
 
-    def uri_at(self, address: str) -> str:
-        return f"mongodb://{address}/ecommerce"
+    def uri_at(self, address: str, database: str = "ecommerce") -> str:
+        return f"mongodb://{address}/{database}"
 
     async def fetch(self) -> None:
         if self.genuine:

@@ -1,0 +1,78 @@
+"""All servers of a stack together."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from scenarios.harness.servers.common import Server
+from scenarios.harness.servers.kafka import Kafka
+from scenarios.harness.servers.mongo import Mongo
+from scenarios.harness.servers.mysql import Sql
+from scenarios.harness.servers.toxiproxy import Toxiproxy
+
+
+class Servers:
+    """Kafka, a database and the views' server, each also behind Toxiproxy."""
+
+    def __init__(self, kafka: Kafka, sql: Sql, mongo: Mongo, toxiproxy: Toxiproxy) -> None:
+        self.kafka = kafka
+        self.sql = sql
+        self.mongo = mongo
+        self.toxiproxy = toxiproxy
+        self._proxied: dict[str, str] = {}
+        """Where the proxy before each listens."""
+
+    @property
+    def all(self) -> tuple[Server, ...]:
+        return (self.kafka, self.sql, self.mongo, self.toxiproxy)
+
+    async def fetch(self) -> None:
+        """Get the programs, once. Raises an ExceptionGroup of Missing."""
+        async with asyncio.TaskGroup() as tasks:
+            for server in self.all:
+                tasks.create_task(server.fetch())
+
+    async def start(self) -> None:
+        """Start all at once. If one fails, none is left. Raises an ExceptionGroup."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for server in self.all:
+                    tasks.create_task(server.start())
+            await self._stand_before()
+        except BaseException:  # also Ctrl-C: leave no process and no folder behind
+            await self.stop()
+            raise
+
+    async def _stand_before(self) -> None:
+        """Let Toxiproxy stand before the others, where it does not from its start."""
+
+    async def stop(self) -> None:
+        """Stop all and delete their folders, also if one of them makes trouble."""
+        await asyncio.gather(*(server.stop() for server in self.all), return_exceptions=True)
+
+    def environment(self, *, proxied: bool = False) -> dict[str, str]:
+        """What the system reads to find them; `proxied` leads through Toxiproxy."""
+        if proxied:
+            return self._named(**self._proxied)
+        return self._named(kafka=self.kafka.address, sql=self.sql.address, mongo=self.mongo.address)
+
+    def _named(self, *, kafka: str, sql: str, mongo: str) -> dict[str, str]:
+        return {
+            "MYSQL_DSN": self.sql.dsn(sql),
+            "KAFKA_BROKERS": kafka,
+            "MONGO_URI": self.mongo.uri_at(mongo),
+        }
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
