@@ -215,6 +215,18 @@ class LogSuite:
 
         assert sorted(values(read)) == [b"a1", b"a2", b"c1"]
 
+    async def test_several_topics_are_read_at_once(self, stage: Stage) -> None:
+        parking, unused = dlq(stage.topic), stage.name("unused")
+        await stage.log.ensure([parking, unused])
+        await stage.publish(b"a", number=0)
+        await stage.log.publish([Message(parking, b"1", b"b", ())])
+
+        read = [record async for record in stage.log.read(stage.topic, parking, unused)]
+
+        assert sorted((record.partition.topic, record.message.value) for record in read) == sorted(
+            [(stage.topic, b"a"), (parking, b"b")]
+        )
+
     async def test_reading_stops_at_the_end_that_was_when_it_began(self, stage: Stage) -> None:
         await stage.publish(b"before")
 

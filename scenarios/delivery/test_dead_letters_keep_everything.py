@@ -15,19 +15,19 @@ TOPIC = "order.created"
 ORIGINAL = Message(TOPIC, b"\x00key", b"\xffvalue", (("traceparent", b"00-1"), ("x", b"\xfe")))
 
 
-async def parked(it: Bench, message: Message = ORIGINAL) -> Record:
+async def parked(it: Bench, message: Message = ORIGINAL, *, after_s: int = 31) -> Record:
     await it.parts.log("x").publish([message])
     record = (await it.records(message.topic))[-1]
-    await it.letters.park(record, failure())
+    await it.letters.park(record, failure(after_s))
     return record
 
 
-def failure() -> Failure:
+def failure(after_s: int = 31) -> Failure:
     try:
         raise LookupError("no such thing")
     except LookupError as error:
         first = Failure.after(None, error, EPOCH)
-        return Failure.after(first, error, EPOCH + timedelta(seconds=31))
+        return Failure.after(first, error, EPOCH + timedelta(seconds=after_s))
 
 
 async def only(it: Bench) -> Letter:
@@ -79,6 +79,19 @@ async def test_two_consumers_have_a_letter_each_of_one_message() -> None:
         ] == [CONSUMER]
         await it.letters.replay((await it.letters.open([TOPIC], consumer=CONSUMER))[0])
         assert [letter.consumer for letter in await it.letters.open([TOPIC])] == ["query-consumer"]
+
+
+@in_virtual_time
+async def test_the_oldest_comes_first_whatever_its_topic() -> None:
+    async with bench() as it:
+        await parked(it, Message("user.created", b"1", b"", ()), after_s=2)
+        await parked(it, Message("order.paid", b"1", b"", ()), after_s=3)
+        await parked(it, Message("product.deleted", b"1", b"", ()), after_s=1)
+        assert [letter.topic for letter in await it.letters.open()] == [
+            "product.deleted",
+            "user.created",
+            "order.paid",
+        ]
 
 
 @in_virtual_time

@@ -160,8 +160,8 @@ class ApartLog:
         ) as subscription:
             yield _ApartSubscription(subscription, self)
 
-    async def read(self, topic: str, *, start: int = 0) -> AsyncIterator[Record]:
-        async for record in self._log.read(self._prefix + topic, start=start):
+    async def read(self, *topics: str, start: int = 0) -> AsyncIterator[Record]:
+        async for record in self._log.read(*self._all_out(topics), start=start):
             yield self.record_in(record)
 
     async def committed(self, group: str) -> Mapping[Partition, int]:
@@ -177,10 +177,10 @@ class ApartLog:
         return [self._prefix + topic for topic in topics]
 
     def out(self, partition: Partition) -> Partition:
-        return replace(partition, topic=self._prefix + partition.topic)
+        return partition._replace(topic=self._prefix + partition.topic)
 
     def _in(self, partition: Partition) -> Partition:
-        return replace(partition, topic=partition.topic.removeprefix(self._prefix))
+        return partition._replace(topic=partition.topic.removeprefix(self._prefix))
 
     def offsets_in(self, offsets: Mapping[Partition, int]) -> Mapping[Partition, int]:
         return {self._in(partition): offset for partition, offset in offsets.items()}

@@ -110,10 +110,10 @@ class FaultyLog(_Around):
         async with self._log.subscribe(group, topics, revoked) as subscription:
             yield FaultySubscription(subscription, self._strikes, self._process)
 
-    async def read(self, topic: str, *, start: int = 0) -> AsyncIterator[Record]:
+    async def read(self, *topics: str, start: int = 0) -> AsyncIterator[Record]:
         async with self._call("log.read"):
             pass
-        async for record in self._log.read(topic, start=start):
+        async for record in self._log.read(*topics, start=start):
             yield record
 
     async def committed(self, group: str) -> Mapping[Partition, int]:

@@ -186,8 +186,8 @@ class _MortalLog:
     async def publish(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
         return await self._log.publish(messages)
 
-    def read(self, topic: str, *, start: int = 0) -> AsyncIterator[Record]:
-        return self._log.read(topic, start=start)
+    def read(self, *topics: str, start: int = 0) -> AsyncIterator[Record]:
+        return self._log.read(*topics, start=start)
 
     async def committed(self, group: str) -> Mapping[Partition, int]:
         return await self._log.committed(group)

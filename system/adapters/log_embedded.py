@@ -206,8 +206,8 @@ class EmbeddedLog:
             finally:
                 heartbeat.cancel()
 
-    async def read(self, topic: str, *, start: int = 0) -> AsyncIterator[Record]:
-        ends = await self.ends([topic])
+    async def read(self, *topics: str, start: int = 0) -> AsyncIterator[Record]:
+        ends = await self.ends(topics)
         for partition, end in ends.items():
             for first in range(start, end, RECORDS_PER_POLL):
                 for record in self._broker.records(

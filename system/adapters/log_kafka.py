@@ -133,10 +133,10 @@ class KafkaLog:
             rules=self._rules,
         )
 
-    async def read(self, topic: str, *, start: int = 0) -> AsyncIterator[Record]:
+    async def read(self, *topics: str, start: int = 0) -> AsyncIterator[Record]:
         ends = {
-            TopicPartition(topic, partition.number): end
-            for partition, end in (await self.ends([topic])).items()
+            TopicPartition(*partition): end
+            for partition, end in (await self.ends(topics)).items()
             if end > start
         }
         if not ends:
@@ -144,7 +144,7 @@ class KafkaLog:
         consumer = self._consumer(None)
         try:
             consumer.assign(list(ends))
-            async with bounded(f"reading {topic}", START_S):
+            async with bounded("reading topics", START_S):
                 await consumer.start()
             for partition in ends:
                 consumer.seek(partition, start)

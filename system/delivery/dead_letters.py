@@ -132,12 +132,10 @@ class DeadLetters:
     async def open(
         self, topics: Collection[str] = TOPICS, *, consumer: str | None = None
     ) -> list[Letter]:
-        """The unresolved letters of these topics, oldest first in each; of one consumer or of all."""
-        found = []
-        for topic in topics:
-            records = [record async for record in self._log.read(dlq(topic))]
-            found.extend(unresolved(records))
-        return [letter for letter in found if consumer in (None, letter.consumer)]
+        """The unresolved letters of these topics, oldest first; of one consumer or of all."""
+        records = [record async for record in self._log.read(*map(dlq, topics))]
+        letters = [letter for letter in unresolved(records) if consumer in (None, letter.consumer)]
+        return sorted(letters, key=lambda letter: letter.last_failed_at)
 
     async def was_parked(self, record: Record) -> bool:
         """Whether this consumer has parked this record before, whatever became of the letter."""

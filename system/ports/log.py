@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 Headers = tuple[tuple[str, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Partition:
+class Partition(NamedTuple):
     topic: str
     number: int
 
@@ -90,8 +89,8 @@ class Log(Protocol):
         """
         ...
 
-    def read(self, topic: str, *, start: int = 0) -> AsyncIterator[Record]:
-        """All records of a topic up to its present end, each partition from offset `start`.
+    def read(self, *topics: str, start: int = 0) -> AsyncIterator[Record]:
+        """All records of topics up to their present ends, each partition from offset `start`.
 
         Without a group: for dead letters and checkers.
         """
