@@ -27,7 +27,8 @@ Between the kills roles and servers are paused (SIGSTOP), and lines to servers g
 refused or get slow (Toxiproxy), each for longer than every lease.
 
 Shoppers place, pay, cancel and delete orders, some with an Idempotency-Key, some sent twice,
-some without waiting for the answer. All that they ask is recorded with its outcome: ok, fail
+some without waiting for the answer. Meanwhile a shopkeeper sets prices and stock, and has the
+views built anew. All that they ask is recorded with its outcome: ok, fail
 (certainly not done) or info (nobody knows). At the end everything is healed, the system has to
 come to rest, and the history is judged against every row, event, view and answer.
 """
@@ -35,6 +36,7 @@ ENDURANCE_MORE = """\
 examples:
   python -m chaos endurance --orders 1000               what CI runs: every target killed twice
   python -m chaos endurance --orders 10000 --kills 100  the long one, about fifteen minutes
+  python -m chaos endurance --orders 1000 --database mariadb   the same on MariaDB
   python -m chaos endurance --orders 500 --seed 7       another order of kills, other baskets
   python -m chaos endurance --orders 500 --kills 0 --pauses 20   nobody dies, all stand still once
 

@@ -24,6 +24,7 @@ from chaos.real.gathered import auditor, come_to_rest, gathered
 from chaos.real.nemesis import Nemesis, NotRecovered, Strike, Struck, plan
 from chaos.real.promises import PROMISES
 from chaos.real.recovery import visible_again
+from chaos.real.shopkeeper import REBUILD, Shopkeeper, look_at_the_rebuild
 from chaos.real.system_under_test import SystemUnderTest
 from scenarios.harness.servers.common import say
 from system import wiring
@@ -35,6 +36,7 @@ CALM_S = (0.2, 1.5)
 FINISH_S = 120.0
 FINISH_PER_ORDER_S = 0.1
 """How long shoppers may take to end what they have begun, once everything is healed."""
+ANSWER_S = 30.0
 SHOWN_MAX = 20
 
 
@@ -66,7 +68,7 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
     loop = asyncio.get_running_loop()
     history = History()
     baskets = shoppers.baskets(wanted.seed, wanted.orders)
-    stocks = [shoppers.hot_stock(baskets), *[shoppers.PLENTY] * (shoppers.PRODUCTS - 1)]
+    stocks = [shoppers.hot_stock(baskets), *[shoppers.PLENTY] * shoppers.PRODUCTS]
     missing: list[str] = []
     async with (
         SystemUnderTest(
@@ -101,6 +103,12 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
                 )
                 for _ in range(shoppers.SHOPPERS)
             ]
+            keeper = Client(
+                "shopkeeper", system.where, session, history, Random(f"shopkeeper {wanted.seed}")
+            )
+            keeping = asyncio.create_task(
+                Shopkeeper(world, keeper).keep(lambda: all(task.done() for task in shopping))
+            )
             try:
                 await _strike_and_shop(strikes, nemesis, counter, wanted)
                 note("healed")
@@ -111,13 +119,15 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
             _, late = await asyncio.wait(shopping, timeout=finish_s)
             for task in late:
                 task.cancel()
-            await asyncio.gather(*shopping, return_exceptions=True)
+            await asyncio.gather(*shopping, keeping, return_exceptions=True)
             note("shoppers are done")
-        for task in shopping:
+        for task in (*shopping, keeping):
             if not task.cancelled() and (broken := task.exception()) is not None:
                 raise broken
         async with wiring.servers(auditor(system.servers.environment())) as parts:
             missing += await come_to_rest(parts)
+            if await look_at_the_rebuild(keeper, within_s=ANSWER_S) is None:
+                missing.append("the query side does not say what became of the rebuild")
             evidence = await gathered(
                 parts,
                 system.where,
@@ -211,13 +221,15 @@ def summary(wanted: Wanted, result: Result, folder: Path) -> str:
         lines.append(f"  … and {len(result.anomalies) - SHOWN_MAX} more in {folder}/anomalies.txt")
     names = sorted({anomaly.name for anomaly in result.anomalies})
     lines += [f"{name}: {ANOMALIES.get(name, '')}" for name in names]
-    orders = [op for op in result.evidence.history if (op.method, op.path) == ("POST", "/orders")]
+    history = result.evidence.history
+    orders = [op for op in history if (op.method, op.path) == ("POST", "/orders")]
     of = Counter(op.outcome.value for op in orders)
     ids = {op.json["id"] for op in orders if op.ok}
     kinds: Counter[str] = Counter()
     for one in result.struck:
         kinds[one.strike.kind] += len(one.strike.targets)
-    times = visible_again(result.evidence.history, result.struck)
+    rebuilds = sum(op.ok and (op.method, op.path) == ("POST", REBUILD) for op in history)
+    times = visible_again(history, result.struck)
     recovery = (
         f", orders shown {median(times):.1f} s after the repair (at most {max(times):.1f})"
         if times
@@ -228,7 +240,7 @@ def summary(wanted: Wanted, result: Result, folder: Path) -> str:
     lines.append(
         f"{verdict}: {len(ids)} orders acknowledged of {wanted.orders} (requests: {of['ok']} ok, "
         f"{of['fail']} fail, {of['info']} info{late}), {kinds['kill']} kills, {kinds['pause']} "
-        f"pauses, {kinds['cut']} cuts{recovery}; {len(PROMISES)} promises, "
+        f"pauses, {kinds['cut']} cuts, {rebuilds} rebuilds{recovery}; {len(PROMISES)} promises, "
         f"{len(result.anomalies)} breaks; seed {wanted.seed}; logs and history in {folder}"
     )
     return "\n".join(lines)

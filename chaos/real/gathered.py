@@ -43,14 +43,18 @@ async def come_to_rest(parts: Parts) -> list[str]:
     ends_at = loop.time() + REST_S
     while True:
         try:
-            live = (await parts.views.generations()).live
-            readings = [Reading(f"{QUERY_CONSUMER}.g{live}", [row.event.type for row in TABLE])]
+            generations = await parts.views.generations()
+            readings = [
+                Reading(f"{QUERY_CONSUMER}.g{generations.live}", [row.event.type for row in TABLE])
+            ]
             readings += [
                 Reading(spec.name, topics)
                 for spec in ROLES
                 if (topics := handlers_of(spec.name).keys())
             ]
             missing = _named(await waits(log, parts.work, readings, relayed))
+            if generations.building is not None:
+                missing.append(f"generation {generations.building} of the views is being built")
         except (Unavailable, Conflict) as error:
             missing = [f"a store does not answer: {error}"]
         if not missing:

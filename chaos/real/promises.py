@@ -1,6 +1,6 @@
 """Promises seen from outside alone: what clients were told, against what the query side shows.
 
-The checkers of `chaos.checkers` judge rows, events and views. These four judge nothing but
+The checkers of `chaos.checkers` judge rows, events and views. These six judge nothing but
 requests and answers, as anybody could who has no access to the stores.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 from chaos.checkers import CHECKERS, Anomaly, Checker
 from chaos.evidence import Evidence
 from chaos.history import Op, Outcome
+from chaos.real.shopkeeper import REBUILD
 
 Check = Callable[[Evidence], Iterator[Anomaly]]
 
@@ -107,7 +108,10 @@ def _canceled_is_canceled(evidence: Evidence) -> Iterator[Anomaly]:
 
 
 def _stock_adds_up(evidence: Evidence) -> Iterator[Anomaly]:
-    """What is left is what was offered, less what orders hold: by answers alone."""
+    """What is left is what was offered, less what orders hold: by answers alone.
+
+    Of a product whose stock was set in between, only rows and events can tell.
+    """
     offered = {
         op.json["id"]: op.json["stock"]
         for op in evidence.history
@@ -122,12 +126,67 @@ def _stock_adds_up(evidence: Evidence) -> Iterator[Anomaly]:
         id, left = product["id"], product["stock"]
         if left < 0:
             yield Anomaly("oversold", f"product {id}: {left}")
+        if _put(evidence, id, "stock"):
+            continue
         due = offered.get(id, left) - held[id]
         if left != due:
             name = "stock made" if left > due else "stock lost"
             yield Anomaly(
                 name, f"product {id}: {left} shown, {offered[id]} offered, {held[id]} held"
             )
+
+
+def _put(evidence: Evidence, product_id: int, field: str) -> list[Op]:
+    """The requests that set this field of a product, or may have done."""
+    return [
+        op
+        for op in evidence.history
+        if (op.method, op.path) == ("PUT", f"/products/{product_id}")
+        and field in op.body
+        and op.outcome is not Outcome.FAIL
+    ]
+
+
+def _as_it_was_set(evidence: Evidence) -> Iterator[Anomaly]:
+    """One client alone sets prices and stock, and does one thing after the other."""
+    ordered = {
+        item["product_id"]
+        for op in evidence.history
+        if op.method == "POST" and op.path == "/orders"
+        for item in op.body["items"]
+    }
+    for product in evidence.shown.get("products", ()):
+        for field in ("price", "stock"):
+            ops = _put(evidence, product["id"], field)
+            acknowledged = [op.body[field] for op in ops if op.ok]
+            if not acknowledged or (field == "stock" and product["id"] in ordered):
+                continue
+            unanswered = [op.body[field] for op in ops if not op.ok]
+            if product[field] not in [acknowledged[-1], *unanswered]:
+                yield Anomaly(
+                    "acknowledged and lost",
+                    f"product {product['id']}.{field}: {product[field]}, set to {acknowledged[-1]}",
+                )
+
+
+def _rebuilds_end(evidence: Evidence) -> Iterator[Anomaly]:
+    begun = [
+        op.json["generation"]
+        for op in evidence.history
+        if op.ok and (op.method, op.path) == ("POST", REBUILD)
+    ]
+    looks = [
+        op.json for op in evidence.history if op.ok and (op.method, op.path) == ("GET", REBUILD)
+    ]
+    if not begun:
+        return
+    end: Mapping[str, Any] = looks[-1] if looks else {}
+    if not end or end["building"] is not None:
+        yield Anomaly("no rest", f"the rebuild as generation {begun[-1]} did not end: {end}")
+    elif end["live"] < max(begun):
+        yield Anomaly(
+            "acknowledged and lost", f"generation {max(begun)} was begun: {end['failure']}, {end}"
+        )
 
 
 OURS = (
@@ -148,6 +207,16 @@ OURS = (
         "stock_adds_up",
         "What is shown as left is what was offered, less what shown orders hold.",
         _at_rest(_stock_adds_up),
+    ),
+    Checker(
+        "products_are_as_they_were_set",
+        "A price, and the stock of what nobody orders, is shown as it was set last.",
+        _at_rest(_as_it_was_set),
+    ),
+    Checker(
+        "rebuild_comes_to_its_end",
+        "A rebuild of the views that was begun is what readers see, or a later one.",
+        _at_rest(_rebuilds_end),
     ),
 )
 PROMISES: Mapping[str, Checker] = {

@@ -1,4 +1,4 @@
-"""The four promises seen from outside, on histories written by hand: kept, and broken each way."""
+"""The six promises seen from outside, on histories written by hand: kept, and broken each way."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from chaos.checkers import ANOMALIES, CHECKERS
 from chaos.evidence import Evidence
 from chaos.history import Op, Outcome
 from chaos.real.promises import NOT_HERE, OURS, PROMISES
+from chaos.real.shopkeeper import REBUILD
 from system.values import dumps
 
 PRICE = Decimal("0.07")
@@ -58,6 +59,28 @@ def shown(**changes: Any) -> Mapping[str, Any]:
 
 
 RELEASED = shown(status="CANCELED", reservation="released")
+
+
+def put(field: str, value: Any, outcome: Outcome = Outcome.OK, product: int = 5) -> Op:
+    return op("PUT", f"/products/{product}", outcome, body={field: value})
+
+
+def rebuilt(*generations: int, live: int, building: int | None = None) -> list[Op]:
+    begun = [op("POST", REBUILD, answer={"generation": number}) for number in generations]
+    end = {"live": live, "building": building, "failure": None}
+    return [*begun, op("GET", REBUILD, answer=end)]
+
+
+def with_products(*ops: Op, price: str = "9.90", left: int = 8) -> Evidence:
+    """Product 5 is ordered; nobody orders product 6."""
+    products = [
+        {"id": 5, "price": Decimal(price), "stock": left},
+        {"id": 6, "price": Decimal("9.90"), "stock": 3},
+    ]
+    return replace(evidence(*ops), shown={"orders": [SHOWN], "products": products})
+
+
+INFO, FAIL = Outcome.INFO, Outcome.FAIL
 UNANSWERED = replace(PLACED, outcome=Outcome.INFO, answer=b"", status=None)
 
 KEPT = {
@@ -69,6 +92,20 @@ KEPT = {
     ),
     "an order that may be deleted, and is not": evidence(op("DELETE", "/orders/9", Outcome.INFO)),
     "a cancellation that was refused": evidence(replace(CANCELED, outcome=Outcome.FAIL)),
+    "a price that was set": with_products(put("price", Decimal("9.90"))),
+    "a price that may have been set again": with_products(
+        put("price", Decimal("9.90")), put("price", Decimal("8.00"), INFO)
+    ),
+    "a price that was set before the answer to another came": with_products(
+        put("price", Decimal("9.90"), INFO), put("price", Decimal("8.00"))
+    ),
+    "stock of what nobody orders": with_products(
+        put("stock", 9, product=6), put("stock", 3, product=6)
+    ),
+    "stock that was set and ordered from": with_products(put("stock", 20), left=17),
+    "a rebuild that is live": evidence(*rebuilt(2, live=2)),
+    "a rebuild and a later one": evidence(*rebuilt(2, 3, live=3)),
+    "a rebuild that was refused": evidence(op("POST", REBUILD, FAIL), *rebuilt(live=1)),
     "an unanswered order that is there": replace(evidence(), history=(OFFERED, UNANSWERED)),
     "an unanswered order that is not": replace(
         evidence(orders=[], left=10), history=(OFFERED, UNANSWERED)
@@ -121,6 +158,30 @@ BROKEN = {
     "stock was given back and is still held": (
         evidence(left=10),
         ("stock_adds_up", "stock made"),
+    ),
+    "a price that was set is forgotten": (
+        with_products(put("price", Decimal("9.90")), put("price", Decimal("8.00"))),
+        ("products_are_as_they_were_set", "acknowledged and lost"),
+    ),
+    "a price that was refused is shown": (
+        with_products(put("price", Decimal("8.00")), put("price", Decimal("9.90"), FAIL)),
+        ("products_are_as_they_were_set", "acknowledged and lost"),
+    ),
+    "the stock of what nobody orders is another": (
+        with_products(put("stock", 4, product=6)),
+        ("products_are_as_they_were_set", "acknowledged and lost"),
+    ),
+    "a rebuild never ends": (
+        evidence(*rebuilt(2, live=1, building=2)),
+        ("rebuild_comes_to_its_end", "no rest"),
+    ),
+    "nobody says what became of a rebuild": (
+        evidence(*rebuilt(2, live=2)[:-1]),
+        ("rebuild_comes_to_its_end", "no rest"),
+    ),
+    "a rebuild is given up": (
+        evidence(*rebuilt(2, live=1)),
+        ("rebuild_comes_to_its_end", "acknowledged and lost"),
     ),
     "more was sold than there was": (
         evidence(orders=[shown(items=[{**LINE, "quantity": 11}])], left=-1),
