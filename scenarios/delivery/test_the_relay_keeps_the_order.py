@@ -12,7 +12,9 @@ from random import Random
 from uuid import UUID
 
 import pytest
+import structlog
 from sqlalchemy import insert, select, update
+from structlog.testing import LogCapture
 
 from scenarios.delivery.bench import CAUSE, EPOCH, Bench, bench, in_virtual_time
 from scenarios.harness.faults import FaultyLog, Hop, Point, faulty_work
@@ -23,6 +25,7 @@ from system.delivery import outbox
 from system.delivery.relay import LEASE_S, PAGE, Relay, RelayParts, leases
 from system.events import User, UserUpdated
 from system.life import Life
+from system.logs import Logger
 from system.ports.errors import Conflict, Unavailable
 from system.ports.log import Log, Message
 from system.values import loads
@@ -67,7 +70,13 @@ def in_order(versions: Sequence[int]) -> bool:
     return first_times == sorted(first_times)
 
 
-def relay(it: Bench, faults: Switchboard | None = None, *, log: Log | None = None) -> Relay:
+def relay(
+    it: Bench,
+    faults: Switchboard | None = None,
+    *,
+    log: Log | None = None,
+    logger: Logger | None = None,
+) -> Relay:
     name = "relay"
     strikes = faults or Switchboard()
     return Relay(
@@ -77,7 +86,7 @@ def relay(it: Bench, faults: Switchboard | None = None, *, log: Log | None = Non
             log=FaultyLog(log or it.parts.log(name), strikes, name),
             world=it.parts.world,
             metrics=it.metrics,
-            logger=logs.logger(name),
+            logger=logger or logs.logger(name),
             commits=asyncio.Event(),
         ),
         poll_interval_s=POLL_S,
@@ -210,6 +219,27 @@ async def test_a_key_that_is_blocked_holds_up_no_other_even_behind_a_page_of_it(
             blocked.keys = ()
             await sent(it)
         assert await told(it, 1) == list(range(1, PAGE + 8))
+
+
+@in_virtual_time
+async def test_what_was_not_published_is_told_once_a_round_and_not_once_a_row() -> None:
+    async with bench() as it:
+        log = BlockedLog(it, b"1", b"2")
+        await commit(it, *(renamed(1, version) for version in range(1, PAGE + 101)))
+        await commit(it, renamed(2, 1))
+        lines = LogCapture()
+        logger = structlog.wrap_logger(
+            None, [lines], structlog.make_filtering_bound_logger("warning")
+        )
+        telling = relay(it, log=log, logger=logger)  # type: ignore[arg-type]
+        async with running(telling):
+            await asyncio.sleep(10)
+        said = [line for line in lines.entries if line["event"] == "not published"]
+
+    assert 10 <= len(said) <= 20  # the pause between two tries grows to a second
+    for line in said:
+        assert (line["rows"], line["first_outbox_id"]) == (PAGE + 1, 1)
+        assert line["error"] == "its partition does not answer"
 
 
 @in_virtual_time

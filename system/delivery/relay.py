@@ -75,6 +75,8 @@ class Relay:
         """Topics and keys that the broker has just not taken: left alone until their next try."""
         self._blocked_until = 0.0
         self._blocked_pause_s = PAUSE_MIN_S
+        self._refused: list[tuple[Unsent, Exception]] = []
+        """What the log has not taken in this round, and why."""
 
     async def run(self, life: Life) -> None:
         pause_s = PAUSE_MIN_S
@@ -85,7 +87,7 @@ class Relay:
                 # lease, or the bell of this process's own commits would ring on for ever
                 self._parts.commits.clear()
                 try:
-                    sent = await self._hold_lease() and await self.relay_once(life)
+                    sent = await self._round(life)
                     await self._measure()
                 except (Unavailable, Conflict) as error:
                     self._parts.logger.warning("the relay waits", relay=self.name, error=str(error))
@@ -97,6 +99,12 @@ class Relay:
                 pause_s = PAUSE_MIN_S if sent else min(pause_s * 2, self._poll_interval_s)
                 await self._pause(life, pause_s)
         await self._release_lease()
+
+    async def _round(self, life: Life) -> bool:
+        try:
+            return await self._hold_lease() and await self.relay_once(life)
+        finally:
+            self._tell_refused()
 
     async def relay_once(self, life: Life) -> bool:
         """Publish every row that can be; whether there was any. Raises Unavailable, Conflict."""
@@ -143,12 +151,24 @@ class Relay:
         for row, error in zip(ready, results, strict=True):
             if error is not None:
                 blocked.add(row.key)
-                self._parts.logger.warning(
-                    "not published", relay=self.name, outbox_id=row.id, error=str(error)
-                )
+                self._refused.append((row, error))
         if acked:
             await self._mark(acked)
         return bool(acked)
+
+    def _tell_refused(self) -> None:
+        """Say in one line what a round could not publish: in an outage that is all that waits."""
+        if not self._refused:
+            return
+        first, error = self._refused[0]
+        self._parts.logger.warning(
+            "not published",
+            relay=self.name,
+            rows=len(self._refused),
+            first_outbox_id=first.id,
+            error=str(error),
+        )
+        self._refused.clear()
 
     async def _mark(self, rows: list[Unsent]) -> None:
         async with self._parts.work() as unit:
