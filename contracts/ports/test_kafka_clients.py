@@ -1,128 +1,63 @@
-"""A client of Kafka that is started when it is needed; no server is."""
+"""How clients of aiokafka are given up: in time, and without a complaint of asyncio's."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
-from system.adapters.kafka_clients import Kept, close_consumer
-from system.ports.errors import Unavailable
-
-
-class Client:
-    def __init__(self, fails: bool = False) -> None:
-        self.starts = 0
-        self.closed = False
-        self.fails = fails
-        self.may_start = asyncio.Event()
-
-    async def start(self) -> None:
-        self.starts += 1
-        await self.may_start.wait()
-        if self.fails:
-            raise OSError("nobody there")
+from system.adapters.kafka_clients import close_consumer
 
 
-async def close(client: Client) -> None:
-    client.closed = True
+async def fails() -> None:
+    raise KafkaConnectionError("its broker is gone")
 
 
-async def test_whoever_asks_at_once_shares_one_start() -> None:
-    client = Client()
-    kept = Kept(lambda: client, close)
-    asking = [asyncio.create_task(kept.get()) for _ in range(3)]
-    await asyncio.sleep(0)
-    client.may_start.set()
-
-    assert await asyncio.gather(*asking) == [client] * 3
-    assert client.starts == 1
-    await kept.close()
-    assert client.closed
+async def fails_when_canceled() -> None:
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        await fails()
 
 
-async def test_a_discarded_client_is_closed_and_another_one_made() -> None:
-    clients = [Client(), Client()]
-    for client in clients:
-        client.may_start.set()
-    made = iter(clients)
-    kept = Kept(lambda: next(made), close)
-
-    kept.discard(await kept.get())
-    assert await kept.get() is clients[1]
-    kept.discard(clients[0])  # a second time changes nothing
-
-    assert await kept.get() is clients[1]
-    assert [client.closed for client in clients] == [True, False]
-    await kept.close()
-    assert [client.closed for client in clients] == [True, True]
+async def nothing() -> None:
+    """Close a client, at once."""
 
 
-async def test_a_failed_start_fails_all_who_asked_and_the_next_one_tries_again() -> None:
-    clients = [Client(fails=True), Client()]
-    for client in clients:
-        client.may_start.set()
-    made = iter(clients)
-    kept = Kept(lambda: next(made), close)
+class Parts:
+    """A consumer with the parts of aiokafka's, one of which has failed already."""
 
-    failures = await asyncio.gather(kept.get(), kept.get(), return_exceptions=True)
+    def __init__(self, *, hangs: bool) -> None:
+        self._hangs = hangs
+        self._client = SimpleNamespace(close=nothing, _md_update_fut=None)
+        self._alive = [asyncio.create_task(fails_when_canceled()) for _ in range(2)]
+        heartbeat, fetch = self._alive
+        self._coordinator = SimpleNamespace(
+            _coordination_task=asyncio.create_task(fails()), _heartbeat_task=heartbeat
+        )
+        self._fetcher = SimpleNamespace(_fetch_task=fetch, _pending_tasks=set[Any]())
 
-    assert [type(failure) for failure in failures] == [Unavailable] * 2
-    assert await kept.get() is clients[1]
-    await kept.close()
-    assert clients[0].closed
+    async def stop(self) -> None:
+        if self._hangs:
+            await fails_when_canceled()
+        for task in self._alive:
+            task.cancel()
 
 
-async def test_a_start_that_fails_when_nobody_waits_any_more_is_no_complaint() -> None:
-    complaints: list[dict[str, Any]] = []
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _, context: complaints.append(context))
-    client = Client(fails=True)
-    kept = Kept(lambda: client, close)
-    asking = asyncio.create_task(kept.get())
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_what_fails_in_a_consumer_that_is_given_up_is_no_complaint(
+    complaints: list[str], *, hangs: bool
+) -> None:
+    consumer = Parts(hangs=hangs)
     await asyncio.sleep(0)
 
-    asking.cancel()
-    await asyncio.wait([asking])
-    await asyncio.sleep(0)  # now nobody listens to the start any more
-    client.may_start.set()
-    while client.starts and not client.closed:
-        await asyncio.sleep(0)
+    await close_consumer(consumer)
+    await asyncio.sleep(0.01)
+    del consumer
     gc.collect()
-    loop.set_exception_handler(None)
 
     assert complaints == []
-
-
-async def test_a_cancellation_that_escapes_from_a_client_is_not_taken_for_ours() -> None:
-    class Careless:
-        _coordinator = None
-        _fetcher = None
-
-        class _client:  # noqa: N801 (a consumer's own client)
-            _md_update_fut = None
-
-            @staticmethod
-            async def close() -> None:
-                """Nothing is open."""
-
-        async def stop(self) -> None:
-            raise asyncio.CancelledError
-
-    await close_consumer(Careless())
-
-
-@pytest.mark.parametrize("asked", [False, True])
-async def test_closing_ends_what_is_starting(asked: bool) -> None:
-    client = Client()
-    kept = Kept(lambda: client, close)
-    asking = [asyncio.create_task(kept.get())] if asked else []
-    await asyncio.sleep(0)
-    client.may_start.set()
-
-    await kept.close()
-
-    assert client.closed is asked
-    assert await asyncio.gather(*asking) == [client] * len(asking)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -272,6 +273,23 @@ async def test_a_consumer_whose_broker_answers_nothing_says_so_and_comes_back(
         await poll_again_and_again(subscription, [b"b"])
 
     assert took_s < RULES.watch_s + 7  # its next look, and the bound of that
+
+
+async def test_a_commit_that_was_given_up_fails_without_a_complaint(
+    servers: Servers, log: KafkaLog, topic: str, complaints: list[str]
+) -> None:
+    async with direct(servers) as publisher, log.subscribe("g", [topic], ignored) as subscription:
+        assert await publisher.publish([message(topic, b"a")]) == [None]
+        await poll_again_and_again(subscription, [b"a"])
+
+        await servers.toxiproxy.spoil("kafka", "timeout", timeout=0)
+        with pytest.raises(TimedOut):
+            await subscription.commit({Partition(topic, 0): 1})
+        await servers.toxiproxy.set_up("kafka", up=False)  # now it fails, with nobody waiting
+        await asyncio.sleep(0.5)
+        gc.collect()
+
+    assert complaints == []
 
 
 async def test_a_member_that_was_replaced_leaves_its_place_to_the_later_one(

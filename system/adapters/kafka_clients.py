@@ -8,7 +8,7 @@ It has no public way to be cut off. Where its private parts are touched, the rea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -95,7 +95,7 @@ class Kept(Generic[C]):
             return self._client
         if self._starting is None:
             self._starting = asyncio.create_task(self._start())
-            self._starting.add_done_callback(_seen)
+            self._starting.add_done_callback(seen)
         return await asyncio.shield(self._starting)
 
     async def _start(self) -> C:
@@ -130,7 +130,7 @@ class Kept(Generic[C]):
         await self._background.close()
 
 
-def _seen(task: asyncio.Task[Any]) -> None:
+def seen(task: asyncio.Future[Any]) -> None:
     """Look at a task's failure, so that it is no complaint when all who waited have given up."""
     if not task.cancelled():
         task.exception()
@@ -147,14 +147,22 @@ async def close_producer(producer: Producer) -> None:
     if await _within(STOP_S, producer.flush()) and await _within(CUT_OFF_S, producer.stop()):
         return
     producer._closed = True  # noqa: SLF001 (or it says when it is deleted that nobody closed it)
-    await _cut_off(producer.client, [producer._sender.sender_task])  # noqa: SLF001
+    sender = producer._sender.sender_task  # noqa: SLF001
+    await _cut_off(producer.client, [sender] if sender is not None else [])
 
 
 async def close_consumer(consumer: Consumer) -> None:
     """Stop it if that works within its bound; else end the tasks of its parts."""
+    tasks = _tasks_of(consumer)
+    for task in tasks:  # `stop` passes by one that has failed already
+        task.add_done_callback(seen)
     if await _within(STOP_S, consumer.stop()):
         return
     # `stop` ends one part after the other, so those behind the one that hangs are still there.
+    await _cut_off(consumer._client, tasks)  # noqa: SLF001
+
+
+def _tasks_of(consumer: Consumer) -> list[asyncio.Task[None]]:
     coordinator, fetcher = consumer._coordinator, consumer._fetcher  # noqa: SLF001
     tasks = []
     if coordinator is not None:
@@ -164,12 +172,28 @@ async def close_consumer(consumer: Consumer) -> None:
         ]
     if fetcher is not None:
         tasks += [fetcher._fetch_task, *fetcher._pending_tasks]  # noqa: SLF001
-    await _cut_off(consumer._client, tasks)  # noqa: SLF001
+    return [task for task in tasks if task is not None]
 
 
-async def _cut_off(client: Any, tasks: list[asyncio.Task[None] | None]) -> None:
+def see_commits(consumer: Consumer) -> None:
+    """Look at the failure of each commit, also when whoever wanted it has given up.
+
+    aiokafka shields a commit from that, and then nobody waits for it any more.
+    """
+    coordinator = consumer._coordinator  # noqa: SLF001
+    commit = coordinator._do_commit_offsets  # noqa: SLF001
+
+    def seen_commit(*arguments: Any) -> asyncio.Task[None]:
+        task = asyncio.create_task(commit(*arguments))
+        task.add_done_callback(seen)
+        return task
+
+    coordinator._do_commit_offsets = seen_commit  # noqa: SLF001
+
+
+async def _cut_off(client: Any, tasks: Collection[asyncio.Task[None]]) -> None:
     """End these tasks and close the connections under their requests."""
-    going_on = {task for task in tasks if task is not None}
+    going_on = set(tasks)
     for task in going_on:
         task.cancel()
     await _within(CUT_OFF_S, client.close())
@@ -187,6 +211,7 @@ async def _within(bound_s: float, ending: Coroutine[Any, Any, None]) -> bool:
     # In a task of its own: aiokafka lets the cancellation of its own tasks escape from `stop`,
     # where it could not be told from ours.
     task = asyncio.create_task(ending)
+    task.add_done_callback(seen)  # also when it is done too late
     try:
         await asyncio.wait((task,), timeout=bound_s)
     finally:

@@ -29,6 +29,7 @@ from system.adapters.kafka_clients import (
     Consumer,
     bounded,
     close_consumer,
+    see_commits,
 )
 from system.ports.errors import Lost, TimedOut, Unavailable
 from system.ports.log import Message, Partition, Record, Revoked
@@ -198,6 +199,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
     async def _fetch(self) -> None:
         async with bounded("joining", START_S):
             await self._consumer.start()
+        see_commits(self._consumer)
         self._consumer.subscribe(list(self._topics), listener=self)
         while True:
             await self._asked.wait()
