@@ -9,11 +9,12 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from contracts.ports.bindings import LogBench, LogBinding
+from system.delivery.dead_letters import REPLAY_FOR
 from system.events import dlq
 from system.ports.errors import Lost, Poison, Unavailable
 from system.ports.log import Log, Message, Partition, Record, Revoked, Subscription
@@ -282,6 +283,15 @@ class LogSuite:
         assert is_parked is None
         (found,) = [record async for record in stage.log.read(parking)]
         assert found.message == parked
+
+    async def test_the_largest_message_of_a_topic_can_be_replayed(self, stage: Stage) -> None:
+        largest = stage.message(0, b"x" * (TOO_LARGE - ENVELOPE_BYTES))
+        replay = replace(largest, headers=((REPLAY_FOR, b"product-consumer"),))
+
+        assert await stage.log.publish([largest, replay]) == [None, None]
+
+        sent = [record.message for record in await stage.all_records()]
+        assert sent == [largest, replay]
 
     async def test_what_no_place_for_dead_letters_takes_is_poison_too(self, stage: Stage) -> None:
         parking = dlq(stage.topic)

@@ -10,7 +10,7 @@ from contracts.ports.bindings import LOGS, VIEWS, WORKS, LogBinding, ViewsBindin
 
 PAGE = Path(__file__).parents[2] / "docs" / "stacks.md"
 ROW = re.compile(r"^\| (\w+) \| `(\w+)` \| `(\w+=\w+)` \| .+ \|$", re.MULTILINE)
-OF_THE_TEST_RUN = {"name", "open", "stack", "deadline_s"}
+OF_THE_TEST_RUN = {"name", "open", "stacks", "deadline_s"}
 
 
 def declared(port: str, binding: LogBinding | ViewsBinding | WorkBinding) -> set[tuple[str, ...]]:

@@ -8,6 +8,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+pytest.importorskip("aiokafka")
+
 from aiokafka.errors import KafkaConnectionError
 
 from system.adapters.kafka_clients import close_consumer

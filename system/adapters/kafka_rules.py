@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from system.delivery.dead_letters import REPLAY_FOR
 from system.events import dlq
 from system.ports.errors import Poison
 from system.ports.log import Message
 
 MESSAGE_BYTES_MAX = 1_048_588
 """The broker's default `message.max.bytes`: the largest record batch that it stores."""
+REPLAY_BYTES_MAX = 1_024
+"""What a replay adds to a message: the header that names whom it is for."""
 DEAD_LETTER_BYTES_MAX = 2 * 1024 * 1024
 """A dead letter is a message that fitted into its topic, and what is known of its failure."""
 
@@ -22,8 +25,16 @@ _MIX = 0x5BD1E995
 _BATCH_HEADER_BYTES = 61
 
 
-def message_bytes_max(topic: str) -> int:
-    return DEAD_LETTER_BYTES_MAX if is_dlq(topic) else MESSAGE_BYTES_MAX
+def topic_bytes_max(topic: str) -> int:
+    """What a topic is made to take: its largest message must also fit when it is replayed."""
+    return DEAD_LETTER_BYTES_MAX if is_dlq(topic) else MESSAGE_BYTES_MAX + REPLAY_BYTES_MAX
+
+
+def _bytes_max(message: Message) -> int:
+    """What is no replay leaves room to become one."""
+    if is_dlq(message.topic) or message.header(REPLAY_FOR) is not None:
+        return topic_bytes_max(message.topic)
+    return MESSAGE_BYTES_MAX
 
 
 def is_dlq(topic: str) -> bool:
@@ -31,7 +42,7 @@ def is_dlq(topic: str) -> bool:
 
 
 def too_large(message: Message) -> MessageTooLarge | None:
-    size, limit = batch_bytes(message), message_bytes_max(message.topic)
+    size, limit = batch_bytes(message), _bytes_max(message)
     return MessageTooLarge(f"{size} bytes, over the limit of {limit}") if size > limit else None
 
 

@@ -34,7 +34,7 @@ from system.adapters.kafka_clients import (
 )
 from system.adapters.kafka_group import GroupRules, KafkaSubscription, as_record
 from system.adapters.kafka_publisher import BATCH_BYTES_MAX, REQUEST_S, Publisher
-from system.adapters.kafka_rules import is_dlq, message_bytes_max
+from system.adapters.kafka_rules import is_dlq, topic_bytes_max
 from system.ports.errors import TimedOut, Unavailable
 from system.ports.log import Message, Partition, Record, Revoked, Subscription
 
@@ -241,10 +241,8 @@ async def _create(topics: Sequence[NewTopic], admin: Admin) -> None:
 
 
 def _settings(topic: str) -> dict[str, str]:
-    """What a topic is made with; others have the broker's limit of a message's size."""
-    if is_dlq(topic):
-        return KEPT_FOR_EVER | {MAX_BYTES: str(message_bytes_max(topic))}
-    return KEPT_FOR_EVER
+    """What a topic is made with."""
+    return KEPT_FOR_EVER | {MAX_BYTES: str(topic_bytes_max(topic))}
 
 
 async def _check_settings(topics: Sequence[str], admin: Admin) -> None:
@@ -256,10 +254,12 @@ async def _check_settings(topics: Sequence[str], admin: Admin) -> None:
         for error_code, _, _, topic, entries in answer.resources:
             _check(error_code, topic)
             for name, value, *_ in entries:
-                if name == MAX_BYTES and int(value) < message_bytes_max(topic):
+                # Any other that is there and narrower only cannot take its largest as a replay.
+                too_narrow = name == MAX_BYTES and int(value) < topic_bytes_max(topic)
+                if too_narrow and is_dlq(topic):
                     raise TopicTooNarrow(
                         f"topic {topic} has {name}={value}, too little for the largest dead"
-                        f" letters; set it to {message_bytes_max(topic)}"
+                        f" letters; set it to {topic_bytes_max(topic)}"
                     )
                 if name in KEPT_FOR_EVER and value != KEPT_FOR_EVER[name]:
                     raise TopicForgets(
