@@ -182,7 +182,13 @@ async def servers(settings: Settings) -> AsyncIterator[Parts]:
     world, commits = RealWorld(), Commits()
     instance = settings.instance or str(world.new_id())[:8]
     engine = mysql_engine(settings.mysql_url(), pool_size=settings.sql_pool_size)
-    work = SqlWork(engine, world, timeout_s=settings.sql_timeout_s, committed=commits.tell)
+    work = SqlWork(
+        engine,
+        world,
+        timeout_s=settings.sql_timeout_s,
+        committed=commits.tell,
+        unpooled=mysql_engine(settings.mysql_url(), pool_size=None),
+    )
     views = MongoViewStore(settings.mongo_uri.get_secret_value(), member=instance)
     logs_of: dict[str, KafkaLog] = {}
 

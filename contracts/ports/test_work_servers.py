@@ -58,14 +58,19 @@ class Database:
     def dsn(self, *, proxied: bool = False) -> str:
         return self.sql.server.dsn(self.sql.address if proxied else None, self.name)
 
-    def engine(self, *, proxied: bool = False, pool_size: int = 5) -> AsyncEngine:
+    def engine(self, *, proxied: bool = False, pool_size: int | None = 5) -> AsyncEngine:
         url = mysql_url(self.dsn(proxied=proxied))
         self.engines.append(mysql_engine(url, pool_size=pool_size))
         return self.engines[-1]
 
     def work(self, *, proxied: bool = False, pool_size: int = 5, timeout_s: float = 5.0) -> SqlWork:
-        engine = self.engine(proxied=proxied, pool_size=pool_size)
-        return SqlWork(engine, RealWorld(), timeout_s=timeout_s, committed=untold)
+        return SqlWork(
+            self.engine(proxied=proxied, pool_size=pool_size),
+            RealWorld(),
+            timeout_s=timeout_s,
+            committed=untold,
+            unpooled=self.engine(proxied=proxied, pool_size=None),
+        )
 
     async def spoil(self, toxic: str, *, stream: str = "downstream", **attributes: int) -> None:
         await self.sql.toxiproxy.spoil(self.sql.proxy, toxic, stream=stream, **attributes)
@@ -281,6 +286,25 @@ async def test_a_server_that_was_killed_is_unavailable_and_back_it_works(
     assert await ask_until_it_answers(work) == []
     await work.probe()
     assert await add_user(work) > id  # ids of deleted rows are not given again after a restart
+
+
+async def test_a_sign_of_life_takes_no_connection_of_the_pool(database: Database) -> None:
+    work = database.work(pool_size=1)
+    async with work() as unit:
+        await unit.sql.execute(text("SELECT 1"))
+        assert work.connections_in_use() == 1
+        await within(1, work.probe())
+
+
+async def test_a_sign_of_life_is_not_asked_of_a_connection_that_broke(database: Database) -> None:
+    work = database.work(proxied=True, pool_size=1)
+    await ask(work)
+    await database.sql.toxiproxy.set_up(database.sql.proxy, up=False)
+    await database.sql.toxiproxy.set_up(database.sql.proxy, up=True)
+
+    await work.probe()
+    with pytest.raises(Unavailable):
+        await ask(work)
 
 
 async def test_a_transaction_that_loses_its_server_is_unavailable_and_undone(

@@ -19,7 +19,7 @@ from sqlalchemy import exc as sqlalchemy_errors
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 from sqlalchemy.sql import Select
 from sqlalchemy.sql.dml import UpdateBase
 
@@ -88,9 +88,17 @@ class SqlWork:
     """Opens transactions on one engine. Calling it is the port `Work`."""
 
     def __init__(
-        self, engine: AsyncEngine, world: World, *, timeout_s: float, committed: Committed
+        self,
+        engine: AsyncEngine,
+        world: World,
+        *,
+        timeout_s: float,
+        committed: Committed,
+        unpooled: AsyncEngine | None = None,
     ) -> None:
+        """`unpooled` gives the connections for signs of life; without a server any will do."""
         self.engine = engine
+        self._unpooled = unpooled or engine
         self._write_lock = WriteLock()
         if engine.dialect.name == "sqlite":
             event.listen(engine.sync_engine, "before_cursor_execute", self._write_lock.take_for)
@@ -132,9 +140,15 @@ class SqlWork:
         return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     async def probe(self) -> None:
-        """Ask for a sign of life on a fresh connection. Raises Unavailable."""
+        """Ask for a sign of life on a fresh connection. Raises Unavailable.
+
+        Not on one of the pool, which may be all in use, or broken since their last use.
+        """
         try:
-            async with asyncio.timeout(self._timeout_s), self._connection() as connection:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                clean_connection(self._unpooled) as connection,
+            ):
                 await connection.execute(text("SELECT 1"))
         except TimeoutError as error:
             raise errors.Unavailable("the write model does not answer") from error
@@ -258,15 +272,23 @@ async def _opened(connect: Connect, path: str, durable: bool) -> InlineConnectio
     return connect(path, synced=durable, timeout_s=SQLITE_BUSY_S)
 
 
-def mysql_engine(url: URL, *, pool_size: int, connect_timeout_s: float = 2.0) -> AsyncEngine:
-    """MySQL 8 or MariaDB. No pre-ping: it can hang on a half-open connection, bounds hold anyway."""
+def mysql_engine(url: URL, *, pool_size: int | None, connect_timeout_s: float = 2.0) -> AsyncEngine:
+    """MySQL 8 or MariaDB; without a size it has no pool, and each connection is a fresh one.
+
+    No pre-ping: it can hang on a half-open connection, bounds hold anyway.
+    """
+    pool: dict[str, Any] = {"poolclass": NullPool}  # keywords of several types
+    if pool_size is not None:
+        pool = {
+            "pool_size": pool_size,
+            "max_overflow": 0,
+            "pool_timeout": LOCK_WAIT_S,
+            "pool_recycle": POOL_RECYCLE_S,
+        }
     engine = create_async_engine(
         url,
-        pool_size=pool_size,
-        max_overflow=0,
+        **pool,
         hide_parameters=True,  # errors are logged and parked, and parameters are people's data
-        pool_timeout=LOCK_WAIT_S,
-        pool_recycle=POOL_RECYCLE_S,
         # `clean_connection` has rolled back what was open; one more ROLLBACK would cost a trip, and
         # make a transaction that COMMIT has answered wait for one more answer
         pool_reset_on_return=None,
