@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +22,15 @@ from chaos.runner import Run, Schedule, Simulator, schedule_of, simulator
 from chaos.simulated.faults import BadReplay
 from chaos.simulated.search import Undisturbed, singles
 from chaos.simulated.shrink import shrink
-from chaos.simulated.workers import Result, run_number, run_text, workers
+from chaos.simulated.workers import (
+    Result,
+    Workers,
+    never_reached,
+    run_number,
+    run_text,
+    strike_part,
+    workers,
+)
 from chaos.workloads import WORKLOADS
 
 T = TypeVar("T")
@@ -30,6 +39,8 @@ REGRESSIONS = Path(__file__).parent / "regressions.txt"
 TOLD_MAX = 3
 """Failures that are shrunk and told at length."""
 TRACE_LINES = 30
+PARTS = 8
+"""Into so many parts is each workload's run cut, to be shared by the workers."""
 ENDURANCE = "endurance"
 
 DESCRIPTION = """\
@@ -144,24 +155,9 @@ def _simulate(asked: argparse.Namespace) -> int:
         known = [text for text in _regressions() if text.partition("/")[0].split("~")[0] in chosen]
         for result in _bar("known failures", len(known), crew.map(run_text, known)):
             _note(failures, result)
-        struck = unreached = 0
+        struck = 0
         if not asked.no_singles:
-            schedules = [
-                str(schedule)
-                for workload in chosen
-                for schedule in singles(
-                    undisturbed.field(workload, asked.seed), workload, asked.seed
-                )
-            ]
-            for result in _bar("single faults", len(schedules), crew.map(run_text, schedules)):
-                struck += not result.missed
-                unreached += bool(result.missed)
-                _note(failures, result, also_missed=True)
-            fields = [undisturbed.field(workload, asked.seed) for workload in chosen]
-            print(
-                f"single faults: {struck} of {len(schedules)} struck, at "
-                f"{sum(len(field.places) for field in fields)} fault points of {len(chosen)} workloads"
-            )
+            struck = _strike_all(crew, undisturbed, chosen, asked.seed, failures)
         numbers = _numbers(asked, chosen)
         count = None if asked.minutes else asked.schedules
         ran = 0
@@ -171,7 +167,7 @@ def _simulate(asked: argparse.Namespace) -> int:
         _tell_all(failures, here)
         _write_page(asked.report, failures, here, chosen[0])
     seconds = _clock() - began
-    runs = struck + unreached + ran + len(known)
+    runs = struck + ran + len(known)
     verdict = f"{len(failures)} FAILED" if failures else "no promise broken"
     print(
         f"{runs} schedules in {seconds:.0f} s ({runs / seconds:.0f}/s): {verdict}; "
@@ -180,11 +176,46 @@ def _simulate(asked: argparse.Namespace) -> int:
     return 1 if failures else 0
 
 
-def _note(failures: list[Result], result: Result, *, also_missed: bool = False) -> None:
+def _strike_all(
+    crew: Workers,
+    undisturbed: Undisturbed,
+    chosen: Sequence[str],
+    seed: int,
+    failures: list[Result],
+) -> int:
+    """Strike every point in every way; how often that was. A point that none struck is a failure."""
+    fields = {workload: undisturbed.field(workload, seed) for workload in chosen}
+    wanted = {
+        str(schedule): None
+        for workload, field in fields.items()
+        for schedule in singles(field, workload, seed)
+    }
+    count = len(wanted)
+    parts = [
+        (str(Schedule(workload, seed)), first, PARTS)
+        for first in range(PARTS)
+        for workload in chosen
+    ]
+    struck = chain.from_iterable(crew.map(strike_part, parts, chunk=1))
+    for result in _bar("single faults", count, struck):
+        del wanted[result.schedule]
+        _note(failures, result)
+    if wanted:
+        tqdm.write(f"FAILED: {len(wanted)} points were never reached")
+        failures += map(never_reached, wanted)
+    points = sum(len(field.places) for field in fields.values())
+    print(
+        f"single faults: {count - len(wanted)} of {count} struck, at {points} fault points"
+        f" of {len(chosen)} workloads"
+    )
+    return count - len(wanted)
+
+
+def _note(failures: list[Result], result: Result) -> None:
     """Keep a failure, and say so at once: a search may be long."""
-    if result.failed or (also_missed and result.missed):
+    if result.failed:
         failures.append(result)
-        seen = str(result.anomalies[0]) if result.anomalies else "never reached"
+        seen = result.anomalies[0] if result.anomalies else "never reached"
         tqdm.write(f"FAILED {result.schedule}: {seen}")
 
 
@@ -206,7 +237,7 @@ def _tell_all(failures: Sequence[Result], here: Simulator) -> None:
             continue
         told.add(kinds)
         if not failure.anomalies:
-            print(f"\nNEVER REACHED: {', '.join(failure.missed)}")
+            print(f"\nNEVER REACHED: {failure.schedule}")
             continue
         _tell(failure, here)
 

@@ -7,15 +7,16 @@ import gc
 import sqlite3
 import sys
 import tempfile
+import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import create_engine
 
@@ -24,6 +25,7 @@ from chaos.evidence import Evidence
 from chaos.history import History
 from chaos.mutants.mutant import Mutant, Reached, Switch
 from chaos.nemeses import disturb
+from chaos.simulated.branches import Branches, BranchFailed, Strikes
 from chaos.simulated.clients import Client
 from chaos.simulated.faults import BadReplay, Fault, Faults, Place, Spell, Strike, Trace, parse
 from chaos.simulated.loop import SimulatedLoop
@@ -48,14 +50,15 @@ from system.ports.views import Document
 from system.table import QUERY_CONSUMER, VIEWS, handlers_of
 from system.wiring import ALL_TOPICS
 
+R = TypeVar("R")
+Branching = Callable[[Place], Strike | None]
+
 QUIET_EVERY_S = 0.2
 QUIET_TIMES = 2
 ENDINGS_MAX = 20
 """So often is what was killed made to give up what it waits for."""
 CLIENTS_WITHIN_S = 300.0
 """All scripts end by then, whatever strikes."""
-FAILURES_MAX = 10
-"""A process that falls over so often does it for ever."""
 QUIET_WITHIN_S = 240.0
 """From the last fault's end to rest; far more than the longest retry schedule takes."""
 
@@ -147,16 +150,42 @@ class Simulator:
         run.anomalies = list(judge(run.evidence))
         return run
 
+    def branches(self, schedule: Schedule, strikes: Strikes, result: Callable[[Run], R]) -> list[R]:
+        """Run a schedule once, and each of these strikes from its point on; what came of each.
+
+        Raises BranchFailed.
+        """
+        branches = Branches[R](strikes, self._path)
+
+        def tell(run: Run) -> None:
+            if branches.is_branch:
+                run.anomalies = list(judge(run.evidence))
+                branches.tell(result(run))
+
+        workload, given = WORKLOADS[schedule.workload], self.given
+        try:
+            self._simulate(schedule, workload, given, Switch(), branches.at, tell)
+        except BaseException:
+            if branches.is_branch:
+                traceback.print_exc()
+                branches.give_up()
+            raise
+        if branches.failed is not None:
+            raise BranchFailed(branches.failed)
+        return branches.told
+
     def _simulate(
         self,
         schedule: Schedule,
         workload: Workload,
         given: Given,
         switch: Switch,
+        branching: Branching | None = None,
+        ended: Callable[[Run], None] = lambda _: None,
     ) -> tuple[Run, float]:
         gc.disable()
         try:
-            return self._in_a_loop(schedule, workload, given, switch)
+            return self._in_a_loop(schedule, workload, given, switch, branching, ended)
         finally:
             # now, and with nothing left that holds them: the dead of this run, collected later,
             # would wake up in another one
@@ -166,14 +195,22 @@ class Simulator:
             gc.enable()
 
     def _in_a_loop(
-        self, schedule: Schedule, workload: Workload, given: Given, switch: Switch
+        self,
+        schedule: Schedule,
+        workload: Workload,
+        given: Given,
+        switch: Switch,
+        branching: Branching | None,
+        ended: Callable[[Run], None],
     ) -> tuple[Run, float]:
         loop = SimulatedLoop()
         asyncio.set_event_loop(loop)
         with lean():
             try:
                 simulation = _Simulation(schedule, workload, given, switch, self._path, loop)
+                simulation.branch_by(branching)
                 run = loop.run_until_complete(simulation.main(self._engines))
+                ended(run)
                 simulation.end()
                 return run, loop.time()
             finally:
@@ -218,6 +255,17 @@ class _Simulation:
         self.cluster: Cluster | None = None
         self.lag: list[tuple[float, int]] = []
 
+    def branch_by(self, branching: Branching | None) -> None:
+        """Let somebody strike at each point; the schedule is then the one that foresaw it."""
+
+        def branch(place: Place) -> Strike | None:
+            strike = None if branching is None else branching(place)
+            if strike is not None:
+                self.schedule = replace(self.schedule, faults=(*self.schedule.faults, strike))
+            return strike
+
+        self.faults.branching = None if branching is None else branch
+
     async def main(self, engines: Engines) -> Run:
         schedule = self.schedule
         plan = Plan(
@@ -253,7 +301,7 @@ class _Simulation:
         auditor = Client("auditor", cluster, History(), Random("auditor"))
         shown = {} if missing else {view.name: await _shown(auditor, view.name) for view in VIEWS}
         return Run(
-            schedule,
+            self.schedule,
             self._evidence(cluster, missing, shown),
             self.trace,
             tuple(self.faults.places),
@@ -278,18 +326,18 @@ class _Simulation:
             await asyncio.sleep(QUIET_EVERY_S)
             missing = list(self._missing(cluster))
             quiet_times = 0 if missing else quiet_times + 1
-            if missing and (loop.time() > deadline or len(cluster.failures) > FAILURES_MAX):
+            if missing and (loop.time() > deadline or cluster.is_lost):
                 return missing
         return []
 
     async def _watch_lag(self) -> None:
         """Note the lag now and then; it is looked at from outside and disturbs nothing."""
         loop = asyncio.get_running_loop()
-        pause_s = 0.02
+        pause_s = 0.05
         while True:
             self.lag.append((loop.time(), sum(lag for _, lag in self._lags())))
             await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 1.05, 1.0)
+            pause_s = min(pause_s * 1.1, 1.0)
 
     def _missing(self, cluster: Cluster) -> Iterator[str]:
         if not cluster.is_whole:
@@ -332,7 +380,7 @@ class _Simulation:
     @cached_property
     def _reading(self) -> sqlite3.Connection:
         """A look at the database that is no part of the run."""
-        connection = sqlite3.connect(self.stores.database.path)
+        connection = sqlite3.connect(self.stores.database.uri, uri=True)
         connection.row_factory = sqlite3.Row
         return connection
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
+from itertools import count
 
 import pytest
 
 from chaos.mutants import MUTANTS
 from chaos.report import report
-from chaos.runner import Schedule, Simulator, schedule_of, simulator
-from chaos.simulated.faults import BadReplay, Place, Strike, parse
+from chaos.runner import Run, Schedule, Simulator, schedule_of, simulator
+from chaos.simulated import branches
+from chaos.simulated.branches import BranchFailed
+from chaos.simulated.faults import BadReplay, Place, Strike, distinct_kinds_at, parse
 from chaos.simulated.search import Undisturbed, random_schedule, singles
 from chaos.simulated.shrink import shrink
+from chaos.simulated.workers import result_of
 from chaos.workloads import WORKLOADS
 from scenarios.harness.faults import Hop
 
@@ -82,7 +87,50 @@ def test_a_bad_id_is_refused_in_one_line(text: str) -> None:
 def test_every_point_is_struck_in_every_way(simulation: Simulator) -> None:
     field = Undisturbed(simulation).field("stock", 1)
     schedules = list(singles(field, "stock", 1))
-    assert len(set(map(str, schedules))) == len(schedules) >= 3 * len(field.places)
+    struck = {schedule.faults[0] for schedule in schedules}
+    calls = {(place.process, place.call, place.nth) for place in field.places}
+    assert len(struck) == len(schedules)
+    for kinds in (("error",), ("pause",), ("crash", "lost", "error")):
+        assert calls == {
+            (strike.place.process, strike.place.call, strike.place.nth)
+            for strike in struck
+            if isinstance(strike, Strike) and strike.kind in kinds
+        }
+
+
+def test_a_branch_is_the_very_run_that_its_id_names(simulation: Simulator) -> None:
+    numbers = count()
+
+    def strikes(place: Place) -> list[Strike]:
+        wanted = next(numbers) % 30 == 7
+        return [Strike(kind, place) for kind in distinct_kinds_at(place)] if wanted else []
+
+    told = simulation.branches(Schedule("twins", 5), strikes, result_of)
+    assert {parse(result.schedule.split("/")[2]).kind for result in told} >= {"error", "pause"}
+    for result in told:
+        assert result == result_of(simulation.run(schedule_of(result.schedule)))
+
+
+def _ends_badly(_: Run) -> None:
+    raise ZeroDivisionError("in a branch")
+
+
+def _never_ends(_: Run) -> None:
+    while True:
+        signal.pause()
+
+
+@pytest.mark.parametrize("fails", [_ends_badly, _never_ends])
+def test_a_branch_that_comes_to_no_end_is_told(
+    simulation: Simulator, monkeypatch: pytest.MonkeyPatch, fails: Callable[[Run], None]
+) -> None:
+    monkeypatch.setattr(branches, "BRANCH_S", 2.0)
+
+    def strikes(place: Place) -> list[Strike]:
+        return [Strike("crash", place)] if place.call == "log.publish" else []
+
+    with pytest.raises(BranchFailed, match=r"crash@.*:log.publish:request:1"):
+        simulation.branches(Schedule("twins", 5), strikes, fails)
 
 
 def test_random_schedules_are_a_function_of_their_number(simulation: Simulator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from chaos.checkers.checker import Anomaly, Checker
@@ -14,8 +15,8 @@ def _rest(evidence: Evidence) -> Iterator[Anomaly]:
 
 
 def _fell(evidence: Evidence) -> Iterator[Anomaly]:
-    for failure in evidence.failures:
-        yield Anomaly("fell over", failure)
+    for failure, times in Counter(evidence.failures).items():
+        yield Anomaly("fell over", failure if times == 1 else f"{times} times: {failure}")
 
 
 REST = Checker(

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.web.commands import Commands, _given
+from system.web.commands import Commands, _given, _Member
 
 
 def _eager(reached: Reached, _: Any) -> Any:
@@ -20,14 +20,13 @@ def _eager(reached: Reached, _: Any) -> Any:
                     answered.set_result(answer)
                 return [answer]
 
-            deadline = asyncio.get_running_loop().time() + 4
-            settling = self._task(self._settle([request], acting, deadline))
+            member = _Member(request, asyncio.get_running_loop().time() + 4)
+            settling = self._task(self._settle([member], acting, member.deadline))
             await asyncio.wait({answered, settling}, return_when=asyncio.FIRST_COMPLETED)
             if answered.done():
                 reached()
                 return answered.result()
-            (outcome,) = settling.result()
-            return _given(outcome)
+            return _given(member.outcome.result())
 
         return run
 

@@ -23,5 +23,5 @@ MUTANT = Mutant(
     breaks=("readers_never_go_back",),
     workloads=("rebuild",),
     switched_in=attribute(Projecting, "_switch", _tidy),
-    spells=("slow@views:0.6:4", "slow@views:1:4"),
+    spells=tuple(f"late@queries:views.page:request:{nth}" for nth in (4, 5, 6)),
 )

@@ -65,6 +65,7 @@ ALL = (
         "crashes", "a process is killed between two steps, and started again", _strike("crash")
     ),
     Nemesis("pauses", "a process stands still for longer than every lease", _strike("pause")),
+    Nemesis("lateness", "one call takes long, and others overtake it", _strike("late")),
     Nemesis(
         "outages", "a store is away, for longer than all retries take", _window("outage", OUTAGE_S)
     ),

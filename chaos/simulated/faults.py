@@ -24,8 +24,11 @@ SLOWER = 200
 DELAY_S = (0.0002, 0.003)
 """How long a hop takes. Chance here is what explores the interleavings."""
 
-AT_REQUEST = ("error", "crash", "pause")
-AT_REPLY = ("lost", "crash", "pause")
+LATE_S = 1.0
+"""Far longer than a hop takes, far shorter than any bound: others overtake."""
+
+AT_REQUEST = ("error", "crash", "pause", "late")
+AT_REPLY = ("lost", "crash", "pause", "late")
 IN_TIME = ("outage", "slow", "jump", "rebalance", "duplicate", "restart")
 
 
@@ -48,7 +51,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """A fault at a point: error, lost (the reply), conflict, crash or pause."""
+    """A fault at a point: error, lost (the reply), conflict, crash, pause or late."""
 
     kind: str
     place: Place
@@ -94,8 +97,25 @@ def kinds_at(place: Place) -> tuple[str, ...]:
     """Every way in which this point can be struck."""
     if place.hop is Hop.REPLY:
         return AT_REPLY
-    writes = place.call.startswith(("sql.insert-", "sql.update-", "sql.delete-"))
-    return (*AT_REQUEST, "conflict") if writes else AT_REQUEST
+    return (*AT_REQUEST, "conflict") if _writes(place) else AT_REQUEST
+
+
+def distinct_kinds_at(place: Place) -> tuple[str, ...]:
+    """The ways to strike this point that no strike at another point amounts to.
+
+    Who dies on the way to a store has done no more than when the last answer came: crashes strike
+    on the way back, and before COMMIT, where a whole transaction is undone. Who stalls on the way
+    back stalls before the next call. What is late is among other calls, which is chance's to find.
+    """
+    if place.hop is Hop.REPLY:
+        return ("lost", "crash")
+    if place.call == "sql.commit":
+        return ("error", "crash", "pause")
+    return ("error", "pause", "conflict") if _writes(place) else ("error", "pause")
+
+
+def _writes(place: Place) -> bool:
+    return place.call.startswith(("sql.insert-", "sql.update-", "sql.delete-"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +147,9 @@ _Passing = tuple[str, str, bool, int]
 """A place as plain values, since many thousands are passed: process, call, on the way back, nth."""
 
 
-def _passing(place: Place) -> _Passing:
-    return place.process, place.call, place.hop is Hop.REPLY, place.nth
+def _place(passing: _Passing) -> Place:
+    process, call, is_reply, nth = passing
+    return Place(process, call, Hop.REPLY if is_reply else Hop.REQUEST, nth)
 
 
 class Faults:
@@ -146,8 +167,17 @@ class Faults:
         self.struck: list[Strike] = []
         self.crashed: Callable[[Incarnation], None] = lambda _: None
         self.paused: Callable[[Incarnation], None] = lambda _: None
+        self.branching: Callable[[Place], Strike | None] | None = None
+        """Asked at each point for a strike that no schedule foresaw."""
         self._strikes = {
-            _passing(fault.place): fault for fault in faults if isinstance(fault, Strike)
+            (
+                fault.place.process,
+                fault.place.call,
+                fault.place.hop is Hop.REPLY,
+                fault.place.nth,
+            ): fault
+            for fault in faults
+            if isinstance(fault, Strike)
         }
         self._windows = [
             fault
@@ -187,7 +217,10 @@ class Faults:
         self._passed.append((*passing, nth))
         way = "reply" if is_reply else "request"
         self.trace.note(self._loop.time(), point.process, f"{call} {way} {nth}")
-        if (strike := self._strikes.get((*passing, nth))) is not None:
+        strike = self._strikes.get((*passing, nth))
+        if self.branching is not None:
+            strike = self.branching(_place((*passing, nth)))
+        if strike is not None:
             await self._strike(strike)
         if self._windows and not is_reply and self._window("outage", call):
             raise Unavailable(f"{call}: there is an outage")
@@ -203,10 +236,7 @@ class Faults:
     @property
     def places(self) -> list[Place]:
         """Every point that was passed, in order."""
-        return [
-            Place(process, call, Hop.REPLY if is_reply else Hop.REQUEST, nth)
-            for process, call, is_reply, nth in self._passed
-        ]
+        return [_place(passing) for passing in self._passed]
 
     async def _strike(self, strike: Strike) -> None:
         self.struck.append(strike)
@@ -217,6 +247,8 @@ class Faults:
                 raise Unavailable(f"{strike.place.call}: the connection broke")
             case "conflict":
                 raise Conflict(f"{strike.place.call}: a deadlock, or a lock wait")
+            case "late":
+                await asyncio.sleep(LATE_S)
             case "crash" if process is not None:
                 self.crashed(process)
                 await for_ever()

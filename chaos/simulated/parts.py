@@ -47,6 +47,8 @@ from system.wiring import ALL_TOPICS, Blueprint, Commits, Parts, Role
 EPOCH = datetime(2026, 1, 31, 8, tzinfo=UTC)
 GHOST_S = 5.0
 """So long does a server keep a silent client's transaction: shorter here than MySQL's 30 s."""
+FAILURES_MAX = 10
+"""Processes that end by themselves so often are not started again: they would do so for ever."""
 STOP_S = 10.0
 """The bound on ending when asked to."""
 SETTINGS = Settings(outbox_poll_interval_s=2.0, retry_delays_s=(0.3, 0.6, 1.2))
@@ -189,6 +191,11 @@ class Cluster:
         faults.paused = self.pause
 
     @property
+    def is_lost(self) -> bool:
+        """Whether there is no point in waiting for rest."""
+        return len(self.failures) >= FAILURES_MAX
+
+    @property
     def is_whole(self) -> bool:
         """Whether every process is up and no fault is left to heal."""
         return not self._healing and all(process.is_up for process in self.processes.values())
@@ -253,7 +260,10 @@ class Cluster:
         if error is None and process.life.stopping.is_set():
             return
         self.failures.append(f"{process.name}: {_reason(error)}")
-        self.crash(process.incarnation)
+        if not self.is_lost:
+            self.crash(process.incarnation)
+        elif process.incarnation.state is not State.DEAD:
+            self._kill(process)
 
     def crash(self, incarnation: Incarnation) -> None:
         """Kill a process at once, and start it again a moment later."""

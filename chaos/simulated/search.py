@@ -10,7 +10,7 @@ from random import Random
 
 from chaos.nemeses import NEMESES, Field
 from chaos.runner import Schedule, Simulator
-from chaos.simulated.faults import Strike, kinds_at
+from chaos.simulated.faults import Strike, distinct_kinds_at
 from chaos.workloads import WORKLOADS
 
 FAULTS_MAX = 4
@@ -34,9 +34,9 @@ class Undisturbed:
 
 
 def singles(field: Field, workload: str, seed: int) -> Iterator[Schedule]:
-    """Every point of the run, struck in every way that it can be."""
+    """Every point of the run, struck in every way that makes a difference."""
     for place in field.places:
-        for kind in kinds_at(place):
+        for kind in distinct_kinds_at(place):
             yield Schedule(workload, seed, (Strike(kind, place),))
 
 

@@ -73,6 +73,11 @@ class Database:
                 turn.set_result(None)
 
     @property
+    def uri(self) -> str:
+        """Without locks of SQLite's own: writers queue up here, and a fork shares none."""
+        return f"{self.path.as_uri()}?nolock=1"
+
+    @property
     def is_quiet(self) -> bool:
         """Whether no transaction that writes is open."""
         return self._holder is None
@@ -96,7 +101,7 @@ class SimulatedConnection(InlineConnection):
     """A connection of one process to the simulated server."""
 
     def __init__(self, database: Database, hops: Hops) -> None:
-        super().__init__(str(database.path), synced=False, timeout_s=0)
+        super().__init__(database.uri, synced=False, timeout_s=0)
         self.hops = hops
         self._database = database
 
@@ -158,6 +163,8 @@ class SimulatedCursor(InlineCursor):
         if statement.startswith("BEGIN"):
             await self._connection.begin()
             return self
+        if statement.startswith("PRAGMA journal_mode"):
+            statement = "PRAGMA journal_mode = MEMORY"  # one file is all, and copied as it is
         if not statement.startswith("PRAGMA"):
             await self._pass(statement)
         return await super().execute(statement, parameters)

@@ -34,7 +34,6 @@ class Scripted:
 def database(tmp_path: Path) -> Database:
     path = tmp_path / "test.sqlite"
     connection = sqlite3.connect(path)
-    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("CREATE TABLE stock (id INTEGER PRIMARY KEY, on_hand INTEGER)")
     connection.execute("INSERT INTO stock VALUES (1, 5)")
     connection.commit()
@@ -53,7 +52,7 @@ async def take(connection: SimulatedConnection, quantity: int) -> None:
 
 
 def left(database: Database) -> int:
-    connection = sqlite3.connect(database.path)
+    connection = sqlite3.connect(database.uri, uri=True)
     try:
         return int(connection.execute("SELECT on_hand FROM stock").fetchone()[0])
     finally:

@@ -11,11 +11,13 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
 from chaos.checkers import Anomaly
 from chaos.runner import Run, Schedule, Simulator, schedule_of, scratch_directory
+from chaos.simulated.faults import Place, Strike, distinct_kinds_at
 from chaos.simulated.search import Undisturbed, random_schedule
 
 T = TypeVar("T")
@@ -29,12 +31,12 @@ class Result:
     schedule: str
     digest: str
     anomalies: tuple[Anomaly, ...]
-    missed: tuple[str, ...]
-    """Points that were to be struck, and were not reached."""
+    is_missed: bool = False
+    """Whether its point was to be struck, and was not reached."""
 
     @property
     def failed(self) -> bool:
-        return bool(self.anomalies)
+        return self.is_missed or bool(self.anomalies)
 
 
 @dataclass(slots=True)
@@ -62,12 +64,30 @@ def _dismiss() -> None:
 
 
 def result_of(run: Run) -> Result:
-    return Result(str(run.schedule), run.digest, tuple(run.anomalies), tuple(map(str, run.missed)))
+    return Result(str(run.schedule), run.digest, tuple(run.anomalies))
+
+
+def never_reached(text: str) -> Result:
+    """A schedule of a single fault that nothing came by."""
+    return Result(text, "", (), is_missed=True)
 
 
 def run_text(text: str) -> Result:
     """Run the schedule that this ID names."""
     return result_of(worker().simulator.run(schedule_of(text)))
+
+
+def strike_part(task: tuple[str, int, int]) -> list[Result]:
+    """Strike every `parts`th point of this schedule's run, from the `first` on, in every way."""
+    text, first, parts = task
+    numbers = count()
+
+    def strikes(place: Place) -> list[Strike]:
+        if next(numbers) % parts != first:
+            return []
+        return [Strike(kind, place) for kind in distinct_kinds_at(place)]
+
+    return worker().simulator.branches(schedule_of(text), strikes, result_of)
 
 
 def run_number(task: tuple[int, int, tuple[str, ...]]) -> Result:

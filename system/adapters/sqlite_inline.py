@@ -69,7 +69,7 @@ class InlineConnection:
         self._synced = synced
         # the driver begins nothing by itself: the write lock does, at the first write
         self._connection: sqlite3.Connection | None = sqlite3.connect(
-            path, isolation_level=None, timeout=timeout_s, check_same_thread=False
+            path, isolation_level=None, timeout=timeout_s, check_same_thread=False, uri=True
         )
 
     def __await__(self) -> Generator[Any, None, Self]:

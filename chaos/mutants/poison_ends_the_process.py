@@ -1,0 +1,34 @@
+"""What cannot be read is nobody's case: the error goes up until the process ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from chaos.mutants.mutant import Mutant, Reached, middleware
+from system.delivery import outbox
+from system.delivery.middleware import Batch, Middleware, Step
+from system.ports.errors import Poison
+from system.wiring import WriteChain
+
+
+def _brittle(reached: Reached, _: WriteChain, __: Middleware) -> list[Middleware]:
+    def around(step: Step) -> Step:
+        async def decoding(batch: Batch) -> None:
+            try:
+                envelopes = tuple(outbox.decode(record.message) for record in batch.records)
+            except Poison:
+                reached()
+                raise
+            await step(replace(batch, envelopes=envelopes))
+
+        return decoding
+
+    return [around]
+
+
+MUTANT = Mutant(
+    bug="One message that nobody can read ends its consumer, again and again.",
+    breaks=("no_process_fails",),
+    workloads=("letters",),
+    switched_in=middleware("decoded", _brittle),
+)
