@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
@@ -14,10 +14,15 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.partitioner import DefaultPartitioner
 
 from scenarios.harness.servers import Servers, shared
+from system import logs
 from system.adapters.kafka_group import GroupRules
 from system.adapters.kafka_rules import partition_number
 from system.adapters.log_kafka import KafkaLog, TopicForgets, TopicTooNarrow
+from system.delivery.consumer import Chain, Consumer
+from system.delivery.middleware import Batch
 from system.events import dlq
+from system.life import Life
+from system.metrics import Metrics
 from system.ports.errors import Lost, TimedOut, Unavailable
 from system.ports.log import Message, Partition, Record, Subscription
 
@@ -54,9 +59,17 @@ async def topic(servers: Servers) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def direct(servers: Servers) -> AsyncIterator[KafkaLog]:
+async def direct(servers: Servers, client_id: str = "observer") -> AsyncIterator[KafkaLog]:
     """A log that no toxic harms."""
-    log = KafkaLog([servers.kafka.address], "observer")
+    log = KafkaLog([servers.kafka.address], client_id)
+    yield log
+    await log.close()
+
+
+@asynccontextmanager
+async def impatient(servers: Servers, client_id: str) -> AsyncIterator[KafkaLog]:
+    """A log whose members have to poll every other second."""
+    log = KafkaLog([servers.kafka.address], client_id, rules=GroupRules(unpolled_s=UNPOLLED_S))
     yield log
     await log.close()
 
@@ -314,6 +327,92 @@ async def test_a_member_that_was_replaced_leaves_its_place_to_the_later_one(
 async def until_it_fails(subscription: Subscription) -> None:
     while True:
         await subscription.poll(full=(), timeout_s=0.1)
+
+
+async def test_a_member_that_restarts_within_its_session_finds_its_partitions(
+    servers: Servers, topic: str
+) -> None:
+    """And nobody else has to let go of theirs: a restart is no rebalance."""
+    group, revocations = uuid4().hex, 0
+
+    async def revoked(_: frozenset[Partition]) -> None:
+        nonlocal revocations
+        revocations += 1
+
+    async with (
+        direct(servers, "restarts") as log,
+        direct(servers, "stays") as other,
+        other.subscribe(group, [topic], revoked) as stays,
+    ):
+        async with log.subscribe(group, [topic], ignored) as before:
+            shares = await shared_out(before, stays)
+        revocations = 0
+        async with log.subscribe(group, [topic], ignored) as after:
+            assert await shared_out(after, stays) == shares
+            assert revocations == 0
+
+
+async def shared_out(*members: Subscription) -> list[Collection[Partition]]:
+    """Poll until all three partitions are somebody's; whose."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            await asyncio.gather(*(each.poll(full=(), timeout_s=0.1) for each in members))
+            owned = [(await each.lag()).keys() for each in members]
+            if all(owned) and sum(map(len, owned)) == 3:
+                return [set(each) for each in owned]
+
+
+UNPOLLED_S = 2.0
+"""How long nobody may poll, in the two tests that are about this."""
+
+
+async def test_a_handler_that_takes_longer_than_polls_may_pause_keeps_its_partition(
+    servers: Servers, topic: str
+) -> None:
+    handled: list[bytes] = []
+
+    async def slowly(batch: Batch) -> None:
+        await asyncio.sleep(UNPOLLED_S * 3)  # as one that is retried and retried
+        handled.extend(record.message.value for record in batch.records)
+
+    group, life = uuid4().hex, Life()
+    async with impatient(servers, "slow") as log:
+        assert await log.publish([message(topic, b"a")]) == [None]
+        chains: dict[str, Chain] = {topic: lambda _: slowly}
+        logger = logs.logger("slow")
+        consumer = Consumer("slow", group, chains, log=log, metrics=Metrics(), logger=logger)
+        consuming = asyncio.create_task(consumer.run(life))
+        async with asyncio.timeout(DEADLINE_S):
+            while not await log.committed(group):
+                await asyncio.sleep(0.1)
+        life.stopping.set()
+        await consuming
+
+    assert handled == [b"a"]
+
+
+async def test_a_member_that_nobody_polls_loses_its_partitions_and_joins_again(
+    servers: Servers, topic: str
+) -> None:
+    group = uuid4().hex
+    async with impatient(servers, "dead") as log, impatient(servers, "alive") as other:
+        assert await other.publish([message(topic, b"a")]) == [None]
+        async with (
+            log.subscribe(group, [topic], ignored) as dead,
+            other.subscribe(group, [topic], ignored) as alive,
+        ):
+            await poll_again_and_again(dead, [b"a"])
+
+            await poll_again_and_again(alive, [b"a"])  # it was not committed, so it comes again
+            with pytest.raises(Lost):
+                await dead.commit({Partition(topic, 0): 1})
+            await commit_again_and_again(alive, {Partition(topic, 0): 1})
+
+            polling = asyncio.create_task(until_it_fails(dead))
+            async with asyncio.timeout(DEADLINE_S):
+                while not await dead.lag():  # until it has partitions again
+                    await alive.poll(full=(), timeout_s=0.1)
+            polling.cancel()
 
 
 @pytest.mark.parametrize("away", ["silent", "gone"])

@@ -47,6 +47,8 @@ class GroupRules:
     session_s: float = 3.0
     heartbeat_s: float = 1.0
     rebalance_s: float = 30.0
+    unpolled_s: float = 300.0
+    """How long nobody may poll before the partitions go to others."""
     watch_s: float = 5.0
     """How often a silent membership is looked at."""
     stuck_s: float = 10.0

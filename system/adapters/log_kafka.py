@@ -109,6 +109,7 @@ class KafkaLog:
             session_timeout_ms=int(rules.session_s * 1000),
             heartbeat_interval_ms=int(rules.heartbeat_s * 1000),
             rebalance_timeout_ms=int(rules.rebalance_s * 1000),
+            max_poll_interval_ms=int(rules.unpolled_s * 1000),
             # A broker answers a join only when the rebalance is over.
             request_timeout_ms=int(rules.rebalance_s * 1000) + 5_000,
             auto_offset_reset="earliest",
