@@ -16,7 +16,7 @@ POISON = (
     Message("stock.rejected", b"8", b'{"order_id": 8}', ()),
     Message("order.paid", b"9", b'{"order_id": 9, "version": 1}', ()),
 )
-METHODS = ("card", "card", MINDED_METHOD, "cash")
+METHODS = ("card", MINDED_METHOD, "cash")
 
 
 async def poison(cluster: Cluster) -> None:

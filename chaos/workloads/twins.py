@@ -10,7 +10,7 @@ from chaos.workloads.workload import Workload
 
 async def changes_often(client: Client) -> None:
     """Several events of one key, one soon after the other."""
-    for number in range(4):
+    for number in range(3):
         await client.write("PUT", f"/products/{CLOCK}", {"name": f"Clock {number}"})
         await client.pause(0.0, 0.05)
 

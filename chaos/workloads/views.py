@@ -38,7 +38,7 @@ REBUILD = Workload(
         "buyer": buys,
         "deleter": deletes,
         "operator": rebuilds,
-        "reader": reader("/orders", f"/products/{ANVIL}", times=9, every_s=0.25),
+        "reader": reader("/orders", f"/products/{ANVIL}", times=6, every_s=0.35),
     },
     builds_views=True,
 )
