@@ -20,6 +20,7 @@ README = PAGES[ROOT / "README.md"]
 DECISIONS = [page for path, page in PAGES.items() if path.match("decisions/0*.md")]
 
 _CODE_LINK = re.compile(r"\[`([\w.]+)`\]\(([^)\s]+)\)")
+_TEST_LINK = re.compile(r"\[(test_\w+)\]\(([^)\s]+)\)")
 _DOTTED = re.compile(r"[a-z_]+(?:\.\w+)+")
 _ROOMS = {path.stem for path in (ROOT / "system").iterdir()}
 _PACKAGES = ("system.", "contracts.", "scenarios.", "chaos.", "load.")
@@ -103,6 +104,18 @@ def test_a_name_that_is_linked_is_in_the_file_it_leads_to(page: Page, name: str,
     module = ".".join(target.with_suffix("").parts)
 
     assert home(name, module) == module
+
+
+TEST_LINKS = [(page, *link) for page in PAGES.values() for link in _TEST_LINK.findall(page.text)]
+
+
+@pytest.mark.parametrize(
+    ("page", "name", "link"), TEST_LINKS, ids=[f"{page}: {name}" for page, name, _ in TEST_LINKS]
+)
+def test_a_test_that_is_linked_is_in_the_file_it_leads_to(page: Page, name: str, link: str) -> None:
+    text = (page.path.parent / link).read_text(encoding="utf-8")
+
+    assert re.search(rf"^ *(async )?def {name}\(", text, re.MULTILINE)
 
 
 def mentioned(page: Page) -> set[str]:
