@@ -291,7 +291,10 @@ async def test_a_consumer_whose_broker_answers_nothing_says_so_and_comes_back(
 async def test_a_commit_that_was_given_up_fails_without_a_complaint(
     servers: Servers, log: KafkaLog, topic: str, complaints: list[str]
 ) -> None:
-    async with direct(servers) as publisher, log.subscribe("g", [topic], ignored) as subscription:
+    async with (
+        direct(servers) as publisher,
+        log.subscribe(uuid4().hex, [topic], ignored) as subscription,
+    ):
         assert await publisher.publish([message(topic, b"a")]) == [None]
         await poll_again_and_again(subscription, [b"a"])
 

@@ -40,6 +40,7 @@ from scenarios.harness.servers.together import Servers
 from scenarios.harness.servers.toxiproxy import Toxiproxy
 
 LOOK_FOR_ENGINE_S = 10
+ADVERTISED = "KAFKA_ADVERTISED_LISTENERS"
 PROXIES_FILE = "/toxiproxy.json"
 
 
@@ -172,13 +173,12 @@ def _pull(image: str) -> None:
 
 class KafkaContainer(Contained, Kafka):
     def _variables(self) -> Mapping[str, str]:
-        ways_in = {
-            "INSIDE": "kafka:29092",
-            "OUTSIDE": self.address,
-            "PROXIED": f"{HOST}:{self.proxied_port}",
-        }
+        """Those of the table, but for what its clients on this machine are told to connect to."""
+        variables = super()._variables()
+        ways_in = dict(way.split("://") for way in variables[ADVERTISED].split(","))
+        ways_in |= {"OUTSIDE": self.address, "PROXIED": f"{HOST}:{self.proxied_port}"}
         advertised = ",".join(f"{name}://{address}" for name, address in ways_in.items())
-        return {**super()._variables(), "KAFKA_ADVERTISED_LISTENERS": advertised}
+        return {**variables, ADVERTISED: advertised}
 
 
 class MySQLContainer(Contained, Sql):
