@@ -339,7 +339,8 @@ def _line(catch: Catch) -> str:
 
 
 def _bar(what: str, total: int | None, results: Iterable[T]) -> Iterator[T]:
-    return iter(tqdm(results, desc=what, total=total, unit="", disable=total == 0, leave=False))
+    shown = sys.stderr.isatty() and total != 0
+    return iter(tqdm(results, desc=what, total=total, unit="", disable=not shown, leave=False))
 
 
 def _regressions() -> list[str]:

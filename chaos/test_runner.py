@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 
 import pytest
@@ -13,7 +13,7 @@ from chaos.report import report
 from chaos.runner import Run, Schedule, Simulator, schedule_of, simulator
 from chaos.simulated import branches
 from chaos.simulated.branches import BranchFailed
-from chaos.simulated.faults import BadReplay, Place, Strike, distinct_kinds_at, parse
+from chaos.simulated.faults import READS, BadReplay, Fault, Place, Strike, distinct_kinds_at, parse
 from chaos.simulated.search import Undisturbed, random_schedule, singles
 from chaos.simulated.shrink import shrink
 from chaos.simulated.workers import result_of
@@ -84,18 +84,27 @@ def test_a_bad_id_is_refused_in_one_line(text: str) -> None:
         schedule_of(text)
 
 
-def test_every_point_is_struck_in_every_way(simulation: Simulator) -> None:
+def test_every_call_is_struck_in_every_way_that_differs(simulation: Simulator) -> None:
     field = Undisturbed(simulation).field("stock", 1)
     schedules = list(singles(field, "stock", 1))
-    struck = {schedule.faults[0] for schedule in schedules}
-    calls = {(place.process, place.call, place.nth) for place in field.places}
-    assert len(struck) == len(schedules)
-    for kinds in (("error",), ("pause",), ("crash", "lost", "error")):
-        assert calls == {
-            (strike.place.process, strike.place.call, strike.place.nth)
-            for strike in struck
-            if isinstance(strike, Strike) and strike.kind in kinds
-        }
+    strikes = [strike for schedule in schedules for strike in schedule.faults]
+    asked = {_call(place) for place in field.places}
+    changed = {
+        _call(place) for place in field.places if place.hop is Hop.REPLY and place.call not in READS
+    }
+    assert len(set(strikes)) == len(strikes)
+    for kind, wanted in (("error", asked), ("pause", asked), ("lost", changed)):
+        assert {_call(strike.place) for strike in _of(kind, strikes)} == wanted
+    assert {_call(strike.place) for strike in _of("crash", strikes)} == changed
+    assert {strike.place.call for strike in _of("conflict", strikes)} >= {"sql.update-stock"}
+
+
+def _call(place: Place) -> tuple[str, str, int]:
+    return place.process, place.call, place.nth
+
+
+def _of(kind: str, strikes: Iterable[Fault]) -> list[Strike]:
+    return [strike for strike in strikes if isinstance(strike, Strike) and strike.kind == kind]
 
 
 def test_a_branch_is_the_very_run_that_its_id_names(simulation: Simulator) -> None:

@@ -17,7 +17,7 @@ from chaos.simulated.loop import PROCESS, Incarnation, for_ever
 from scenarios.harness.faults import Hop, Point
 from system.ports.errors import Conflict, Unavailable
 
-PAUSE_S = 8.0
+PAUSE_S = 7.0
 """Longer than any lease, session, transaction or request of the system."""
 RESTART_S = 1.5
 SLOWER = 200
@@ -29,6 +29,13 @@ LATE_S = 1.0
 
 AT_REQUEST = ("error", "crash", "pause", "late")
 AT_REPLY = ("lost", "crash", "pause", "late")
+READS = frozenset(
+    (
+        *("views.get", "views.page", "views.generations", "views.ping"),
+        *("log.read", "log.ends", "log.committed"),
+    )
+)
+"""The calls that change nothing; of SQL, only a COMMIT has an answer that can be lost."""
 IN_TIME = ("outage", "slow", "jump", "rebalance", "duplicate", "restart")
 
 
@@ -105,10 +112,11 @@ def distinct_kinds_at(place: Place) -> tuple[str, ...]:
 
     Who dies on the way to a store has done no more than when the last answer came: crashes strike
     on the way back, and before COMMIT, where a whole transaction is undone. Who stalls on the way
-    back stalls before the next call. What is late is among other calls, which is chance's to find.
+    back stalls before the next call. Of a call that only reads, an answer lost is an error like
+    any other. What is late is among other calls, which is chance's to find.
     """
     if place.hop is Hop.REPLY:
-        return ("lost", "crash")
+        return () if place.call in READS else ("lost", "crash")
     if place.call == "sql.commit":
         return ("error", "crash", "pause")
     return ("error", "pause", "conflict") if _writes(place) else ("error", "pause")

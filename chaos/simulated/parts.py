@@ -51,7 +51,7 @@ FAILURES_MAX = 10
 """Processes that end by themselves so often are not started again: they would do so for ever."""
 STOP_S = 10.0
 """The bound on ending when asked to."""
-SETTINGS = Settings(outbox_poll_interval_s=2.0, retry_delays_s=(0.3, 0.6, 1.2))
+SETTINGS = Settings(outbox_poll_interval_s=2.0, retry_delays_s=(0.2, 0.4, 0.8))
 """In virtual time nobody waits for a poll: rare ones leave the time to the schedules."""
 POLL_S = 0.5
 PAUSE_MIN_S = 0.1

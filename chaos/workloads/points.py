@@ -20,7 +20,7 @@ PROGRAMS = ("user-consumer", "product-consumer")
 """Which consumers run a program each."""
 MINDED_METHOD = "voucher"
 """Orders paid so cannot be handled until the handler is mended."""
-MENDED_AT_S = 3.0
+MENDED_AT_S = 2.0
 
 points = Table(
     "points",
