@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from random import Random
 from uuid import UUID
 
@@ -290,6 +291,33 @@ async def test_one_that_stalls_beyond_its_lease_repeats_and_never_reorders() -> 
 
 
 @in_virtual_time
+async def test_a_lease_from_the_future_ends_with_its_holder() -> None:
+    """A wall clock that was set back after the holder died must not keep its lease for hours."""
+    async with bench() as it:
+        await commit(it, renamed(1, 1))
+        async with it.parts.work() as unit:
+            ahead = unit.now.at + timedelta(hours=1)
+            lease = {"aggregate": "user", "holder": "dead", "epoch": 7, "expires_at": ahead}
+            await unit.sql.execute(insert(leases), [lease])
+        async with running(relay(it)):
+            await sent(it)
+            waited_s = asyncio.get_running_loop().time()
+        assert waited_s == pytest.approx(LEASE_S, abs=0.2)
+
+
+@in_virtual_time
+async def test_a_holder_that_renews_keeps_its_lease() -> None:
+    async with bench() as it, running(relay(it)):
+        await asyncio.sleep(0.5)
+        async with running(relay(it)):
+            holders = set()
+            for _ in range(30):
+                holders.add(await _holder(it))
+                await asyncio.sleep(0.3)
+            assert len(holders) == 1
+
+
+@in_virtual_time
 async def test_one_that_stops_hands_over_before_its_lease_would_end() -> None:
     async with bench() as it, running(relay(it)) as first:
         await asyncio.sleep(0.5)
@@ -345,6 +373,11 @@ class _Chaos(Switchboard):
             await asyncio.sleep(self._chance.uniform(0, 8))
         elif luck < 0.35:
             raise Unavailable("lost")
+
+
+async def _holder(it: Bench) -> str:
+    async with it.parts.work() as unit:
+        return str(await unit.sql.scalar(select(leases.c.holder)))
 
 
 async def _end_lease(it: Bench) -> None:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Column, Integer, Table, insert, or_, select, update
+from sqlalchemy import Column, ColumnElement, Integer, Table, insert, or_, select, update
 
 from system.columns import TABLE_OPTIONS, Timestamp, ascii_key, metadata
 from system.delivery import outbox
@@ -70,6 +70,9 @@ class Relay:
         self._holder = str(parts.world.new_id())
         self._holds_lease = False
         self._look_at_lease_at = 0.0
+        self._seen_epoch = 0
+        self._seen_at = 0.0
+        """Since when another relay's lease stands as it is."""
         self._measure_at = 0.0
         self._blocked: set[Key] = set()
         """Topics and keys that the broker has just not taken: left alone until their next try."""
@@ -203,27 +206,41 @@ class Relay:
         if loop.time() < self._look_at_lease_at:
             return self._holds_lease
         async with self._parts.work() as unit:
-            now = unit.now.at
-            mine_or_free = or_(leases.c.holder == self._holder, leases.c.expires_at < now)
-            taken = await unit.sql.execute(
-                update(leases)
-                .where(leases.c.aggregate == self._aggregate, mine_or_free)
-                .values(
-                    holder=self._holder,
-                    epoch=leases.c.epoch + 1,
-                    expires_at=now + timedelta(seconds=LEASE_S),
-                )
-            )
-            held = taken.rowcount == 1 or await self._first_lease(unit)
+            mine_or_free = or_(leases.c.holder == self._holder, leases.c.expires_at < unit.now.at)
+            held = await self._take_lease(unit, mine_or_free) or await self._succeed(unit)
         self._holds_lease = held
         self._look_at_lease_at = loop.time() + RENEW_S
         return held
 
+    async def _take_lease(self, unit: UnitOfWork, when: ColumnElement[bool]) -> bool:
+        taken = await unit.sql.execute(
+            update(leases)
+            .where(leases.c.aggregate == self._aggregate, when)
+            .values(
+                holder=self._holder,
+                epoch=leases.c.epoch + 1,
+                expires_at=unit.now.at + timedelta(seconds=LEASE_S),
+            )
+        )
+        return taken.rowcount == 1
+
+    async def _succeed(self, unit: UnitOfWork) -> bool:
+        """Take the lease of a holder that has not renewed it for as long as it lasts.
+
+        That is seen by this process's steady clock: a wall clock that was set back, here or there,
+        would keep a dead holder's lease for as long.
+        """
+        where = leases.c.aggregate == self._aggregate
+        lease = (await unit.sql.execute(select(leases.c.epoch).where(where))).one_or_none()
+        if lease is None:
+            return await self._first_lease(unit)
+        now = asyncio.get_running_loop().time()
+        if lease.epoch != self._seen_epoch:
+            self._seen_epoch, self._seen_at = lease.epoch, now
+        is_silent = now - self._seen_at >= LEASE_S
+        return is_silent and await self._take_lease(unit, leases.c.epoch == lease.epoch)
+
     async def _first_lease(self, unit: UnitOfWork) -> bool:
-        """Make the lease's row if nobody has yet; whether it is ours by that."""
-        there = select(leases.c.aggregate).where(leases.c.aggregate == self._aggregate)
-        if (await unit.sql.execute(there)).one_or_none() is not None:
-            return False
         row = {
             "aggregate": self._aggregate,
             "holder": self._holder,
