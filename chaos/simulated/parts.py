@@ -307,7 +307,8 @@ class Cluster:
     async def _stop(self, process: Process) -> None:
         assert process.running is not None, "a process that is up runs"
         process.incarnation.call(process.life.stopping.set)
-        await asyncio.wait({process.running, process.incarnation.died}, timeout=STOP_S)
+        ends = {process.running, process.incarnation.died}
+        await asyncio.wait(ends, timeout=STOP_S, return_when=asyncio.FIRST_COMPLETED)
         if process.incarnation.state is State.DEAD:
             return  # killed meanwhile, and started again by that
         if not process.running.done() and process.incarnation.state is State.RUNNING:
