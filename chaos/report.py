@@ -14,7 +14,7 @@ from chaos.history import Op, Outcome
 from chaos.runner import Run
 from chaos.simulated.faults import Seen, Spell
 
-WIDTH, LANE, LEFT = 1_000, 26, 110
+WIDTH, LANE, LEFT, RIGHT = 1_000, 26, 110, 30
 BACKLOG_HEIGHT = 60
 COLOURS = {"sql": "#4a72b0", "log": "#d08a2e", "views": "#5a9a68"}
 TRACE_MAX = 4_000
@@ -79,7 +79,7 @@ def _summary(run: Run) -> str:
 def _timeline(run: Run) -> str:
     lines = run.trace.lines
     processes = sorted({line.process for line in lines if line.process != "-"})
-    scale = (WIDTH - LEFT) / max(run.ended_s, 0.001)
+    scale = (WIDTH - LEFT - RIGHT) / max(run.ended_s, 0.001)
     height = LANE * len(processes) + BACKLOG_HEIGHT + 50
     drawn = [f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="timeline of the run">']
     drawn += _windows(run, scale, LANE * len(processes))

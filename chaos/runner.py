@@ -298,6 +298,7 @@ class _Simulation:
             missing = ["clients get no answers"]
         self.faults.end()
         watching.cancel()
+        self._note_lag()
         auditor = Client("auditor", cluster, History(), Random("auditor"))
         shown = {} if missing else {view.name: await _shown(auditor, view.name) for view in VIEWS}
         return Run(
@@ -332,12 +333,15 @@ class _Simulation:
 
     async def _watch_lag(self) -> None:
         """Note the lag now and then; it is looked at from outside and disturbs nothing."""
-        loop = asyncio.get_running_loop()
         pause_s = 0.05
         while True:
-            self.lag.append((loop.time(), sum(lag for _, lag in self._lags())))
+            self._note_lag()
             await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 1.1, 1.0)
+            pause_s = min(pause_s * 1.1, 0.25)
+
+    def _note_lag(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self.lag.append((now, sum(lag for _, lag in self._lags())))
 
     def _missing(self, cluster: Cluster) -> Iterator[str]:
         if not cluster.is_whole:
