@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 import system.delivery.consumer
 import system.delivery.relay
+import system.query.generations
 import system.web.app
 import system.wiring
 from chaos.simulated.faults import PAUSE_S, RESTART_S, Faults, HopsOf
@@ -55,6 +56,7 @@ SETTINGS = Settings(outbox_poll_interval_s=2.0, retry_delays_s=(0.2, 0.4, 0.8))
 """In virtual time nobody waits for a poll: rare ones leave the time to the schedules."""
 POLL_S = 0.5
 PAUSE_MIN_S = 0.1
+WATCH_BUILDING_S = 0.15
 
 PROCESSES: Mapping[str, tuple[str, ...]] = {
     "users": ("user-api", "user-consumer"),
@@ -376,6 +378,7 @@ def lean() -> Iterator[None]:
             patch.object(system.delivery.consumer, "POLL_S", POLL_S),
             patch.object(system.delivery.relay, "PAUSE_MIN_S", PAUSE_MIN_S),
             patch.object(system.delivery.relay, "MEASURE_S", 60.0),
+            patch.object(system.query.generations, "WATCH_BUILDING_S", WATCH_BUILDING_S),
         ):
             yield
     finally:

@@ -36,7 +36,7 @@ REBUILD = Workload(
         "buyer": buys,
         "deleter": deletes,
         "operator": rebuilds,
-        "reader": reader("/orders", f"/products/{ANVIL}", times=6, every_s=0.35),
+        "reader": reader("/orders", f"/products/{ANVIL}", times=4, every_s=0.5),
     },
     builds_views=True,
 )
