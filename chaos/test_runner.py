@@ -35,6 +35,10 @@ DISTURBED = (
     "letters/2/outage@log:0.1:5",
     "rebuild/4/outage@views:0.8:3",
     "rebuild/4/slow@views:0.8:2",
+    "rebuild/2/hang@views:1.2:6",
+    "orders/1/hang@sql:0.03:40",
+    "orders/1/storm@sql:0.06:1.5",
+    "orders/1/ghost@orders:sql.commit:request:2",
     "twins/6/rebalance@product-consumer:0.05:0/restart@orders:0.1:0",
     "stock/7/duplicate@product.updated:0.4:0/jump@products:0.2:-300",
 )

@@ -12,6 +12,7 @@ from system.events import TOPICS
 OUTAGE_S = (0.5, 12.0)
 """Up to three times the whole retry schedule of a message."""
 SLOW_S = (0.5, 4.0)
+STORM_S = (0.3, 2.0)
 JUMP_S = 600.0
 GROUPS = ("product-consumer", "order-consumer", "user-consumer", "query-consumer.g1")
 
@@ -37,6 +38,10 @@ def _window(kind: str, lengths_s: tuple[float, float]) -> Callable[[Random, Fiel
         return Spell(kind, store, _moment(random, field), round(random.uniform(*lengths_s), 1))
 
     return draw
+
+
+def _storm(random: Random, field: Field) -> Fault:
+    return Spell("storm", "sql", _moment(random, field), round(random.uniform(*STORM_S), 1))
 
 
 def _rebalance(random: Random, field: Field) -> Fault:
@@ -70,6 +75,9 @@ ALL = (
         "outages", "a store is away, for longer than all retries take", _window("outage", OUTAGE_S)
     ),
     Nemesis("slowness", "a store takes a hundred times as long", _window("slow", SLOW_S)),
+    Nemesis("hangs", "a store takes requests and answers none of them", _window("hang", OUTAGE_S)),
+    Nemesis("storms", "every statement that writes meets a conflict, for a while", _storm),
+    Nemesis("ghosts", "a COMMIT arrives when its sender has given it up", _strike("ghost")),
     Nemesis("rebalances", "a group deals its partitions anew, in mid-batch", _rebalance),
     Nemesis("duplicates", "a topic's records come once more, after newer ones", _duplicate),
     Nemesis("clocks", "a process's wall clock jumps, forwards or backwards", _jump),

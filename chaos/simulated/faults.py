@@ -29,6 +29,7 @@ LATE_S = 1.0
 
 AT_REQUEST = ("error", "crash", "pause", "late")
 AT_REPLY = ("lost", "crash", "pause", "late")
+COMMIT = "sql.commit"
 READS = frozenset(
     (
         *("views.get", "views.page", "views.generations", "views.ping"),
@@ -36,7 +37,12 @@ READS = frozenset(
     )
 )
 """The calls that change nothing; of SQL, only a COMMIT has an answer that can be lost."""
-IN_TIME = ("outage", "slow", "jump", "rebalance", "duplicate", "restart")
+OF_STORES = ("outage", "slow", "hang", "storm")
+IN_TIME = (*OF_STORES, "jump", "rebalance", "duplicate", "restart")
+
+
+class Ghost(Unavailable):
+    """The connection broke under a COMMIT that is still on its way, and will arrive."""
 
 
 class BadReplay(Exception):
@@ -58,7 +64,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """A fault at a point: error, lost (the reply), conflict, crash, pause or late."""
+    """A fault at a point: error, lost (the reply), conflict, ghost, crash, pause or late."""
 
     kind: str
     place: Place
@@ -104,7 +110,9 @@ def kinds_at(place: Place) -> tuple[str, ...]:
     """Every way in which this point can be struck."""
     if place.hop is Hop.REPLY:
         return AT_REPLY
-    return (*AT_REQUEST, "conflict") if _writes(place) else AT_REQUEST
+    if place.call == COMMIT:
+        return (*AT_REQUEST, "ghost")
+    return (*AT_REQUEST, "conflict") if writes(place.call) else AT_REQUEST
 
 
 def distinct_kinds_at(place: Place) -> tuple[str, ...]:
@@ -117,13 +125,14 @@ def distinct_kinds_at(place: Place) -> tuple[str, ...]:
     """
     if place.hop is Hop.REPLY:
         return () if place.call in READS else ("lost", "crash")
-    if place.call == "sql.commit":
-        return ("error", "crash", "pause")
-    return ("error", "pause", "conflict") if _writes(place) else ("error", "pause")
+    if place.call == COMMIT:
+        return ("error", "crash", "pause", "ghost")
+    return ("error", "pause", "conflict") if writes(place.call) else ("error", "pause")
 
 
-def _writes(place: Place) -> bool:
-    return place.call.startswith(("sql.insert-", "sql.update-", "sql.delete-"))
+def writes(call: str) -> bool:
+    """Whether this is a statement that may meet a deadlock or a lock wait."""
+    return call.startswith(("sql.insert-", "sql.update-", "sql.delete-"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +197,7 @@ class Faults:
             if isinstance(fault, Strike)
         }
         self._windows = [
-            fault
-            for fault in faults
-            if isinstance(fault, Spell) and fault.kind in ("outage", "slow")
+            fault for fault in faults if isinstance(fault, Spell) and fault.kind in OF_STORES
         ]
         self._random = random
         self._nth: dict[tuple[str, str, bool], int] = {}
@@ -217,8 +224,11 @@ class Faults:
         passing = (point.process, call, is_reply)
         nth = self._nth[passing] = self._nth.get(passing, 0) + 1
         delay_s = self._random.uniform(*DELAY_S)
-        if self._windows and self._window("slow", call):
-            delay_s *= SLOWER
+        if self._windows:
+            if self._window("slow", call):
+                delay_s *= SLOWER
+            if not is_reply and (hanging := self._window("hang", call)):
+                delay_s += hanging.at_s + hanging.seconds - self._loop.time()
         await asyncio.sleep(delay_s)
         if self.is_over():  # meanwhile
             return
@@ -230,16 +240,19 @@ class Faults:
             strike = self.branching(_place((*passing, nth)))
         if strike is not None:
             await self._strike(strike)
-        if self._windows and not is_reply and self._window("outage", call):
-            raise Unavailable(f"{call}: there is an outage")
+        if self._windows and not is_reply:
+            if self._window("outage", call):
+                raise Unavailable(f"{call}: there is an outage")
+            if self._window("storm", call) and writes(call):
+                raise Conflict(f"{call}: a deadlock, or a lock wait, like all others")
 
-    def _window(self, kind: str, call: str) -> bool:
+    def _window(self, kind: str, call: str) -> Spell | None:
         store = call.partition(".")[0]
         now = self._loop.time()
-        return any(
-            window.kind == kind and window.target == store and window.covers(now)
-            for window in self._windows
-        )
+        for window in self._windows:
+            if window.kind == kind and window.target == store and window.covers(now):
+                return window
+        return None
 
     @property
     def places(self) -> list[Place]:
@@ -255,6 +268,8 @@ class Faults:
                 raise Unavailable(f"{strike.place.call}: the connection broke")
             case "conflict":
                 raise Conflict(f"{strike.place.call}: a deadlock, or a lock wait")
+            case "ghost":
+                raise Ghost(f"{strike.place.call}: the connection broke")
             case "late":
                 await asyncio.sleep(LATE_S)
             case "crash" if process is not None:

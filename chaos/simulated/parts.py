@@ -56,6 +56,8 @@ SETTINGS = Settings(outbox_poll_interval_s=2.0, retry_delays_s=(0.2, 0.4, 0.8))
 """In virtual time nobody waits for a poll: rare ones leave the time to the schedules."""
 POLL_S = 0.5
 PAUSE_MIN_S = 0.1
+PAGE = 2
+"""A few events are several pages of an outbox."""
 WATCH_BUILDING_S = 0.15
 
 PROCESSES: Mapping[str, tuple[str, ...]] = {
@@ -377,6 +379,7 @@ def lean() -> Iterator[None]:
             patch.object(metrics, "pool", lambda _: None),
             patch.object(system.delivery.consumer, "POLL_S", POLL_S),
             patch.object(system.delivery.relay, "PAUSE_MIN_S", PAUSE_MIN_S),
+            patch.object(system.delivery.relay, "PAGE", PAGE),
             patch.object(system.delivery.relay, "MEASURE_S", 60.0),
             patch.object(system.query.generations, "WATCH_BUILDING_S", WATCH_BUILDING_S),
         ):

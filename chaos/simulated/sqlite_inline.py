@@ -12,6 +12,7 @@ both sides of every COMMIT are hops, where a fault can strike:
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import sqlite3
 from collections import deque
 from collections.abc import Iterable
@@ -19,11 +20,14 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol, Self
 
+from chaos.simulated.faults import Ghost
 from scenarios.harness.faults import Hop
 from system.adapters.sqlite_inline import InlineConnection, InlineCursor, Parameters
 from system.ports.errors import Conflict, Unavailable
 
 LOCK_WAIT_S = 3.0
+ARRIVES_S = 0.4
+"""So long is a COMMIT on its way whose sender is gone."""
 
 
 class Hops(Protocol):
@@ -41,6 +45,7 @@ class Database:
         self.path = path
         self.connections: dict[SimulatedConnection, None] = {}  # in order, unlike a set
         self._holder: SimulatedConnection | None = None
+        self._ghosts: dict[SimulatedConnection, sqlite3.Connection] = {}
         self._waiting: deque[tuple[SimulatedConnection, asyncio.Future[None]]] = deque()
 
     def connect(self, hops: Hops) -> SimulatedConnection:
@@ -62,8 +67,25 @@ class Database:
             if self._holder is not connection:  # unless our turn came in the same moment
                 raise _error("database is locked", "SQLITE_BUSY") from None
 
+    def haunt(self, connection: SimulatedConnection) -> None:
+        """Commit what this client has sent, a while after it is gone; its locks stay till then."""
+        self.connections.pop(connection, None)
+        ghost = self._ghosts[connection] = connection.give_up()
+
+        def arrive() -> None:
+            ghost.execute("COMMIT")
+            self._lay(connection)
+
+        outside = contextvars.Context()  # the server's, whoever else may die
+        asyncio.get_running_loop().call_later(ARRIVES_S, arrive, context=outside)
+
+    def _lay(self, connection: SimulatedConnection) -> None:
+        if (ghost := self._ghosts.pop(connection, None)) is not None:
+            ghost.close()
+            self.unlock(connection)
+
     def unlock(self, connection: SimulatedConnection) -> None:
-        if self._holder is not connection:
+        if self._holder is not connection or connection in self._ghosts:
             return
         self._holder = None
         while self._waiting and self._holder is None:
@@ -95,6 +117,9 @@ class Database:
         for connection in list(self.connections):
             if hops is None or connection.hops is hops:
                 connection.stop()
+        if hops is None:
+            for connection in list(self._ghosts):
+                self._lay(connection)
 
 
 class SimulatedConnection(InlineConnection):
@@ -135,6 +160,11 @@ class SimulatedConnection(InlineConnection):
             self._connection.rollback()
         self._database.unlock(self)
 
+    def give_up(self) -> sqlite3.Connection:
+        """Leave what is open to the server."""
+        left, self._connection = self.still_open, None
+        return left
+
     def stop(self) -> None:
         """End it as a server sees a client go: what was open is rolled back."""
         super().stop()
@@ -145,6 +175,9 @@ class SimulatedConnection(InlineConnection):
         """Pass a fault point. Its errors look as the driver's do."""
         try:
             await self.hops.at(call, hop)
+        except Ghost as ghost:
+            self._database.haunt(self)
+            raise _error(str(ghost), "SQLITE_IOERR") from None
         except Unavailable as away:
             self.stop()
             raise _error(str(away), "SQLITE_IOERR") from None

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from chaos.simulated.sqlite_inline import Database, SimulatedConnection, name_of
+from chaos.simulated.faults import Ghost
+from chaos.simulated.sqlite_inline import ARRIVES_S, Database, SimulatedConnection, name_of
 from scenarios.harness.faults import Hop
 from scenarios.harness.virtual_time import run
 from system.ports.errors import Conflict, Unavailable
@@ -110,6 +111,26 @@ def test_a_connection_that_breaks_at_commit(database: Database, hop: str, remain
             await connection.commit()
         assert left(database) == remains
         assert database.is_quiet
+
+    simulated(main)
+
+
+def test_a_commit_of_a_ghost_arrives_when_its_sender_has_given_it_up(database: Database) -> None:
+    async def main() -> None:
+        hops = Scripted()
+        connection, other = database.connect(hops), database.connect(Scripted())
+        await take(connection, 1)
+        hops.errors["sql.commit request"] = Ghost("broken")
+        with pytest.raises(sqlite3.OperationalError):
+            await connection.commit()
+        await connection.rollback()
+        connection.stop()
+        assert left(database) == 5
+        assert not database.is_quiet
+        await take(other, 1)  # waits for the ghost's lock
+        await other.commit()
+        assert left(database) == 3
+        assert asyncio.get_running_loop().time() >= ARRIVES_S
 
     simulated(main)
 
