@@ -27,7 +27,7 @@ from system.delivery.relay import LEASE_S, PAGE, Relay, RelayParts, leases
 from system.events import User, UserUpdated
 from system.life import Life
 from system.logs import Logger
-from system.ports.errors import Conflict, Unavailable
+from system.ports.errors import CONFLICTS_MAX, Conflict, Unavailable
 from system.ports.log import Log, Message
 from system.values import loads
 
@@ -180,6 +180,22 @@ async def test_a_mark_that_is_lost_only_repeats() -> None:
             published.release()
             await sent(it)
         assert await told(it, 1) == [1, 1]
+
+
+@in_virtual_time
+async def test_conflicts_at_the_mark_repeat_the_mark_alone() -> None:
+    faults = Switchboard()
+    async with bench() as it:
+        await commit(it, *(renamed(id, version) for version in (1, 2) for id in (1, 2)))
+        async with running(relay(it, faults)):
+            published = faults.hold("log.publish", hop=Hop.REPLY)
+            await published.reached()
+            # of the mark
+            conflicts = faults.fail("sql.commit", times=CONFLICTS_MAX, error=Conflict)
+            published.release()
+            await sent(it)
+        assert conflicts.struck == CONFLICTS_MAX
+        assert await told(it, 1) == await told(it, 2) == [1, 2]
 
 
 class BlockedLog:

@@ -21,6 +21,7 @@ from sqlalchemy import Column, ColumnElement, Integer, Table, insert, or_, selec
 
 from system.columns import TABLE_OPTIONS, Timestamp, ascii_key, metadata
 from system.delivery import outbox
+from system.delivery.conflicts import despite_conflicts
 from system.delivery.outbox import Key, Unsent
 from system.life import Life
 from system.logs import Logger
@@ -174,8 +175,13 @@ class Relay:
         self._refused.clear()
 
     async def _mark(self, rows: list[Unsent]) -> None:
-        async with self._parts.work() as unit:
-            await outbox.mark(unit.sql, [row.id for row in rows], unit.now.at)
+        """A conflict repeats this alone: a round that gave up would publish the rows again."""
+
+        async def once() -> None:
+            async with self._parts.work() as unit:
+                await outbox.mark(unit.sql, [row.id for row in rows], unit.now.at)
+
+        await despite_conflicts(once, self._parts.world)
         for row in rows:
             self._parts.metrics.published(row.message.topic)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
+from system.delivery.conflicts import despite_conflicts
 from system.delivery.middleware import Batch, Middleware, Step
-from system.ports.errors import CONFLICTS_MAX, JITTER_S, Conflict
 from system.ports.work import Work
 from system.ports.world import World
 
@@ -16,15 +15,11 @@ def transactional(work: Work, world: World) -> Middleware:
 
     def around(step: Step) -> Step:
         async def in_one_transaction(batch: Batch) -> None:
-            for conflicts in range(CONFLICTS_MAX + 1):
-                try:
-                    async with work() as unit:
-                        await step(replace(batch, work=unit))
-                    return
-                except Conflict:
-                    if conflicts == CONFLICTS_MAX:
-                        raise
-                await asyncio.sleep(world.random.uniform(*JITTER_S))
+            async def once() -> None:
+                async with work() as unit:
+                    await step(replace(batch, work=unit))
+
+            await despite_conflicts(once, world)
 
         return in_one_transaction
 
