@@ -292,13 +292,30 @@ def _replay(asked: argparse.Namespace) -> int:
     schedule = schedule_of(asked.id)
     with simulator() as here:
         run = here.run(schedule, MUTANTS[asked.mutant] if asked.mutant else None)
-        _print_run(run, asked.trace)
-        if asked.report is not None:
-            asked.report.write_text(report(run), encoding="utf-8")
-            print(f"report: {asked.report}")
-    verdict = "BROKEN" if run.anomalies else "kept all promises"
-    print(f"{schedule}: {verdict}; {run.ended_s:.1f} s of virtual time; trace digest {run.digest}")
-    return 1 if run.anomalies else 0
+    _print_run(run, asked.trace)
+    if asked.report is not None:
+        asked.report.write_text(report(run), encoding="utf-8")
+        print(f"report: {asked.report}")
+    for fault in run.never_struck:
+        print(f"never reached: {fault}")
+    if asked.mutant:
+        print(f"mutant {asked.mutant}: its code was {_times(run.reached)}")
+    print(
+        f"{schedule}: {_verdict(run)}; {run.ended_s:.1f} s of virtual time; trace digest {run.digest}"
+    )
+    return 1 if run.anomalies or run.never_struck else 0
+
+
+def _verdict(run: Run) -> str:
+    if run.anomalies:
+        return "BROKEN"
+    return "NEVER REACHED, so nothing is shown" if run.never_struck else "kept all promises"
+
+
+def _times(reached: int) -> str:
+    if not reached:
+        return "never reached: this run says nothing of it"
+    return "reached once" if reached == 1 else f"reached {reached} times"
 
 
 # --- mutants --------------------------------------------------------------------------------------

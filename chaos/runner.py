@@ -25,9 +25,10 @@ from chaos.evidence import Evidence
 from chaos.history import History
 from chaos.mutants.mutant import Mutant, Reached, Switch
 from chaos.nemeses import disturb
+from chaos.possible import check_clients, fault_of
 from chaos.simulated.branches import Branches, BranchFailed, Strikes
 from chaos.simulated.clients import Client
-from chaos.simulated.faults import BadReplay, Fault, Faults, Place, Spell, Strike, Trace, parse
+from chaos.simulated.faults import BadReplay, Fault, Faults, Place, Seen, Spell, Strike, Trace
 from chaos.simulated.loop import SimulatedLoop
 from chaos.simulated.parts import (
     EPOCH,
@@ -79,15 +80,27 @@ class Schedule:
 
 
 def schedule_of(text: str) -> Schedule:
-    """Read a replay ID. Raises BadReplay."""
-    workload, _, rest = text.partition("/")
+    """Read a replay ID. Raises BadReplay, also of what can strike nothing."""
+    story, _, rest = text.partition("/")
     seed, *faults = rest.split("/") if rest else ["0"]
-    name, *without = workload.split("~")
+    name, *without = story.split("~")
     if name not in WORKLOADS:
         raise BadReplay(f"there is no workload {name!r}; there are {', '.join(WORKLOADS)}")
     if not seed.isdecimal():
         raise BadReplay(f"{seed!r} is not a seed")
-    return Schedule(name, int(seed), tuple(map(parse, faults)), frozenset(without))
+    workload = WORKLOADS[name]
+    check_clients(without, workload)
+    return Schedule(
+        name,
+        int(seed),
+        tuple(fault_of(fault, workload) for fault in faults),
+        frozenset(without),
+    )
+
+
+def is_fault(line: Seen) -> bool:
+    """Whether this line of a trace is where a fault came."""
+    return line.what.startswith(("STRUCK ", "BEGUN "))
 
 
 @dataclass
@@ -109,6 +122,12 @@ class Run:
     @property
     def digest(self) -> str:
         return self.trace.digest
+
+    @property
+    def never_struck(self) -> list[Fault]:
+        """The faults that never came: their point was not reached, or was struck by another."""
+        happened = {line.what.partition(" ")[2] for line in self.trace.lines if is_fault(line)}
+        return [fault for fault in self.schedule.faults if str(fault) not in happened]
 
 
 class Simulator:

@@ -1,0 +1,106 @@
+"""What each kind of fault means, and whether a fault can strike a workload at all.
+
+A fault that strikes nothing would let a replay say that all promises were kept, of a run in which
+nothing happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from math import isfinite
+
+from chaos.nemeses.kinds import GROUPS
+from chaos.simulated.faults import (
+    IN_TIME,
+    BadReplay,
+    Fault,
+    Spell,
+    Strike,
+    kinds_at,
+    parse,
+)
+from chaos.workloads.workload import Workload
+from system.events import TOPICS
+
+MEANINGS = {
+    "error": "the call never arrives: the connection breaks on the way there",
+    "lost": "the call took effect, and its answer is lost",
+    "conflict": "the statement meets a deadlock or a lock wait",
+    "ghost": "the COMMIT arrives when its sender has given it up",
+    "crash": "the process is killed there, and started again a moment later",
+    "pause": "the process stands still there for longer than any lease",
+    "late": "this call alone takes long, and others overtake it",
+    "outage": "the store is away for so many seconds from this moment on",
+    "slow": "the store takes far longer than usual, for so many seconds",
+    "hang": "the store takes requests and answers none of them, for so many seconds",
+    "storm": "every statement that writes meets a conflict, for so many seconds",
+    "jump": "the process's wall clock jumps by so many seconds",
+    "rebalance": "the group deals its partitions anew",
+    "duplicate": "the topic's records come once more",
+    "restart": "the process is asked to stop, and started again",
+}
+STORES = ("sql", "log", "views")
+LONGEST_S = 3_600.0
+"""No fault begins later or lasts longer, so that each run comes to an end."""
+
+
+def fault_of(text: str, workload: Workload) -> Fault:
+    """Read a fault that can strike this workload. Raises BadReplay."""
+    kind = text.partition("@")[0]
+    _known("kind of fault", kind, MEANINGS)
+    fault = parse(text)
+    if isinstance(fault, Strike):
+        _check_strike(fault, workload)
+    else:
+        _check_spell(fault, workload)
+    return fault
+
+
+def _check_strike(strike: Strike, workload: Workload) -> None:
+    _known("process", strike.place.process, workload.processes)
+    possible = kinds_at(strike.place)
+    if strike.kind not in possible:
+        raise BadReplay(
+            f"{strike.kind!r} cannot strike {strike.place}; there it is {_listed(possible)}"
+        )
+
+
+def _check_spell(spell: Spell, workload: Workload) -> None:
+    what, targets = _targets(spell.kind, workload)
+    _known(what, spell.target, targets)
+    if not 0 <= spell.at_s <= LONGEST_S:
+        raise BadReplay(f"{spell} begins at no moment from 0 to {LONGEST_S:g} s")
+    if not isfinite(spell.seconds) or abs(spell.seconds) > LONGEST_S:
+        raise BadReplay(f"{spell} lasts longer than {LONGEST_S:g} s")
+    if what == "store" and spell.seconds <= 0:
+        raise BadReplay(f"{spell} lasts for no time")
+
+
+def _targets(kind: str, workload: Workload) -> tuple[str, Collection[str]]:
+    """What a fault in time strikes, and what there is of it."""
+    assert kind in IN_TIME, f"{kind} is a fault at a point"
+    match kind:
+        case "jump" | "restart":
+            return "process", workload.processes
+        case "rebalance":
+            return "group", GROUPS
+        case "duplicate":
+            return "topic", TOPICS
+        case "storm":
+            return "store", ("sql",)  # no other has conflicts
+    return "store", STORES
+
+
+def check_clients(names: Collection[str], workload: Workload) -> None:
+    """Whether these clients can be left out. Raises BadReplay."""
+    for name in names:
+        _known("client", name, workload.clients)
+
+
+def _known(what: str, name: str, known: Collection[str]) -> None:
+    if name not in known:
+        raise BadReplay(f"there is no {what} {name!r}; there are {_listed(known)}")
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(names)
