@@ -7,18 +7,18 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
 from tqdm import tqdm
 
-from chaos.checkers import ANOMALIES, CHECKERS
+from chaos.checkers import ANOMALIES, CHECKERS, Anomaly
 from chaos.mutants import MUTANTS
 from chaos.mutants.hunt import Catch, hunt_named
 from chaos.nemeses import NEMESES
-from chaos.report import report
-from chaos.runner import Run, Schedule, Simulator, schedule_of, simulator
+from chaos.report import id_of, in_order, replay_command, report
+from chaos.runner import Run, Schedule, Simulator, is_fault, schedule_of, simulator
 from chaos.simulated.faults import BadReplay
 from chaos.simulated.search import Undisturbed, singles
 from chaos.simulated.shrink import shrink
@@ -39,6 +39,8 @@ REGRESSIONS = Path(__file__).parent / "regressions.txt"
 TOLD_MAX = 3
 """Failures that are shrunk and told at length."""
 TRACE_LINES = 30
+KINDS_MAX = 5
+"""Of a checker's findings, so many different ones are told."""
 PARTS = 8
 """Into so many parts is each workload's run cut, to be shared by the workers."""
 ENDURANCE = "endurance"
@@ -116,8 +118,9 @@ def _parser() -> argparse.ArgumentParser:
     replay = commands.add_parser("replay", help="run one schedule again, by its ID")
     replay.add_argument("id", help="as a failure prints it; 'orders/1' is a run without faults")
     replay.add_argument("--mutant", choices=list(MUTANTS), metavar="NAME", help="with this bug")
-    replay.add_argument("--trace", type=_count, default=TRACE_LINES, metavar="LINES",
-                        help=f"of the trace around the last fault (default: {TRACE_LINES})")  # fmt: skip
+    replay.add_argument("--trace", type=_count, metavar="LINES",
+                        help=f"of the trace around the last fault (default: {TRACE_LINES}); "
+                             "without a fault, from the start (default: none)")  # fmt: skip
     replay.add_argument("--report", type=Path, metavar="FILE", help="write the run's page here")
     replay.set_defaults(command=_replay)
     mutants = commands.add_parser("mutants", help="switch classic bugs in, and see them caught")
@@ -253,26 +256,47 @@ def _tell(failure: Result, here: Simulator) -> None:
     smallest = shrink(schedule_of(failure.schedule), fails)
     run = here.run(smallest)
     print(f"\nFAILED: {failure.schedule}\nshrunk: {smallest}")
-    _print_run(run, TRACE_LINES)
-    print(f"replay: python -m chaos replay '{smallest}'\n")
+    _print_run(run)
+    print(f"replay: {replay_command(smallest)}\n")
 
 
-def _print_run(run: Run, trace_lines: int) -> None:
-    _print_trace(run, trace_lines)
-    for op in run.evidence.history:
-        print(f"  {op.began_s:9.4f}  {op}")
-    for found in run.anomalies:
-        print(f"  BROKEN {found}\n         {ANOMALIES[found.name]}")
+def _print_run(run: Run, trace_lines: int | None = None) -> None:
+    print("trace:")
+    for line in _traced(run, trace_lines):
+        print(f"  {line}")
+    print("what clients did:")
+    for op in in_order(run.evidence.history):
+        id, key = id_of(op), op.key
+        more = f"{f', id {id}' if id else ''}{f', key {key}' if key else ''}"
+        print(f"  {op.began_s:9.4f}  {op}{more}")
+    for found in told_once(run.anomalies):
+        print(f"  BROKEN {found}")
 
 
-def _print_trace(run: Run, count: int) -> None:
+def _traced(run: Run, count: int | None) -> Iterator[str]:
+    """Lines around the last fault. A run without one has no middle: its first, if any are wanted."""
     lines = run.trace.lines
-    marks = [
-        number for number, line in enumerate(lines) if line.what.startswith(("STRUCK", "BEGUN"))
-    ]
-    middle = marks[-1] if marks else len(lines)
-    for line in lines[max(0, middle - count // 2) : middle + count // 2]:
-        print(f"  {line.time_s:9.4f}  {line.process:<11}{line.what}")
+    marks = [number for number, line in enumerate(lines) if is_fault(line)]
+    if not marks and count is None:
+        yield f"no fault, {len(lines)} lines; `replay` shows the first of them with --trace LINES"
+        return
+    count = TRACE_LINES if count is None else count
+    first = max(0, marks[-1] - count // 2) if marks else 0
+    for line in lines[first : first + count]:
+        yield f"{line.time_s:9.4f}  {line.process:<11}{line.what}"
+
+
+def told_once(anomalies: Iterable[Anomaly]) -> Iterator[str]:
+    """One line, and its explanation, for each name of each checker, however often it was found."""
+    kinds: dict[str, dict[str, list[Anomaly]]] = {}
+    for found in anomalies:
+        kinds.setdefault(found.checker, {}).setdefault(found.name, []).append(found)
+    for checker, names in kinds.items():
+        for name, alike in islice(names.items(), KINDS_MAX):
+            times = f" ({len(alike)} times; this is the first)" if len(alike) > 1 else ""
+            yield f"{alike[0]}{times}\n         {ANOMALIES[name]}"
+        if len(names) > KINDS_MAX:
+            yield f"{checker}: {len(names) - KINDS_MAX} kinds more"
 
 
 def _write_page(
@@ -294,7 +318,7 @@ def _replay(asked: argparse.Namespace) -> int:
         run = here.run(schedule, MUTANTS[asked.mutant] if asked.mutant else None)
     _print_run(run, asked.trace)
     if asked.report is not None:
-        asked.report.write_text(report(run), encoding="utf-8")
+        asked.report.write_text(report(run, asked.mutant), encoding="utf-8")
         print(f"report: {asked.report}")
     for fault in run.never_struck:
         print(f"never reached: {fault}")
@@ -340,8 +364,9 @@ def _mutants(asked: argparse.Namespace) -> int:
     survivors = [catch.mutant for catch in catches if catch.checker is None]
     if asked.report is not None and catches[-1].schedule:
         with simulator() as here:
-            run = here.run(schedule_of(catches[-1].schedule), MUTANTS[catches[-1].mutant])
-            asked.report.write_text(report(run), encoding="utf-8")
+            name = catches[-1].mutant
+            run = here.run(schedule_of(catches[-1].schedule), MUTANTS[name])
+            asked.report.write_text(report(run, name), encoding="utf-8")
     verdict = f"SURVIVED: {', '.join(survivors)}" if survivors else "all caught"
     print(f"{len(catches)} mutants in {_clock() - began:.0f} s: {verdict}")
     return 1 if survivors else 0

@@ -6,18 +6,24 @@ No script, no font and no picture comes from elsewhere: the page can be mailed, 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from chaos.checkers import ANOMALIES, CHECKERS
 from chaos.history import Op, Outcome
-from chaos.runner import Run
+from chaos.possible import MEANINGS
+from chaos.runner import Run, Schedule, is_fault
 from chaos.simulated.faults import Seen, Spell
 
 WIDTH, LANE, LEFT, RIGHT = 1_000, 26, 110, 30
 BACKLOG_HEIGHT = 60
 COLOURS = {"sql": "#4a72b0", "log": "#d08a2e", "views": "#5a9a68"}
 TRACE_MAX = 4_000
+OUTCOMES = (
+    '<span class="kept">ok</span>: done, and the answer came. fail: certainly not done. '
+    '<span class="info">info</span>: nobody knows, since the connection broke or the server could '
+    "not tell; judges allow for both."
+)
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1120px; margin: 2em auto; padding: 0 1em;
@@ -38,8 +44,8 @@ svg { width: 100%; height: auto } svg text { font: 11px system-ui, sans-serif; f
 """
 
 
-def report(run: Run) -> str:
-    """The page of a run."""
+def report(run: Run, mutant: str | None = None) -> str:
+    """The page of a run, perhaps with this bug switched in."""
     verdict = "broke a promise" if run.anomalies else "kept every promise"
     return "\n".join(
         (
@@ -48,9 +54,9 @@ def report(run: Run) -> str:
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(run.schedule.workload)}: {verdict}</title><style>{STYLE}</style>",
             f"<h1>A run of <i>{escape(run.schedule.workload)}</i> that {verdict}</h1>",
-            _summary(run),
+            _summary(run, mutant),
             "<h2>Replay it</h2>",
-            f'<code class="replay">python -m chaos replay {escape(repr(str(run.schedule)))}</code>',
+            f'<code class="replay">{escape(replay_command(run.schedule, mutant))}</code>',
             "<h2>What every process did</h2>",
             _timeline(run),
             "<h2>Faults</h2>",
@@ -66,12 +72,29 @@ def report(run: Run) -> str:
     )
 
 
-def _summary(run: Run) -> str:
+def replay_command(schedule: Schedule, mutant: str | None = None) -> str:
+    """What to type to see a run again."""
+    return f"python -m chaos replay '{schedule}'" + (f" --mutant {mutant}" if mutant else "")
+
+
+def in_order(ops: Iterable[Op]) -> list[Op]:
+    """The history by its beginnings; it is recorded in the order of the answers."""
+    return sorted(ops, key=lambda op: op.began_s)
+
+
+def id_of(op: Op) -> str:
+    """The id that a command's answer tells."""
+    is_told = op.ok and op.method == "POST" and isinstance(op.json, dict)
+    return str(op.json.get("id", "")) if is_told else ""
+
+
+def _summary(run: Run, mutant: str | None) -> str:
     facts = (
         f"{len(run.places)} fault points passed in {run.ended_s:.1f} virtual seconds",
         f"{len(run.evidence.history)} requests",
         f"{len(run.evidence.first_told)} events in the log",
         f"trace digest <code>{run.digest}</code>",
+        *([f"the bug <code>{mutant}</code>, reached {run.reached} times"] if mutant else []),
     )
     return f"<p>{'; '.join(facts)}.</p>"
 
@@ -145,7 +168,12 @@ def _legend() -> str:
 def _faults(run: Run) -> str:
     if not run.schedule.faults:
         return "<p>None: this run was left alone.</p>"
-    items = "".join(f"<li><code>{escape(str(fault))}</code></li>" for fault in run.schedule.faults)
+    never = run.never_struck
+    items = "".join(
+        f"<li><code>{escape(str(fault))}</code>: {escape(MEANINGS[fault.kind])}"
+        f"{' <b>(never reached)</b>' if fault in never else ''}</li>"
+        for fault in run.schedule.faults
+    )
     return f"<ul>{items}</ul>"
 
 
@@ -172,20 +200,21 @@ def _operations(ops: Sequence[Op]) -> str:
     kinds = {Outcome.OK: "kept", Outcome.FAIL: "", Outcome.INFO: "info"}
     rows = "".join(
         f"<tr><td>{op.began_s:.4f}</td><td>{escape(op.client)}</td>"
-        f"<td><code>{escape(f'{op.method} {op.path}')}</code></td>"
+        f"<td><code>{escape(f'{op.method} {op.path}')}</code></td><td>{escape(id_of(op))}</td>"
+        f"<td><code>{escape(op.key or '')}</code></td>"
         f'<td class="{kinds[op.outcome]}">{op.outcome.value}</td><td>{op.status or ""}</td></tr>'
-        for op in ops
+        for op in in_order(ops)
     )
-    head = "<tr><th>at, s</th><th>client</th><th>request</th><th>outcome</th><th>status</th></tr>"
-    return f"<table>{head}{rows}</table>"
+    columns = ("at, s", "client", "request", "id", "Idempotency-Key", "outcome", "status")
+    head = "".join(f"<th>{column}</th>" for column in columns)
+    return f"<p>{OUTCOMES}</p><table><tr>{head}</tr>{rows}</table>"
 
 
 def _trace(lines: Sequence[Seen]) -> str:
     shown = []
     for line in lines[:TRACE_MAX]:
         text = escape(f"{line.time_s:10.4f}  {line.process:<12}{line.what}")
-        is_fault = line.what.startswith(("STRUCK", "BEGUN"))
-        shown.append(f'<span class="struck">{text}</span>' if is_fault else text)
+        shown.append(f'<span class="struck">{text}</span>' if is_fault(line) else text)
     if len(lines) > TRACE_MAX:
         shown.append(f"… and {len(lines) - TRACE_MAX} lines more")
     return "\n".join(shown)
