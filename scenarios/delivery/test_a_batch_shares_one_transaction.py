@@ -98,6 +98,26 @@ async def test_an_undecodable_one_costs_its_neighbours_nothing() -> None:
 
 
 @in_virtual_time
+async def test_a_letter_is_of_the_very_record_that_failed_also_behind_an_undecodable_one() -> None:
+    first, failing, good = messages(3)
+    poison = Message(first.topic, first.key, b"?", ())
+    handler = CountingUnlessBad(bad=(1,))
+    async with bench() as it:
+        batch = await it.batch(poison, failing, good)
+        assert await counted(it, handler, batch) == 1
+
+        of_poison, of_failing = await it.open_letters()
+        assert (of_poison.error_type, of_failing.error_type) == ("Poison", "RuntimeError")
+        for letter, record in zip((of_poison, of_failing), batch.records, strict=False):
+            assert letter.message == record.message
+            assert (letter.topic, letter.partition) == (
+                record.partition.topic,
+                record.partition.number,
+            )
+            assert letter.offset == record.offset
+
+
+@in_virtual_time
 async def test_order_is_kept_also_when_the_batch_is_split() -> None:
     seen: list[int] = []
 
