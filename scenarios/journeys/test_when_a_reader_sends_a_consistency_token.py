@@ -20,6 +20,24 @@ async def test_it_reads_its_own_write(stack: Stack) -> None:
         assert shown.body == renamed.body
 
 
+async def test_it_names_a_product_and_its_stock_by_a_version_each(stack: Stack) -> None:
+    lamp = await stack.given.product(stock=10)
+    priced = (await stack.client.change_product(lamp.id, price=20)).ok()
+    await stack.given.order({lamp.id: 1})
+    await stack.settled()  # so that it holds its unit
+    priced_again = (await stack.client.change_product(lamp.id, price=21)).ok()
+    filled_up = (await stack.client.change_product(lamp.id, stock=50)).ok()
+
+    writes = (lamp, priced, priced_again, filled_up)
+    versions = ((1, 1), (2, 1), (3, 2), (4, 3))
+    assert [write.token for write in writes] == [
+        f"products/{lamp.id}.self@{product},products/{lamp.id}.stock@{stock}"
+        for product, stock in versions
+    ]
+    shown = (await stack.client.view_product(lamp.id, token=filled_up.token)).ok()
+    assert shown.body == filled_up.body
+
+
 async def test_lists_honour_it_too(stack: Stack) -> None:
     lamp, ada = await stack.given.product(), await stack.given.user()
     order = await stack.given.order({lamp.id: 1}, user_id=ada.id)

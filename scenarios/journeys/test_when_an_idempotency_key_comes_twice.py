@@ -70,6 +70,22 @@ async def test_another_request_with_the_key_is_refused(stack: Stack) -> None:
     assert await orders_of(stack, ada.id) == [first.id]
 
 
+async def test_of_two_orders_each_is_paid_with_it_and_answered_for_itself(stack: Stack) -> None:
+    lamp, ada = await stack.given.product(stock=10), await stack.given.user()
+    orders = [await stack.given.order({lamp.id: 1}, user_id=ada.id) for _ in range(2)]
+    key = fresh_key()
+
+    first = [(await stack.client.pay(order.id, key=key)).ok() for order in orders]
+    second = [(await stack.client.pay(order.id, key=key)).ok() for order in orders]
+    await at_rest(stack)
+
+    assert [paid.id for paid in first] == [order.id for order in orders]
+    assert [paid.body for paid in second] == [paid.body for paid in first]
+    for order in orders:
+        assert (await stack.client.order(order.id)).ok().body["status"] == "PAID"
+        assert len(await stack.events("order.paid", order.id)) == 1
+
+
 async def test_a_failure_leaves_the_key_free(stack: Stack) -> None:
     ada, lamp = await stack.given.user(), await stack.given.product()
     key = fresh_key()
