@@ -7,6 +7,8 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from io import TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
@@ -113,7 +115,8 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--workload", action="append", choices=list(WORKLOADS), metavar="W",
                           help="this one alone; may be repeated")  # fmt: skip
     simulate.add_argument("--no-singles", action="store_true", help="leave out the single faults")
-    _common(simulate, "write the page of the first failure, or of a run without faults, here")
+    simulate.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
+    _common(simulate, "write the page of the first failure, made small, or of a run without faults")
     simulate.set_defaults(command=_simulate)
     replay = commands.add_parser("replay", help="run one schedule again, by its ID")
     replay.add_argument("id", help="as a failure prints it; 'orders/1' is a run without faults")
@@ -149,44 +152,74 @@ def _count(text: str) -> int:
 # --- simulate -------------------------------------------------------------------------------------
 
 
+@dataclass
+class _Search:
+    """How far a search has come, and what it has found."""
+
+    is_over_at_once: bool
+    """Whether the first failure ends it."""
+    count: int = 0
+    failures: list[Result] = field(default_factory=list)
+
+    def is_over(self) -> bool:
+        return self.is_over_at_once and bool(self.failures)
+
+    def gather(self, what: str, total: int | None, results: Iterable[Result]) -> Iterator[Result]:
+        """Count these results, until the search is over."""
+        if self.is_over():
+            return
+        for result in _bar(what, total, results):
+            self.count += 1
+            self.note(result)
+            yield result
+            if self.is_over():
+                return
+
+    def note(self, result: Result) -> None:
+        """Keep a failure, and say so at once: a search may be long."""
+        if result.failed:
+            self.failures.append(result)
+            seen = result.anomalies[0] if result.anomalies else "never reached"
+            tqdm.write(f"FAILED after {self.count} schedules: {result.schedule}: {seen}")
+
+
 def _simulate(asked: argparse.Namespace) -> int:
     chosen = tuple(asked.workload or WORKLOADS)
     began = _clock()
-    failures: list[Result] = []
+    search = _Search(asked.fail_fast)
     with workers(max(1, asked.jobs)) as crew, simulator() as here:
-        undisturbed = Undisturbed(here)
         known = [text for text in _regressions() if text.partition("/")[0].split("~")[0] in chosen]
-        for result in _bar("known failures", len(known), crew.map(run_text, known)):
-            _note(failures, result)
-        struck = 0
-        if not asked.no_singles:
-            struck = _strike_all(crew, undisturbed, chosen, asked.seed, failures)
-        numbers = _numbers(asked, chosen)
+        _exhaust(search.gather("known failures", len(known), crew.map(run_text, known)))
+        if not (asked.no_singles or search.is_over()):
+            _strike_all(crew, Undisturbed(here), chosen, asked.seed, search)
         count = None if asked.minutes else asked.schedules
-        ran = 0
-        for result in _bar("random schedules", count, crew.map(run_number, numbers)):
-            ran += 1
-            _note(failures, result)
-        _tell_all(failures, here)
-        _write_page(asked.report, failures, here, chosen[0])
+        numbers = (
+            crew.map(run_number, _numbers(asked, chosen)) if not search.is_over() else iter(())
+        )
+        _exhaust(search.gather("random schedules", count, numbers))
+        if search.is_over():
+            print("stopped at the first failure, as --fail-fast asks")
+        shown = _tell_all(search.failures, here) or Schedule(chosen[0], asked.seed)
+        _write_page(asked.report, shown, here)
     seconds = _clock() - began
-    runs = struck + ran + len(known)
-    verdict = f"{len(failures)} FAILED" if failures else "no promise broken"
+    failed = len(search.failures)
     print(
-        f"{runs} schedules in {seconds:.0f} s ({runs / seconds:.0f}/s): {verdict}; "
+        f"{search.count} schedules in {seconds:.0f} s ({search.count / seconds:.0f}/s): "
+        f"{f'{failed} FAILED' if failed else 'no promise broken'}; "
         f"{len(CHECKERS)} checkers, seed {asked.seed}"
     )
-    return 1 if failures else 0
+    return 1 if failed else 0
+
+
+def _exhaust(results: Iterator[Result]) -> None:
+    for _ in results:
+        pass
 
 
 def _strike_all(
-    crew: Workers,
-    undisturbed: Undisturbed,
-    chosen: Sequence[str],
-    seed: int,
-    failures: list[Result],
-) -> int:
-    """Strike every point in every way; how often that was. A point that none struck is a failure."""
+    crew: Workers, undisturbed: Undisturbed, chosen: Sequence[str], seed: int, search: _Search
+) -> None:
+    """Strike every point in every way. A point that none struck is a failure."""
     fields = {workload: undisturbed.field(workload, seed) for workload in chosen}
     wanted = {
         str(schedule): None
@@ -200,26 +233,16 @@ def _strike_all(
         for workload in chosen
     ]
     struck = chain.from_iterable(crew.map(strike_part, parts, chunk=1))
-    for result in _bar("single faults", count, struck):
+    for result in search.gather("single faults", count, struck):
         del wanted[result.schedule]
-        _note(failures, result)
-    if wanted:
+    if wanted and not search.is_over():
         tqdm.write(f"FAILED: {len(wanted)} points were never reached")
-        failures += map(never_reached, wanted)
+        search.failures += map(never_reached, wanted)
     points = sum(len(field.places) for field in fields.values())
     print(
         f"single faults: {count - len(wanted)} of {count} struck, at {points} fault points"
         f" of {len(chosen)} workloads"
     )
-    return count - len(wanted)
-
-
-def _note(failures: list[Result], result: Result) -> None:
-    """Keep a failure, and say so at once: a search may be long."""
-    if result.failed:
-        failures.append(result)
-        seen = result.anomalies[0] if result.anomalies else "never reached"
-        tqdm.write(f"FAILED {result.schedule}: {seen}")
 
 
 def _numbers(
@@ -232,20 +255,22 @@ def _numbers(
         number += 1
 
 
-def _tell_all(failures: Sequence[Result], here: Simulator) -> None:
-    told: set[tuple[str, ...]] = set()
+def _tell_all(failures: Sequence[Result], here: Simulator) -> Schedule | None:
+    """Tell a few failures of different kinds; the schedule that shows the first best."""
+    told: dict[tuple[str, ...], Schedule] = {}
     for failure in failures:
         kinds = tuple(sorted({f"{found.checker}: {found.name}" for found in failure.anomalies}))
         if kinds in told or len(told) >= TOLD_MAX:
             continue
-        told.add(kinds)
-        if not failure.anomalies:
+        if failure.anomalies:
+            told[kinds] = _tell(failure, here)
+        else:
+            told[kinds] = schedule_of(failure.schedule)
             print(f"\nNEVER REACHED: {failure.schedule}")
-            continue
-        _tell(failure, here)
+    return next(iter(told.values()), None)
 
 
-def _tell(failure: Result, here: Simulator) -> None:
+def _tell(failure: Result, here: Simulator) -> Schedule:
     """One failure: who judged, the smallest schedule that still fails so, and how to see it."""
     first = failure.anomalies[0]
 
@@ -254,10 +279,10 @@ def _tell(failure: Result, here: Simulator) -> None:
         return run if any(found.checker == first.checker for found in run.anomalies) else None
 
     smallest = shrink(schedule_of(failure.schedule), fails)
-    run = here.run(smallest)
     print(f"\nFAILED: {failure.schedule}\nshrunk: {smallest}")
-    _print_run(run)
+    _print_run(here.run(smallest))
     print(f"replay: {replay_command(smallest)}\n")
+    return smallest
 
 
 def _print_run(run: Run, trace_lines: int | None = None) -> None:
@@ -299,14 +324,10 @@ def told_once(anomalies: Iterable[Anomaly]) -> Iterator[str]:
             yield f"{checker}: {len(names) - KINDS_MAX} kinds more"
 
 
-def _write_page(
-    path: Path | None, failures: Sequence[Result], here: Simulator, workload: str
-) -> None:
-    if path is None:
-        return
-    schedule = schedule_of(failures[0].schedule) if failures else Schedule(workload, 1)
-    path.write_text(report(here.run(schedule)), encoding="utf-8")
-    print(f"report: {path}")
+def _write_page(path: Path | None, schedule: Schedule, here: Simulator) -> None:
+    if path is not None:
+        path.write_text(report(here.run(schedule)), encoding="utf-8")
+        print(f"report: {path}")
 
 
 # --- replay ---------------------------------------------------------------------------------------
@@ -381,7 +402,10 @@ def _line(catch: Catch) -> str:
 
 
 def _bar(what: str, total: int | None, results: Iterable[T]) -> Iterator[T]:
+    """A bar on a terminal; elsewhere a line, so that a log is not silent."""
     shown = sys.stderr.isatty() and total != 0
+    if not shown and total != 0:
+        print(f"{what}{'' if total is None else f': {total}'} …", file=sys.stderr, flush=True)
     return iter(tqdm(results, desc=what, total=total, unit="", disable=not shown, leave=False))
 
 
@@ -396,4 +420,6 @@ def _clock() -> float:
 
 
 if __name__ == "__main__":
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # into a pipe too, as things are found
     sys.exit(main())

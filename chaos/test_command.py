@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+from pathlib import Path
+
 import pytest
 
 from chaos import __main__ as command
-from chaos.__main__ import main
+from chaos.__main__ import KINDS_MAX, main, told_once
+from chaos.checkers import ANOMALIES, CHECKERS, Anomaly
+from chaos.history import Op, Outcome
+from chaos.mutants.mutant import Mutant
 from chaos.possible import MEANINGS, fault_of
-from chaos.runner import schedule_of
+from chaos.report import in_order
+from chaos.runner import Run, Schedule, Simulator, schedule_of
 from chaos.simulated.faults import AT_REPLY, AT_REQUEST, IN_TIME, BadReplay, Place, kinds_at
 from chaos.workloads import WORKLOADS
 from scenarios.harness.faults import Hop
@@ -97,3 +105,114 @@ def test_a_replay_says_whether_the_mutants_code_was_reached(
     main(["replay", schedule, "--mutant", "mark_before_ack"])
     printed = capsys.readouterr().out
     assert f"mutant mark_before_ack: its code was {said}" in printed
+
+
+def test_a_run_without_a_fault_shows_trace_lines_only_when_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["replay", "orders/1"])
+    unasked = capsys.readouterr().out
+    main(["replay", "orders/1", "--trace", "7"])
+    asked = capsys.readouterr().out
+    assert "no fault" in unasked
+    assert "sql." not in unasked
+    assert _lines_between(asked, "trace:", "what clients did:") == 7
+
+
+def _lines_between(printed: str, first: str, last: str) -> int:
+    lines = printed.splitlines()
+    return lines.index(last) - lines.index(first) - 1
+
+
+def test_the_history_is_told_by_its_beginnings() -> None:
+    slow, quick = (Op("buyer", "GET", "/orders", Outcome.OK, began_s=at_s) for at_s in (0.1, 0.2))
+    assert in_order([quick, slow]) == [slow, quick]
+
+
+def test_the_history_is_told_with_ids_and_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["replay", "orders/1"])
+    lines = capsys.readouterr().out.splitlines()
+    history = lines[lines.index("what clients did:") + 1 : -1]
+    assert any("POST /orders → 201 (ok), id 2" in line for line in history)
+    assert any("key pay-" in line for line in history)
+
+
+def test_what_was_found_again_and_again_is_told_once() -> None:
+    """And no checker drowns the others, whatever it finds."""
+    names = list(ANOMALIES)[: KINDS_MAX + 2]
+    found = [Anomaly(name, f"row {row}", "a_checker") for name in names for row in range(400)]
+    lines = list(told_once([*found, Anomaly(names[0], "row 0", "another")]))
+    assert len(lines) == KINDS_MAX + 2
+    assert lines[0].startswith(f"a_checker: {names[0]}: row 0 (400 times")
+    assert lines[KINDS_MAX] == "a_checker: 2 kinds more"
+    assert lines[-1].startswith(f"another: {names[0]}: row 0\n")
+
+
+def test_the_page_of_a_mutants_run_replays_the_mutant(tmp_path: Path) -> None:
+    page = tmp_path / "run.html"
+    schedule = "orders/1/error@orders:log.publish:request:1"
+    main(["replay", schedule, "--mutant", "mark_before_ack", "--report", str(page)])
+    written = unescape(page.read_text(encoding="utf-8"))
+    assert f"python -m chaos replay '{schedule}' --mutant mark_before_ack<" in written
+    main(["mutants", "mark_before_ack", "--jobs", "1", "--report", str(page)])
+    assert "' --mutant mark_before_ack<" in unescape(page.read_text(encoding="utf-8"))
+
+
+def test_the_page_of_a_run_explains_its_faults_and_outcomes(tmp_path: Path) -> None:
+    page = tmp_path / "run.html"
+    faults = "late@orders:sql.commit:reply:1/outage@sql:0.1:2/lost@orders:sql.commit:reply:999"
+    main(["replay", f"orders/1/{faults}", "--report", str(page)])
+    written = unescape(page.read_text(encoding="utf-8"))
+    assert all(MEANINGS[kind] in written for kind in ("late", "outage", "lost"))
+    assert written.count("(never reached)") == 1
+    assert "info</span>: nobody knows" in written
+
+
+SEARCH = ["simulate", "--no-singles", "--workload", "stock", "--jobs", "1"]
+FOUND = "stock/7/late@products:sql.commit:reply:1/jump@users:0.2:5"
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A promise that each run with a late COMMIT breaks, and two schedules that show it."""
+
+    def run(_: Simulator, schedule: Schedule, mutant: Mutant | None = None) -> Run:
+        made = right(_, schedule, mutant)
+        if any(fault.kind == "late" for fault in schedule.faults):
+            made.anomalies = [Anomaly(next(iter(ANOMALIES)), "in a test", next(iter(CHECKERS)))]
+        return made
+
+    right = Simulator.run
+    monkeypatch.setattr(Simulator, "run", run)
+    monkeypatch.setattr(command, "_regressions", lambda: [FOUND, FOUND])
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_failure_is_told_with_its_number_and_its_page_is_of_the_small_one(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = tmp_path / "run.html"
+    assert main([*SEARCH, "--schedules", "0", "--report", str(page)]) == 1
+    printed = capsys.readouterr().out
+    for number in (1, 2):
+        assert f"FAILED after {number} schedules: {FOUND}: " in printed
+    (shrunk,) = re.findall("(?m)^shrunk: (.*)$", printed)
+    assert "jump" not in shrunk
+    assert f"python -m chaos replay '{shrunk}'<" in unescape(page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.usefixtures("broken")
+def test_the_first_failure_ends_a_search_if_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SEARCH, "--schedules", "50", "--fail-fast"]) == 1
+    printed = capsys.readouterr().out
+    assert "stopped at the first failure" in printed
+    assert printed.splitlines()[-1].startswith("1 schedules in")
+
+
+def test_a_search_without_a_failure_shows_its_own_seed_and_tells_its_stages(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = tmp_path / "run.html"
+    assert main([*SEARCH, "--schedules", "2", "--seed", "3", "--report", str(page)]) == 0
+    assert "replay 'stock/3'<" in unescape(page.read_text(encoding="utf-8"))
+    assert "random schedules: 2 …" in capsys.readouterr().err.splitlines()
