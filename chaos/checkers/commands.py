@@ -103,6 +103,8 @@ def _no_errors(evidence: Evidence) -> Iterator[Anomaly]:
     for op in evidence.history:
         if op.status == 500:
             yield Anomaly("internal error", str(op))
+        if op.status == 503 and op.role != "query-api" and not evidence.disturbances:
+            yield Anomaly("turned away", str(op))
 
 
 KEPT = Checker(
@@ -117,5 +119,7 @@ KEYS = Checker(
     _keys,
 )
 NO_ERRORS = Checker(
-    "no_internal_error", "Whatever the stores do, no request is answered with 500.", _no_errors
+    "no_internal_error",
+    "Whatever the stores do, no request is answered with 500; without faults, none with 503.",
+    _no_errors,
 )

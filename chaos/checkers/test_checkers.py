@@ -318,6 +318,15 @@ def _not_there_for_the_writer(story: Story) -> None:
     )  # fmt: skip
 
 
+@breaks("consistency_token_honoured", "token of another write")
+def _token_of_the_wrong_part(story: Story) -> None:
+    shown = story.shown_order(1, reservation="reserved")
+    story.ask(
+        "POST", "/orders/1/pay", answer=dumps(shown),
+        headers={"Consistency-Token": "orders/1.self@2,orders/1.reservation@2"},
+    )  # fmt: skip
+
+
 # --- commands
 
 
@@ -378,6 +387,11 @@ def _five_hundred(story: Story) -> None:
 
 
 # --- dead letters
+
+
+@breaks("no_internal_error", "turned away")
+def _turned_away_without_a_fault(story: Story) -> None:
+    story.ask("POST", "/orders/1/pay", outcome=Outcome.FAIL, status=503, role="order-api")
 
 
 @breaks("dead_letters_exactly_poison", "healthy letter")

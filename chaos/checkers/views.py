@@ -190,7 +190,39 @@ def _may_be_gone(evidence: Evidence, view: str, id: int, read: Op) -> bool:
     )
 
 
+_VERSION_OF = {"pending": None, "reserved": 1, "rejected": 1, "released": 2}
+"""Of a reservation, by what became of it."""
+
+
 def _tokens(evidence: Evidence) -> Iterator[Anomaly]:
+    yield from _tokens_given(evidence)
+    yield from _tokens_honoured(evidence)
+
+
+def _tokens_given(evidence: Evidence) -> Iterator[Anomaly]:
+    """A write's token names what that write has left, in every part."""
+    stock = {
+        (event.product.id, event.version): event.stock_version
+        for event in evidence.events("product.created", "product.updated")
+    }
+    for op in evidence.history:
+        given = op.headers.get("Consistency-Token")
+        if not op.ok or op.method == "DELETE" or given is None:
+            continue
+        terms = dict(term.rpartition(".")[2].split("@") for term in given.split(","))
+        wanted: int | None
+        match op.path.split("/")[1]:
+            case "products":
+                part, wanted = "stock", stock.get((op.json["id"], int(terms["self"])))
+            case "orders":
+                part, wanted = "reservation", _VERSION_OF[op.json["reservation"]]
+            case _:
+                continue
+        if terms.get(part) != (None if wanted is None else str(wanted)):
+            yield Anomaly("token of another write", f"{op}: {given}, but {part} is at {wanted}")
+
+
+def _tokens_honoured(evidence: Evidence) -> Iterator[Anomaly]:
     versions = _versions(evidence)
     for op in evidence.history:
         if op.token is None or op.role != "query-api":

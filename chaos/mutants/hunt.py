@@ -14,7 +14,7 @@ from chaos.simulated.search import Undisturbed, random_schedule, singles
 from chaos.simulated.workers import worker
 
 SEED = 1
-SEEDS_WITHOUT_FAULTS = 6
+SEEDS_WITHOUT_FAULTS = 10
 SEEDS_OF_A_SPELL = 12
 SCHEDULES_MAX = 400
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chaos.workloads import endings, letters, orders, stock, together, twins, views
+from chaos.workloads import endings, letters, orders, stock, together, twins, views, wander
 from chaos.workloads.workload import Workload
 
 WORKLOADS: dict[str, Workload] = {
@@ -15,5 +15,6 @@ WORKLOADS: dict[str, Workload] = {
         letters.LETTERS,
         views.REBUILD,
         twins.TWINS_AT_WORK,
+        wander.WANDER,
     )
 }

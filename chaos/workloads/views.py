@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chaos.simulated.clients import Client
-from chaos.workloads.given import ANVIL, BOLT, place, reader
+from chaos.workloads.given import ANVIL, BOLT, CLOCK, place, reader
 from chaos.workloads.workload import Workload
 
 
@@ -24,6 +24,14 @@ async def deletes(client: Client) -> None:
         await client.write("PUT", f"/products/{BOLT}", {"name": "Bolt, long"})
 
 
+async def renames(client: Client) -> None:
+    """Waits with a token, again and again, also across the switch."""
+    for number in range(6):
+        await client.write("PUT", f"/products/{CLOCK}", {"name": f"Clock {number}"})
+        await client.see(f"/products/{CLOCK}")
+        await client.pause(0.1, 0.3)
+
+
 async def rebuilds(client: Client) -> None:
     await client.pause(0.5, 0.9)
     await client.operate("query-consumer", "POST", "/admin/rebuild")
@@ -35,6 +43,7 @@ REBUILD = Workload(
     {
         "buyer": buys,
         "deleter": deletes,
+        "editor": renames,
         "operator": rebuilds,
         "reader": reader("/orders", f"/products/{ANVIL}", times=4, every_s=0.5),
     },
