@@ -466,11 +466,12 @@ async def prepared(names: Collection[str], parts: Parts, life: Life) -> bool:
     stopping = asyncio.create_task(life.stopping.wait())
     await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    if not preparing.done():
-        preparing.cancel()
+    preparing.cancel()  # nothing, if it is done
+    await asyncio.wait({preparing})
+    if preparing.cancelled():
         return False
     try:
-        await preparing
+        preparing.result()
     except Stopping:
         return False
     return True

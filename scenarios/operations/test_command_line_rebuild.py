@@ -136,6 +136,17 @@ def test_why_it_failed_is_one_line(command: Command, answers: Sequence[Answer], 
     assert line in ended.one_line
 
 
+def test_a_rebuild_that_goes_on_while_nobody_can_say_how_far_it_is_has_not_failed(
+    command: Command,
+) -> None:
+    not_now = answered(503, detail="Nothing was changed. Try again.")
+    done = progress(live=7, building=None)
+    with something_else(BEGUN, not_now, UNDER_WAY, not_now, done) as host:
+        ended = command("rebuild", HOST=host)
+
+    assert (ended.status, ended.out) == (0, "generation 7 is live\n")
+
+
 def test_a_query_consumer_that_does_not_run_is_told(command: Command) -> None:
     host = free_host()
 

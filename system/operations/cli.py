@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -21,6 +22,9 @@ from system.table import QUERY_CONSUMER, ROLES
 from system.web.server import url
 
 TIMEOUT_S = 30.0
+ASKED_MAX = 120
+NOT_NOW_S = 0.5
+"""So often, and so far apart, is a consumer asked that cannot say how far a rebuild is."""
 POLL_S = 0.2
 LETTERS_AT_ONCE = 100
 """Each takes two writes, and a request has a bound."""
@@ -83,6 +87,10 @@ class OperationFailed(Exception):
     status = 1
 
 
+class NotNow(OperationFailed):
+    """A consumer cannot say at the moment: a store of its own is away, or slow."""
+
+
 class NothingMeant(OperationFailed):
     """What the command line asks for cannot be."""
 
@@ -119,7 +127,8 @@ class Client:
             raise OperationFailed(f"what answers at {base} is no {consumer}")
         if response.status < 400:
             return answer
-        raise OperationFailed(f"{consumer}: {_why(response.status, answer)}")
+        failed = NotNow if response.status == HTTPStatus.SERVICE_UNAVAILABLE else OperationFailed
+        raise failed(f"{consumer}: {_why(response.status, answer)}")
 
 
 def _why(status: int, problem: Mapping[str, Any]) -> str:
@@ -311,12 +320,27 @@ def _counted(number: int, what: str) -> str:
 # --- the views ------------------------------------------------------------------------------------
 
 
+async def _progress(client: Client, number: int) -> dict[str, Any]:  # JSON
+    """How far the rebuild is. It goes on while nobody can say so, and so does the question."""
+    asked = 1
+    while True:
+        try:
+            return await client.ask(QUERY_CONSUMER, "GET", "/admin/rebuild")
+        except NotNow as not_now:
+            if asked == ASKED_MAX:
+                raise OperationFailed(
+                    f"generation {number} is being built, and how far it is cannot be said: {not_now}"
+                ) from not_now
+        asked += 1
+        await asyncio.sleep(NOT_NOW_S)
+
+
 async def _rebuild(client: Client, _: argparse.Namespace) -> None:
     begun = await client.ask(QUERY_CONSUMER, "POST", "/admin/rebuild")
     number = begun["generation"]
     with tqdm(desc=f"generation {number}", unit=" records", disable=None) as bar:
         while True:
-            progress = await client.ask(QUERY_CONSUMER, "GET", "/admin/rebuild")
+            progress = await _progress(client, number)
             if progress["building"] != number:
                 break
             bar.total = progress["records_total"]

@@ -86,6 +86,15 @@ class _Member:
     targets: Mapping[Partition, int] = field(default_factory=dict)
 
 
+async def _blame_the_store() -> None:
+    """Say that whatever took too long was the store's fault, also if it gives signs of life.
+
+    A put is small and may be repeated, so none is too much for a store: it is slow. To count that
+    against the event would make dead letters of good ones, and give up a rebuild under load.
+    """
+    raise Unavailable("the views take too long")
+
+
 class Projecting:
     """Keeps this process's consumers of the live generation and of the one being built."""
 
@@ -204,7 +213,7 @@ class Projecting:
                     dead_lettered(park),
                     retried(
                         parts.retry_delays_s,
-                        parts.store.ping,
+                        _blame_the_store,
                         consumer=self.name,
                         life=life,
                         world=parts.world,
