@@ -30,6 +30,8 @@ GROUPS = {
     "apis": tuple(spec.name for spec in ROLES if spec.name.endswith("-api")),
     "consumers": tuple(spec.name for spec in ROLES if spec.name.endswith("-consumer")),
 }
+DRIVERS = ("aiokafka", "aiomysql", "motor", "pymysql")
+"""Of the servers: the embedded stack does without."""
 ABANDON_S = 9.5
 """A process that was asked to stop ends within ten seconds, whatever hangs."""
 SAME_KEY_PRESS_S = 0.5
@@ -147,6 +149,11 @@ def _run(asked: argparse.Namespace) -> int:
         asyncio.run(_serve(roles, parts, settings, _welcome(stack, data), logs.logger(service)))
     except wiring.StackError as error:
         return _fail(str(error), 1)
+    except ModuleNotFoundError as error:
+        driver = (error.name or "").partition(".")[0]
+        if driver not in DRIVERS:
+            raise
+        return _fail(f"{driver} is not installed: pip install -e '.[servers]'", 1)
     except BaseExceptionGroup as group:
         expected, bugs = group.split((CannotListen, wiring.StackError))
         if expected is None or bugs is not None:

@@ -5,7 +5,7 @@ Several roles share a process, so each has a registry of its own, served by its 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import (
     CollectorRegistry,
@@ -108,6 +108,11 @@ class Metrics:
 
     def lag(self, group: str, topic: str, records: int) -> None:
         self._lag.labels(group, topic).set(records)
+
+    def no_lag(self, group: str, topics: Iterable[str]) -> None:
+        """Show nothing for a group that this process reads in no more."""
+        for topic in topics:
+            self._lag.remove(group, topic)
 
     def retry(self, consumer: str, topic: str) -> None:
         self._retries.labels(consumer, topic).inc()

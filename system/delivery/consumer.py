@@ -98,6 +98,7 @@ class Consumer:
                     life.unready(self.name)
                     self._logger.warning("the log is away", group=self.group, error=str(away))
                     await life.sleep(0.5)
+        self._metrics.no_lag(self.group, self._chains)
 
     async def _take_part(self, life: Life) -> None:
         topics = self._chains.keys()
