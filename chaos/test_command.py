@@ -216,3 +216,9 @@ def test_a_search_without_a_failure_shows_its_own_seed_and_tells_its_stages(
     assert main([*SEARCH, "--schedules", "2", "--seed", "3", "--report", str(page)]) == 0
     assert "replay 'stock/3'<" in unescape(page.read_text(encoding="utf-8"))
     assert "random schedules: 2 …" in capsys.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize("text", command._regressions())  # noqa: SLF001 - the file that it reads
+def test_what_once_broke_a_promise_can_still_be_struck(text: str) -> None:
+    """Workloads change, and a schedule that comes by nothing any more proves nothing."""
+    assert str(schedule_of(text)) == text
