@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from uuid import UUID
 
 from chaos.checkers.checker import Anomaly, Checker
 from chaos.evidence import Evidence
@@ -15,7 +16,7 @@ def _single(evidence: Evidence) -> Iterator[Anomaly]:
     """Points are a bare count: what was done twice, or by half, shows for ever."""
     counted = {(row["program"], row["user_id"]): row for row in evidence.rows("points")}
     for program in PROGRAMS:
-        parked = _parked(evidence, program)
+        parked = _parked(evidence, program) - _handled(evidence, program)  # not by a repeat either
         earned = Counter(
             told.event.order.user_id
             for id, told in evidence.first_told.items()
@@ -51,6 +52,11 @@ def _parked(evidence: Evidence, consumer: str) -> set[object]:
         for told in evidence.told
         if (told.record.partition.topic, told.record.partition.number, told.record.offset) in places
     }
+
+
+def _handled(evidence: Evidence, consumer: str) -> set[object]:
+    rows = evidence.rows("processed_events")
+    return {UUID(row["event_id"]) for row in rows if row["service_name"] == consumer}
 
 
 def _remembered(evidence: Evidence) -> Iterator[Anomaly]:

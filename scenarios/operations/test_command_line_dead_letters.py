@@ -109,12 +109,10 @@ def test_they_come_in_an_order_that_stays(system: System) -> None:
 
     assert ids == system.ids()
     of = [tuple(id.split(":")) for id in ids]
-    assert [(consumer, topic) for topic, _, _, consumer in of] == [
-        ("product-consumer", "order.created"),
-        ("product-consumer", "order.created"),
-        ("order-consumer", "stock.reserved"),
-        *[("query-consumer", "order.created")] * 2,
-        ("query-consumer", "stock.reserved"),
+    assert [consumer for _, _, _, consumer in of] == [
+        *["product-consumer"] * 2,
+        "order-consumer",
+        *["query-consumer"] * 3,
     ]
     offsets = [int(offset) for _, _, offset, consumer in of if consumer == "product-consumer"]
     assert offsets == sorted(offsets)
