@@ -166,8 +166,6 @@ class _Search:
 
     def gather(self, what: str, total: int | None, results: Iterable[Result]) -> Iterator[Result]:
         """Count these results, until the search is over."""
-        if self.is_over():
-            return
         for result in _bar(what, total, results):
             self.count += 1
             self.note(result)
@@ -192,11 +190,10 @@ def _simulate(asked: argparse.Namespace) -> int:
         _exhaust(search.gather("known failures", len(known), crew.map(run_text, known)))
         if not (asked.no_singles or search.is_over()):
             _strike_all(crew, Undisturbed(here), chosen, asked.seed, search)
-        count = None if asked.minutes else asked.schedules
-        numbers = (
-            crew.map(run_number, _numbers(asked, chosen)) if not search.is_over() else iter(())
-        )
-        _exhaust(search.gather("random schedules", count, numbers))
+        if not search.is_over():
+            count = None if asked.minutes else asked.schedules
+            ran = crew.map(run_number, _numbers(asked, chosen))
+            _exhaust(search.gather("random schedules", count, ran))
         if search.is_over():
             print("stopped at the first failure, as --fail-fast asks")
         shown = _tell_all(search.failures, here) or Schedule(chosen[0], asked.seed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from math import isfinite
 
-from chaos.nemeses.kinds import GROUPS
+from chaos.nemeses.kinds import GROUPS, STORES
 from chaos.simulated.faults import (
     IN_TIME,
     BadReplay,
@@ -39,7 +39,6 @@ MEANINGS = {
     "duplicate": "the topic's records come once more",
     "restart": "the process is asked to stop, and started again",
 }
-STORES = ("sql", "log", "views")
 LONGEST_S = 3_600.0
 """No fault begins later or lasts longer, so that each run comes to an end."""
 

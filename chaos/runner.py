@@ -111,7 +111,6 @@ class Run:
     evidence: Evidence
     trace: Trace
     places: Sequence[Place]
-    missed: Sequence[Strike]
     ended_s: float
     lag: Sequence[tuple[float, int]] = ()
     """At these times, so many records were still to be read."""
@@ -227,7 +226,8 @@ class Simulator:
         with lean():
             try:
                 simulation = _Simulation(schedule, workload, given, switch, self._path, loop)
-                simulation.branch_by(branching)
+                if branching is not None:
+                    simulation.branch_by(branching)
                 run = loop.run_until_complete(simulation.main(self._engines))
                 ended(run)
                 simulation.end()
@@ -274,16 +274,16 @@ class _Simulation:
         self.cluster: Cluster | None = None
         self.lag: list[tuple[float, int]] = []
 
-    def branch_by(self, branching: Branching | None) -> None:
+    def branch_by(self, branching: Branching) -> None:
         """Let somebody strike at each point; the schedule is then the one that foresaw it."""
 
         def branch(place: Place) -> Strike | None:
-            strike = None if branching is None else branching(place)
+            strike = branching(place)
             if strike is not None:
                 self.schedule = replace(self.schedule, faults=(*self.schedule.faults, strike))
             return strike
 
-        self.faults.branching = None if branching is None else branch
+        self.faults.branching = branch
 
     async def main(self, engines: Engines) -> Run:
         schedule = self.schedule
@@ -325,7 +325,6 @@ class _Simulation:
             self._evidence(cluster, missing, shown),
             self.trace,
             tuple(self.faults.places),
-            tuple(self.faults.missed),
             asyncio.get_running_loop().time(),
             tuple(self.lag),
         )

@@ -60,14 +60,15 @@ def _handled(evidence: Evidence, consumer: str) -> set[object]:
 
 
 def _remembered(evidence: Evidence) -> Iterator[Anomaly]:
-    known = {(row["event_id"], row["service_name"]) for row in evidence.rows("processed_events")}
     consumers = {row.event.type: set(row.reacts) for row in TABLE}
     consumers["order.paid"] = set(PROGRAMS)
-    parked = {consumer: _parked(evidence, consumer) for row in TABLE for consumer in row.reacts}
-    parked |= {program: _parked(evidence, program) for program in PROGRAMS}
+    known = {
+        consumer: _handled(evidence, consumer) | _parked(evidence, consumer)
+        for consumer in set().union(*consumers.values())
+    }
     for id, told in evidence.first_told.items():
         for consumer in sorted(consumers[told.event.type]):
-            if (str(id), consumer) not in known and id not in parked[consumer]:
+            if id not in known[consumer]:
                 yield Anomaly("forgotten id", f"{told.event.type} {told.event.key} by {consumer}")
 
 

@@ -209,16 +209,16 @@ def _tokens_given(evidence: Evidence) -> Iterator[Anomaly]:
         given = op.headers.get("Consistency-Token")
         if not op.ok or op.method == "DELETE" or given is None:
             continue
-        terms = dict(term.rpartition(".")[2].split("@") for term in given.split(","))
+        versions = {part: version for _, _, part, version in _terms(given)}
         wanted: int | None
         match op.path.split("/")[1]:
             case "products":
-                part, wanted = "stock", stock.get((op.json["id"], int(terms["self"])))
+                part, wanted = "stock", stock.get((op.json["id"], versions["self"]))
             case "orders":
                 part, wanted = "reservation", _VERSION_OF[op.json["reservation"]]
             case _:
                 continue
-        if terms.get(part) != (None if wanted is None else str(wanted)):
+        if versions.get(part) != wanted:
             yield Anomaly("token of another write", f"{op}: {given}, but {part} is at {wanted}")
 
 
@@ -231,18 +231,25 @@ def _tokens_honoured(evidence: Evidence) -> Iterator[Anomaly]:
         if items is None:
             continue
         shown = {item["id"]: item for item in items}
-        for term in op.token.split(","):
-            place, _, version = term.partition("@")
-            name, _, part = place.partition(".")
-            token_view, _, key = name.partition("/")
-            if token_view != view or id not in (None, int(key)) or part != "self":
+        for token_view, key, part, version in _terms(op.token):
+            if token_view != view or id not in (None, key) or part != "self":
                 continue
-            item = shown.get(int(key))
+            item = shown.get(key)
             if item is None:
-                if not _may_be_gone(evidence, view, int(key), op):
-                    yield Anomaly("own write unseen", f"{op}: asked for {term}")
-            elif versions.get((view, int(key), item["updated_at"]), 0) < int(version):
-                yield Anomaly("own write unseen", f"{op}: asked for {term}")
+                unseen = not _may_be_gone(evidence, view, key, op)
+            else:
+                unseen = versions.get((view, key, item["updated_at"]), 0) < version
+            if unseen:
+                yield Anomaly("own write unseen", f"{op}: asked for {view}/{key}.{part}@{version}")
+
+
+def _terms(token: str) -> Iterator[tuple[str, int, str, int]]:
+    """View, key, part and version of each term."""
+    for term in token.split(","):
+        place, _, version = term.partition("@")
+        name, _, part = place.partition(".")
+        view, _, key = name.partition("/")
+        yield view, int(key), part, int(version)
 
 
 EQUAL_REBUILD = Checker(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
@@ -12,10 +13,10 @@ from system.products import store
 def _as_if_reserved(reached: Reached, right: Any) -> Any:
     async def lock_reservations(*args: Any) -> Any:
         found = await right(*args)
-        for reservation in found.values():
+        for id, reservation in found.items():
             if reservation.state is ReservationState.RELEASED:
                 reached()
-                object.__setattr__(reservation, "state", ReservationState.RESERVED)
+                found[id] = replace(reservation, state=ReservationState.RESERVED)
         return found
 
     return lock_reservations

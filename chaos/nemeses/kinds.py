@@ -14,6 +14,7 @@ OUTAGE_S = (0.5, 12.0)
 SLOW_S = (0.5, 4.0)
 STORM_S = (0.3, 2.0)
 JUMP_S = 600.0
+STORES = ("sql", "log", "views")
 GROUPS = ("product-consumer", "order-consumer", "user-consumer", "query-consumer.g1")
 
 
@@ -34,7 +35,7 @@ def _moment(random: Random, field: Field) -> float:
 
 def _window(kind: str, lengths_s: tuple[float, float]) -> Callable[[Random, Field], Fault]:
     def draw(random: Random, field: Field) -> Fault:
-        store = random.choice(("sql", "log", "views"))
+        store = random.choice(STORES)
         return Spell(kind, store, _moment(random, field), round(random.uniform(*lengths_s), 1))
 
     return draw

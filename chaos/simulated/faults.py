@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 
@@ -123,11 +123,12 @@ def distinct_kinds_at(place: Place) -> tuple[str, ...]:
     back stalls before the next call. Of a call that only reads, an answer lost is an error like
     any other. What is late is among other calls, which is chance's to find.
     """
+    elsewhere: tuple[str, ...]
     if place.hop is Hop.REPLY:
-        return () if place.call in READS else ("lost", "crash")
-    if place.call == COMMIT:
-        return ("error", "crash", "pause", "ghost")
-    return ("error", "pause", "conflict") if writes(place.call) else ("error", "pause")
+        elsewhere = AT_REPLY if place.call in READS else ("pause", "late")
+    else:
+        elsewhere = ("late",) if place.call == COMMIT else ("crash", "late")
+    return tuple(kind for kind in kinds_at(place) if kind not in elsewhere)
 
 
 def writes(call: str) -> bool:
@@ -164,6 +165,10 @@ _Passing = tuple[str, str, bool, int]
 """A place as plain values, since many thousands are passed: process, call, on the way back, nth."""
 
 
+def _passing(place: Place) -> _Passing:
+    return place.process, place.call, place.hop is Hop.REPLY, place.nth
+
+
 def _place(passing: _Passing) -> Place:
     process, call, is_reply, nth = passing
     return Place(process, call, Hop.REPLY if is_reply else Hop.REQUEST, nth)
@@ -181,20 +186,12 @@ class Faults:
     ) -> None:
         faults = tuple(faults)
         self.trace = trace
-        self.struck: list[Strike] = []
         self.crashed: Callable[[Incarnation], None] = lambda _: None
         self.paused: Callable[[Incarnation], None] = lambda _: None
         self.branching: Callable[[Place], Strike | None] | None = None
         """Asked at each point for a strike that no schedule foresaw."""
         self._strikes = {
-            (
-                fault.place.process,
-                fault.place.call,
-                fault.place.hop is Hop.REPLY,
-                fault.place.nth,
-            ): fault
-            for fault in faults
-            if isinstance(fault, Strike)
+            _passing(fault.place): fault for fault in faults if isinstance(fault, Strike)
         }
         self._windows = [
             fault for fault in faults if isinstance(fault, Spell) and fault.kind in OF_STORES
@@ -204,11 +201,6 @@ class Faults:
         self._passed: list[_Passing] = []
         self._loop = loop
         self._ended = False
-
-    @property
-    def missed(self) -> Sequence[Strike]:
-        """The strikes whose point was never reached."""
-        return [strike for strike in self._strikes.values() if strike not in self.struck]
 
     def is_over(self) -> bool:
         return self._ended
@@ -221,8 +213,8 @@ class Faults:
         if self.is_over():
             return
         call, is_reply = point.call, point.hop is Hop.REPLY
-        passing = (point.process, call, is_reply)
-        nth = self._nth[passing] = self._nth.get(passing, 0) + 1
+        way = (point.process, call, is_reply)
+        nth = self._nth[way] = self._nth.get(way, 0) + 1
         delay_s = self._random.uniform(*DELAY_S)
         if self._windows:
             if self._window("slow", call):
@@ -232,12 +224,12 @@ class Faults:
         await asyncio.sleep(delay_s)
         if self.is_over():  # meanwhile
             return
-        self._passed.append((*passing, nth))
-        way = "reply" if is_reply else "request"
-        self.trace.note(self._loop.time(), point.process, f"{call} {way} {nth}")
-        strike = self._strikes.get((*passing, nth))
+        passing = (*way, nth)
+        self._passed.append(passing)
+        self.trace.note(self._loop.time(), point.process, f"{call} {point.hop.value} {nth}")
+        strike = self._strikes.get(passing)
         if self.branching is not None:
-            strike = self.branching(_place((*passing, nth)))
+            strike = self.branching(_place(passing))
         if strike is not None:
             await self._strike(strike)
         if self._windows and not is_reply:
@@ -260,7 +252,6 @@ class Faults:
         return [_place(passing) for passing in self._passed]
 
     async def _strike(self, strike: Strike) -> None:
-        self.struck.append(strike)
         process = PROCESS.get()
         self.trace.note(self._loop.time(), strike.place.process, f"STRUCK {strike}")
         match strike.kind:
