@@ -10,18 +10,19 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Table, event, insert, text
+from sqlalchemy import URL, Connection, Table, bindparam, event, text
 from sqlalchemy import exc as sqlalchemy_errors
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 from sqlalchemy.sql import Select
-from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.compiler import IdentifierPreparer
+from sqlalchemy.sql.elements import TextClause
 
 from system.adapters.sqlite_inline import InlineConnection
 from system.columns import metadata
@@ -47,6 +48,8 @@ MARIADB_LEAST = (10, 6)
 TABLES_WAIT_S = 10.0
 """How long to wait while another process makes the tables."""
 LOCK_NAME_MAX = 64
+INSERTIONS_MAX = 256
+WRITES = ("INSERT", "UPDATE", "DELETE")
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +76,10 @@ class SqlUnitOfWork:
 
     async def insert(self, table: Table, rows: Sequence[Row]) -> Sequence[int]:
         """One explicit VALUES statement: its ids are consecutive, on SQLite and on InnoDB."""
-        result = await self.sql.execute(insert(table).values([dict(row) for row in rows]))
-        last = result.lastrowid
+        quoting = self.sql.dialect.identifier_preparer
+        statement = _insertion(quoting, table, tuple(rows[0]), len(rows))
+        values = {f"{name}_{n}": value for n, row in enumerate(rows) for name, value in row.items()}
+        last = (await self.sql.execute(statement, values)).lastrowid
         first = last - len(rows) + 1 if self.sql.dialect.name == "sqlite" else last
         return range(first, first + len(rows))
 
@@ -82,6 +87,23 @@ class SqlUnitOfWork:
         await outbox.append(self.sql, self._outbox)
         self.commit_sent = True
         await self.sql.commit()
+
+
+@lru_cache(INSERTIONS_MAX)
+def _insertion(
+    quoting: IdentifierPreparer, table: Table, names: tuple[str, ...], rows: int
+) -> TextClause:
+    """The statement that inserts so many rows, made once: SQLAlchemy compiles its own each time.
+
+    For 20 orders that is 2.6 ms instead of 0.3 ms, within the hottest transaction.
+    """
+    columns = ", ".join(map(quoting.quote, names))
+    values = ", ".join(f"({', '.join(f':{name}_{n}' for name in names)})" for n in range(rows))
+    # names alone, and they are quoted; values are bound
+    insertion = f"INSERT INTO {quoting.format_table(table)} ({columns}) VALUES {values}"  # noqa: S608
+    return text(insertion).bindparams(
+        *(bindparam(f"{name}_{n}", type_=table.c[name].type) for n in range(rows) for name in names)
+    )
 
 
 class SqlWork:
@@ -207,7 +229,7 @@ class WriteLock:
         executemany: bool,
     ) -> None:
         """SQLAlchemy's hook before each statement, on the statement's own cursor."""
-        if self._holder is connection or not _writes_or_locks(context):
+        if self._holder is connection or not (statement.startswith(WRITES) or _locks(context)):
             return
         dbapi_connection = connection.connection.dbapi_connection
         assert dbapi_connection is not None
@@ -228,13 +250,10 @@ class WriteLock:
             self._lock.release()
 
 
-def _writes_or_locks(context: ExecutionContext | None) -> bool:
-    if context is None:
-        return False
-    statement = context.compiled.statement if context.compiled else None
-    # SQLAlchemy drops FOR UPDATE silently for SQLite; only this attribute still tells of it
-    locks = isinstance(statement, Select) and statement._for_update_arg is not None  # noqa: SLF001
-    return locks or isinstance(statement, UpdateBase)
+def _locks(context: ExecutionContext | None) -> bool:
+    """Whether a statement is FOR UPDATE, which SQLAlchemy silently drops for SQLite."""
+    statement = context.compiled.statement if context and context.compiled else None
+    return isinstance(statement, Select) and statement._for_update_arg is not None  # noqa: SLF001
 
 
 Connect = Callable[..., InlineConnection]

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, Index, Table, and_, delete, insert, select
+from sqlalchemy import Column, Index, Table, and_, bindparam, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from system.columns import TABLE_OPTIONS, Timestamp, ascii_key, metadata
@@ -22,21 +22,22 @@ processed_events = Table(
     **TABLE_OPTIONS,
 )
 
+_KNOWN = select(processed_events.c.event_id).where(
+    processed_events.c.service_name == bindparam("service"),
+    processed_events.c.event_id.in_(bindparam("ids", expanding=True)),
+)
+_REMEMBER = insert(processed_events)
+
 
 async def known(sql: AsyncConnection, service: str, ids: Collection[UUID]) -> set[UUID]:
-    found = await sql.execute(
-        select(processed_events.c.event_id).where(
-            processed_events.c.service_name == service,
-            processed_events.c.event_id.in_([str(id) for id in ids]),
-        )
-    )
+    found = await sql.execute(_KNOWN, {"service": service, "ids": [str(id) for id in ids]})
     return {UUID(id) for id in found.scalars()}
 
 
 async def remember(sql: AsyncConnection, service: str, ids: Collection[UUID], at: datetime) -> None:
     """Claim these events. Raises UniqueViolation, a Conflict, when someone else just has."""
     rows = [{"event_id": str(id), "service_name": service, "processed_at": at} for id in ids]
-    await sql.execute(insert(processed_events), rows)
+    await sql.execute(_REMEMBER, rows)
 
 
 async def purge(sql: AsyncConnection, service: str, before: datetime, limit: int) -> int:

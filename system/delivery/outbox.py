@@ -14,7 +14,18 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import Column, Index, Row, Table, delete, func, insert, select, update
+from sqlalchemy import (
+    Column,
+    Index,
+    Row,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from system import tracing
@@ -42,6 +53,29 @@ outbox = Table(
     **TABLE_OPTIONS,
 )
 
+_APPEND = insert(outbox)
+_IS_UNSENT = outbox.c.aggregate == bindparam("aggregate"), outbox.c.processed_at.is_(None)
+_UNSENT = (
+    select(outbox)
+    .where(*_IS_UNSENT, outbox.c.id > bindparam("above"))
+    .order_by(outbox.c.id)
+    .limit(bindparam("limit"))
+)
+_BELOW = (
+    select(outbox.c.event_type, outbox.c.message_key)
+    .where(
+        *_IS_UNSENT,
+        outbox.c.id <= bindparam("last"),
+        outbox.c.message_key.in_(bindparam("keys", expanding=True)),
+    )
+    .distinct()
+)
+_MARK = (
+    update(outbox)
+    .where(outbox.c.id.in_(bindparam("ids", expanding=True)))
+    .values(processed_at=bindparam("at"))
+)
+_BACKLOG = select(func.count(), func.min(outbox.c.created_at)).where(*_IS_UNSENT)
 
 Key = tuple[str, bytes]
 """Topic and key: events of one keep their order."""
@@ -103,21 +137,13 @@ def ids_of(message: Message) -> dict[str, str]:
 
 async def append(sql: AsyncConnection, rows: Sequence[Mapping[str, object]]) -> None:
     if rows:
-        await sql.execute(insert(outbox), [dict(row) for row in rows])
+        await sql.execute(_APPEND, [dict(row) for row in rows])
 
 
 async def unsent(sql: AsyncConnection, aggregate: str, *, above: int, limit: int) -> list[Unsent]:
     """Rows that nobody marked yet, lowest id first."""
-    rows = await sql.execute(
-        select(outbox)
-        .where(
-            outbox.c.aggregate == aggregate,
-            outbox.c.processed_at.is_(None),
-            outbox.c.id > above,
-        )
-        .order_by(outbox.c.id)
-        .limit(limit)
-    )
+    page = {"aggregate": aggregate, "above": above, "limit": limit}
+    rows = await sql.execute(_UNSENT, page)
     return [Unsent(row.id, _message(row), row.created_at) for row in rows]
 
 
@@ -131,32 +157,18 @@ async def keys_with_rows_up_to(
     """
     if not last or not rows:
         return set()
-    below = await sql.execute(
-        select(outbox.c.event_type, outbox.c.message_key)
-        .where(
-            outbox.c.aggregate == aggregate,
-            outbox.c.processed_at.is_(None),
-            outbox.c.id <= last,
-            outbox.c.message_key.in_({row.message.key.decode() for row in rows}),
-        )
-        .distinct()
-    )
+    keys = sorted({row.message.key.decode() for row in rows})
+    below = await sql.execute(_BELOW, {"aggregate": aggregate, "last": last, "keys": keys})
     return {(row.event_type, row.message_key.encode()) for row in below}
 
 
 async def mark(sql: AsyncConnection, ids: Collection[int], at: datetime) -> None:
     """Mark rows as sent. Only after the broker's ack; then anyone may."""
-    await sql.execute(update(outbox).where(outbox.c.id.in_(ids)).values(processed_at=at))
+    await sql.execute(_MARK, {"ids": list(ids), "at": at})
 
 
 async def backlog(sql: AsyncConnection, aggregate: str) -> Backlog:
-    rows, oldest = (
-        await sql.execute(
-            select(func.count(), func.min(outbox.c.created_at)).where(
-                outbox.c.aggregate == aggregate, outbox.c.processed_at.is_(None)
-            )
-        )
-    ).one()
+    rows, oldest = (await sql.execute(_BACKLOG, {"aggregate": aggregate})).one()
     return Backlog(rows, oldest)
 
 

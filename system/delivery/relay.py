@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Column, ColumnElement, Integer, Table, insert, or_, select, update
+from sqlalchemy import Column, Integer, Table, Update, bindparam, insert, or_, select, update
 
 from system.columns import TABLE_OPTIONS, Timestamp, ascii_key, metadata
 from system.delivery import outbox
@@ -46,6 +46,23 @@ leases = Table(
     Column("epoch", Integer, nullable=False),
     Column("expires_at", Timestamp, nullable=False),
     **TABLE_OPTIONS,
+)
+
+_IS_IT = leases.c.aggregate == bindparam("of")
+_TAKE = (
+    update(leases)
+    .where(_IS_IT)
+    .values(holder=bindparam("me"), epoch=leases.c.epoch + 1, expires_at=bindparam("until"))
+)
+_TAKE_MINE_OR_FREE = _TAKE.where(
+    or_(leases.c.holder == bindparam("me"), leases.c.expires_at < bindparam("now"))
+)
+_TAKE_SILENT = _TAKE.where(leases.c.epoch == bindparam("seen_epoch"))
+_EPOCH = select(leases.c.epoch).where(_IS_IT)
+_RELEASE = (
+    update(leases)
+    .where(_IS_IT, leases.c.holder == bindparam("me"))
+    .values(expires_at=bindparam("until"))
 )
 
 
@@ -212,23 +229,17 @@ class Relay:
         if loop.time() < self._look_at_lease_at:
             return self._holds_lease
         async with self._parts.work() as unit:
-            mine_or_free = or_(leases.c.holder == self._holder, leases.c.expires_at < unit.now.at)
-            held = await self._take_lease(unit, mine_or_free) or await self._succeed(unit)
+            held = await self._take_lease(
+                unit, _TAKE_MINE_OR_FREE, now=unit.now.at
+            ) or await self._succeed(unit)
         self._holds_lease = held
         self._look_at_lease_at = loop.time() + RENEW_S
         return held
 
-    async def _take_lease(self, unit: UnitOfWork, when: ColumnElement[bool]) -> bool:
-        taken = await unit.sql.execute(
-            update(leases)
-            .where(leases.c.aggregate == self._aggregate, when)
-            .values(
-                holder=self._holder,
-                epoch=leases.c.epoch + 1,
-                expires_at=unit.now.at + timedelta(seconds=LEASE_S),
-            )
-        )
-        return taken.rowcount == 1
+    async def _take_lease(self, unit: UnitOfWork, statement: Update, **when: object) -> bool:
+        until = unit.now.at + timedelta(seconds=LEASE_S)
+        lease = {"of": self._aggregate, "me": self._holder, "until": until}
+        return (await unit.sql.execute(statement, lease | when)).rowcount == 1
 
     async def _succeed(self, unit: UnitOfWork) -> bool:
         """Take the lease of a holder that has not renewed it for as long as it lasts.
@@ -236,15 +247,14 @@ class Relay:
         That is seen by this process's steady clock: a wall clock that was set back, here or there,
         would keep a dead holder's lease for as long.
         """
-        where = leases.c.aggregate == self._aggregate
-        lease = (await unit.sql.execute(select(leases.c.epoch).where(where))).one_or_none()
+        lease = (await unit.sql.execute(_EPOCH, {"of": self._aggregate})).one_or_none()
         if lease is None:
             return await self._first_lease(unit)
         now = asyncio.get_running_loop().time()
         if lease.epoch != self._seen_epoch:
             self._seen_epoch, self._seen_at = lease.epoch, now
         is_silent = now - self._seen_at >= LEASE_S
-        return is_silent and await self._take_lease(unit, leases.c.epoch == lease.epoch)
+        return is_silent and await self._take_lease(unit, _TAKE_SILENT, seen_epoch=lease.epoch)
 
     async def _first_lease(self, unit: UnitOfWork) -> bool:
         row = {
@@ -260,10 +270,8 @@ class Relay:
         """Let the next relay go on at once. Without it the lease ends by itself."""
         try:
             async with asyncio.timeout(1), self._parts.work() as unit:
-                await unit.sql.execute(
-                    update(leases)
-                    .where(leases.c.aggregate == self._aggregate, leases.c.holder == self._holder)
-                    .values(expires_at=unit.now.at - timedelta(seconds=LEASE_S))
-                )
+                past = unit.now.at - timedelta(seconds=LEASE_S)
+                lease = {"of": self._aggregate, "me": self._holder, "until": past}
+                await unit.sql.execute(_RELEASE, lease)
         except (Unavailable, Conflict, TimeoutError) as error:
             self._parts.logger.info("lease left to expire", relay=self.name, error=str(error))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -69,13 +69,31 @@ _products = table(
 )
 
 
+_NAMES_OF_USERS = select(_users).where(_users.c.id.in_(bindparam("ids", expanding=True)))
+_OFFERS = select(_products).where(_products.c.id.in_(bindparam("ids", expanding=True)))
+_INSERT_ITEMS = insert(order_products)
+_FIND = select(orders).where(orders.c.id == bindparam("id"))
+_LOCK = (
+    select(orders)
+    .where(orders.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(orders.c.id)
+    .with_for_update()
+)
+_ITEMS = (
+    select(order_products)
+    .where(order_products.c.order_id.in_(bindparam("ids", expanding=True)))
+    .order_by(order_products.c.order_id, order_products.c.line)
+)
+_SAVE = update(orders).where(orders.c.id == bindparam("order_id"))
+
+
 async def names_of_users(unit: UnitOfWork, ids: Collection[int]) -> dict[int, Name]:
-    rows = await unit.sql.execute(select(_users).where(_users.c.id.in_(sorted(ids))))
+    rows = await unit.sql.execute(_NAMES_OF_USERS, {"ids": sorted(ids)})
     return {row.id: Name(id=row.id, name=row.name, version=row.version) for row in rows}
 
 
 async def offers(unit: UnitOfWork, ids: Collection[int]) -> dict[int, Offer]:
-    rows = await unit.sql.execute(select(_products).where(_products.c.id.in_(sorted(ids))))
+    rows = await unit.sql.execute(_OFFERS, {"ids": sorted(ids)})
     return {
         row.id: Offer(Name(id=row.id, name=row.name, version=row.version), row.price)
         for row in rows
@@ -115,7 +133,7 @@ async def _insert_drafts(unit: UnitOfWork, drafts: Sequence[Draft]) -> Sequence[
         ],
     )
     await unit.sql.execute(
-        insert(order_products),
+        _INSERT_ITEMS,
         [
             {
                 "order_id": id,
@@ -132,16 +150,13 @@ async def _insert_drafts(unit: UnitOfWork, drafts: Sequence[Draft]) -> Sequence[
 
 
 async def find(unit: UnitOfWork, id: int) -> Order | None:
-    found = await _load(unit, select(orders).where(orders.c.id == id))
+    found = await _load(unit, _FIND, {"id": id})
     return found[0] if found else None
 
 
 async def lock(unit: UnitOfWork, ids: Collection[int]) -> dict[int, Order]:
     """Lock these orders, in the order of their ids; those that are gone are left out."""
-    statement = (
-        select(orders).where(orders.c.id.in_(sorted(ids))).order_by(orders.c.id).with_for_update()
-    )
-    return {order.id: order for order in await _load(unit, statement)}
+    return {order.id: order for order in await _load(unit, _LOCK, {"ids": sorted(ids)})}
 
 
 async def page(
@@ -177,7 +192,7 @@ async def save(unit: UnitOfWork, changed: Iterable[Order]) -> None:
         for order in changed
     ]
     if rows:
-        await unit.sql.execute(update(orders).where(orders.c.id == bindparam("order_id")), rows)
+        await unit.sql.execute(_SAVE, rows)
 
 
 async def remove(unit: UnitOfWork, id: int) -> None:
@@ -185,8 +200,10 @@ async def remove(unit: UnitOfWork, id: int) -> None:
     await unit.sql.execute(delete(orders).where(orders.c.id == id))
 
 
-async def _load(unit: UnitOfWork, statement: Select[Any]) -> list[Order]:
-    rows = (await unit.sql.execute(statement)).all()
+async def _load(
+    unit: UnitOfWork, statement: Select[Any], parameters: Mapping[str, object] | None = None
+) -> list[Order]:
+    rows = (await unit.sql.execute(statement, parameters)).all()
     items = await _items(unit, [row.id for row in rows])
     return [_order(row, tuple(items[row.id])) for row in rows]
 
@@ -195,12 +212,7 @@ async def _items(unit: UnitOfWork, ids: Collection[int]) -> dict[int, list[Order
     items: dict[int, list[OrderItem]] = {id: [] for id in ids}
     if not items:
         return items
-    rows = await unit.sql.execute(
-        select(order_products)
-        .where(order_products.c.order_id.in_(items))
-        .order_by(order_products.c.order_id, order_products.c.line)
-    )
-    for row in rows:
+    for row in await unit.sql.execute(_ITEMS, {"ids": list(items)}):
         items[row.order_id].append(
             OrderItem(product_id=row.product_id, quantity=row.quantity, unit_price=row.unit_price)
         )

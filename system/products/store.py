@@ -11,14 +11,15 @@ from sqlalchemy import (
     ForeignKey,
     Integer,
     Row,
-    Select,
     String,
     Table,
+    bindparam,
     case,
     delete,
     select,
     update,
 )
+from sqlalchemy import insert as insert_into
 
 from system.columns import TABLE_OPTIONS, Bytes, Cents, Id, Timestamp, ascii_key, metadata
 from system.events import ReservationState
@@ -61,6 +62,26 @@ reservations = Table(
 
 Offered = tuple[Product, Stock]
 
+_OFFERED = select(products, stock.c.on_hand, stock.c.version.label("stock_version")).join_from(
+    products, stock
+)
+_FIND = _OFFERED.where(products.c.id == bindparam("id"))
+_LOCK = select(products.c.id).where(products.c.id == bindparam("id")).with_for_update()
+_LOCK_STOCK = (
+    select(stock)
+    .where(stock.c.product_id.in_(bindparam("ids", expanding=True)))
+    .order_by(stock.c.product_id)
+    .with_for_update()
+)
+_LOCK_RESERVATIONS = (
+    select(reservations)
+    .where(reservations.c.order_id.in_(bindparam("ids", expanding=True)))
+    .order_by(reservations.c.order_id)
+    .with_for_update()
+)
+_INSERT_RESERVATIONS = insert_into(reservations)
+_SAVE_RESERVATION = update(reservations).where(reservations.c.order_id == bindparam("id"))
+
 
 async def insert(unit: UnitOfWork, command: OfferProduct) -> int:
     product = {
@@ -76,19 +97,18 @@ async def insert(unit: UnitOfWork, command: OfferProduct) -> int:
 
 
 async def find(unit: UnitOfWork, id: int) -> Offered | None:
-    row = (await unit.sql.execute(_offered().where(products.c.id == id))).one_or_none()
+    row = (await unit.sql.execute(_FIND, {"id": id})).one_or_none()
     return None if row is None else _both(row)
 
 
 async def page(unit: UnitOfWork, *, after: int, limit: int) -> list[Offered]:
-    statement = _offered().where(products.c.id > after).order_by(products.c.id).limit(limit)
+    statement = _OFFERED.where(products.c.id > after).order_by(products.c.id).limit(limit)
     return [_both(row) for row in await unit.sql.execute(statement)]
 
 
 async def lock(unit: UnitOfWork, id: int, *, with_stock: bool) -> Offered | None:
     """Lock a product; its stock only when it is to be set, so that a new price waits for nobody."""
-    of_product = select(products.c.id).where(products.c.id == id).with_for_update()
-    if (await unit.sql.execute(of_product)).one_or_none() is None:
+    if (await unit.sql.execute(_LOCK, {"id": id})).one_or_none() is None:
         return None
     if with_stock:
         await lock_stock(unit, [id])
@@ -120,12 +140,7 @@ async def lock_stock(unit: UnitOfWork, product_ids: Collection[int]) -> dict[int
     """Lock the stock of these products, in the order of their ids: no two ever wait crosswise."""
     if not product_ids:
         return {}
-    rows = await unit.sql.execute(
-        select(stock)
-        .where(stock.c.product_id.in_(sorted(product_ids)))
-        .order_by(stock.c.product_id)
-        .with_for_update()
-    )
+    rows = await unit.sql.execute(_LOCK_STOCK, {"ids": sorted(product_ids)})
     return {row.product_id: Stock(**row._mapping) for row in rows}
 
 
@@ -144,34 +159,20 @@ async def save_stock(unit: UnitOfWork, changed: Sequence[Stock]) -> None:
 
 
 async def lock_reservations(unit: UnitOfWork, order_ids: Collection[int]) -> dict[int, Reservation]:
-    rows = await unit.sql.execute(
-        select(reservations)
-        .where(reservations.c.order_id.in_(sorted(order_ids)))
-        .order_by(reservations.c.order_id)
-        .with_for_update()
-    )
+    rows = await unit.sql.execute(_LOCK_RESERVATIONS, {"ids": sorted(order_ids)})
     return {row.order_id: _reservation(row) for row in rows}
 
 
 async def insert_reservations(unit: UnitOfWork, made: Sequence[Reservation]) -> None:
     """Insert the decisions. Raises UniqueViolation when another event of an order was first."""
     if made:
-        await unit.insert(reservations, [_row(reservation) for reservation in made])
+        rows = [{"order_id": one.order_id, **_decision(one)} for one in made]
+        await unit.sql.execute(_INSERT_RESERVATIONS, rows)
 
 
 async def save_reservation(unit: UnitOfWork, reservation: Reservation) -> None:
-    row = _row(reservation)
-    await unit.sql.execute(
-        update(reservations)
-        .where(reservations.c.order_id == reservation.order_id)
-        .values(state=row["state"], version=row["version"], lines=row["lines"])
-    )
-
-
-def _offered() -> Select[Any]:
-    return select(products, stock.c.on_hand, stock.c.version.label("stock_version")).join_from(
-        products, stock
-    )
+    saved = {"id": reservation.order_id, **_decision(reservation)}
+    await unit.sql.execute(_SAVE_RESERVATION, saved)
 
 
 def _both(row: Row[Any]) -> Offered:
@@ -188,9 +189,8 @@ def _reservation(row: Row[Any]) -> Reservation:
     return Reservation(row.order_id, ReservationState(row.state), row.version, lines)
 
 
-def _row(reservation: Reservation) -> dict[str, object]:
+def _decision(reservation: Reservation) -> dict[str, object]:
     return {
-        "order_id": reservation.order_id,
         "state": reservation.state.value,
         "version": reservation.version,
         "lines": dumps(list(reservation.lines.items())),

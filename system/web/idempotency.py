@@ -33,6 +33,12 @@ commands = Table(
     **TABLE_OPTIONS,
 )
 
+_ARE_THESE = commands.c.id.in_(bindparam("ids", expanding=True))
+_ANSWERED = select(commands).where(_ARE_THESE, commands.c.status.is_not(None))
+_CLAIM = insert(commands)
+_KEEP = update(commands).where(commands.c.id == bindparam("key"))
+_DELETE = delete(commands).where(_ARE_THESE)
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -61,9 +67,7 @@ async def answers(unit: UnitOfWork, ids: Collection[str]) -> dict[str, Stored]:
     """The answers that these keys have already."""
     if not ids:
         return {}
-    rows = await unit.sql.execute(
-        select(commands).where(commands.c.id.in_(ids), commands.c.status.is_not(None))
-    )
+    rows = await unit.sql.execute(_ANSWERED, {"ids": list(ids)})
     return {
         row.id: Stored(row.body_hash, Answer(row.status, row.body, loads(row.headers)))
         for row in rows
@@ -79,7 +83,7 @@ async def claim(unit: UnitOfWork, mark: str, keys: Mapping[str, str]) -> None:
     made = {"status": None, "headers": None, "body": None, "created_at": unit.now.at}
     rows = [{"id": mark, "body_hash": None, **made}]
     rows += [{"id": key, "body_hash": hash, **made} for key, hash in sorted(keys.items())]
-    await unit.sql.execute(insert(commands), rows)
+    await unit.sql.execute(_CLAIM, rows)
 
 
 async def keep(unit: UnitOfWork, answered: Mapping[str, Answer]) -> None:
@@ -94,13 +98,13 @@ async def keep(unit: UnitOfWork, answered: Mapping[str, Answer]) -> None:
         for key, answer in answered.items()
     ]
     if rows:
-        await unit.sql.execute(update(commands).where(commands.c.id == bindparam("key")), rows)
+        await unit.sql.execute(_KEEP, rows)
 
 
 async def let_go(unit: UnitOfWork, keys: Sequence[str]) -> None:
     """Free the keys of refused commands, whose neighbours in the transaction succeed."""
     if keys:
-        await unit.sql.execute(delete(commands).where(commands.c.id.in_(keys)))
+        await unit.sql.execute(_DELETE, {"ids": list(keys)})
 
 
 async def purge(sql: AsyncConnection, before: datetime, limit: int) -> int:
@@ -108,7 +112,7 @@ async def purge(sql: AsyncConnection, before: datetime, limit: int) -> int:
     old = select(commands.c.id).where(commands.c.created_at < before).limit(limit)
     ids = list((await sql.execute(old)).scalars())
     if ids:
-        await sql.execute(delete(commands).where(commands.c.id.in_(ids)))
+        await sql.execute(_DELETE, {"ids": ids})
     return len(ids)
 
 
