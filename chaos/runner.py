@@ -355,7 +355,7 @@ class _Simulation:
         while True:
             self._note_lag()
             await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 1.1, 0.25)
+            pause_s = min(pause_s * 1.2, 1.0)
 
     def _note_lag(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -116,13 +116,7 @@ def loads(text: bytes) -> Any:  # the shape is for a model to check
     Raises ValueError for malformed text, NaN, repeated names and absurd nesting.
     """
     try:
-        return json.loads(
-            text.decode("utf-8"),
-            parse_float=_parse_decimal,
-            parse_int=_parse_int,
-            parse_constant=_no_constant,
-            object_pairs_hook=_unique,
-        )
+        return _STRICT.decode(text.decode("utf-8"))
     except RecursionError:
         raise ValueError("JSON is nested too deeply") from None
 
@@ -147,3 +141,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise ValueError("an object names a member twice")
     return members
+
+
+_STRICT = json.JSONDecoder(
+    parse_float=_parse_decimal,
+    parse_int=_parse_int,
+    parse_constant=_no_constant,
+    object_pairs_hook=_unique,
+)

@@ -47,8 +47,6 @@ class Branches(Generic[R]):
 
     def at(self, place: Place) -> Strike | None:
         """In a child: the strike that it is about. In the parent, when all are done: None."""
-        if self.is_branch:
-            return None
         for strike in self._strikes(place):
             if self.failed is None and self._fork(strike):
                 return strike

@@ -120,14 +120,18 @@ def distinct_kinds_at(place: Place) -> tuple[str, ...]:
 
     Who dies on the way to a store has done no more than when the last answer came: crashes strike
     on the way back, and before COMMIT, where a whole transaction is undone. Who stalls on the way
-    back stalls before the next call. Of a call that only reads, an answer lost is an error like
-    any other. What is late is among other calls, which is chance's to find.
+    back stalls before the next call; who stalls at a statement that writes, and so holds the lock,
+    keeps others waiting until the server undoes it all, as before COMMIT. Of a call that only
+    reads, an answer lost is an error like any other. What is late is among other calls, which is
+    chance's to find.
     """
     elsewhere: tuple[str, ...]
     if place.hop is Hop.REPLY:
         elsewhere = AT_REPLY if place.call in READS else ("pause", "late")
+    elif place.call == COMMIT:
+        elsewhere = ("late",)
     else:
-        elsewhere = ("late",) if place.call == COMMIT else ("crash", "late")
+        elsewhere = ("crash", "late", "pause") if writes(place.call) else ("crash", "late")
     return tuple(kind for kind in kinds_at(place) if kind not in elsewhere)
 
 
@@ -230,6 +234,8 @@ class Faults:
         strike = self._strikes.get(passing)
         if self.branching is not None:
             strike = self.branching(_place(passing))
+            if strike is not None:  # this is its branch: it is struck once
+                self.branching = None
         if strike is not None:
             await self._strike(strike)
         if self._windows and not is_reply:

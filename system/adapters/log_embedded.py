@@ -49,6 +49,7 @@ class EmbeddedBroker:
         self._session_timeout_s = session_timeout_s
         self._rebalance_timeout_s = rebalance_timeout_s
         self._records: dict[Partition, list[Record]] = {}
+        self._topics: dict[str, tuple[Partition, ...]] = {}
         self._groups: dict[str, Group] = {}
         self._files = None if directory is None else _Files(directory, partitions)
         if self._files is not None:
@@ -83,17 +84,17 @@ class EmbeddedBroker:
 
     def partitions(self, topics: Collection[str]) -> list[Partition]:
         """The partitions of these topics, in order. Raises Unavailable for an unknown topic."""
-        for topic in sorted(topics):
-            if Partition(topic, 0) not in self._records:
-                raise Unavailable(f"there is no topic {topic}")
-        return [partition for topic in sorted(topics) for partition in self._partitions_of(topic)]
+        try:
+            return [partition for topic in sorted(topics) for partition in self._topics[topic]]
+        except KeyError as missing:
+            raise Unavailable(f"there is no topic {missing.args[0]}") from None
 
     def _partitions_of(self, topic: str) -> Iterable[Partition]:
-        numbered = (Partition(topic, number) for number in range(self._partitions))
-        return [partition for partition in numbered if partition in self._records]
+        """None for a topic that is not there: a group may wait for it."""
+        return self._topics.get(topic, ())
 
     async def ensure(self, topics: Collection[str]) -> None:
-        new = [topic for topic in sorted(topics) if Partition(topic, 0) not in self._records]
+        new = [topic for topic in sorted(topics) if topic not in self._topics]
         if not new:
             return
 
@@ -153,8 +154,9 @@ class EmbeddedBroker:
 
     def _add_topics(self, topics: Iterable[str]) -> None:
         for topic in topics:
-            for number in range(self._partitions):
-                self._records.setdefault(Partition(topic, number), [])
+            self._topics[topic] = tuple(Partition(topic, n) for n in range(self._partitions))
+            for partition in self._topics[topic]:
+                self._records.setdefault(partition, [])
 
     def _append(self, slots: Iterable[_Slot]) -> None:
         touched: dict[Partition, None] = {}
