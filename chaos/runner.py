@@ -54,6 +54,8 @@ from system.wiring import ALL_TOPICS
 R = TypeVar("R")
 Branching = Callable[[Place], Strike | None]
 
+STARTED_S = 0.1
+"""All processes are up by then, since no hop takes time while they start."""
 QUIET_EVERY_S = 0.2
 QUIET_TIMES = 2
 ENDINGS_MAX = 20
@@ -296,8 +298,13 @@ class _Simulation:
         )
         cluster = self.cluster = Cluster(plan, self.stores, self.faults, engines)
         await fill(self.stores, self.given, with_views=not self.workload.builds_views)
+        if self.workload.begins_at_once:
+            self.faults.begin()
         await cluster.start()
         await self._views_are_built()
+        if not self.faults.are_on():
+            await asyncio.sleep(STARTED_S)
+            self.faults.begin()
         spells = [fault for fault in schedule.faults if isinstance(fault, Spell)]
         watching = asyncio.ensure_future(self._watch_lag())
         disturbing = asyncio.ensure_future(disturb(spells, cluster, self.trace))

@@ -22,7 +22,7 @@ from scenarios.harness.faults import Hop
 
 IMPOSSIBLE = (
     ("explode@orders:sql.commit:reply:3", "no kind of fault 'explode'; there are error, lost"),
-    ("crash@nobody:sql.commit:reply:3", "no process 'nobody'; there are users, products"),
+    ("crash@nobody:sql.commit:reply:3", "no process 'nobody'; there are products, orders"),
     ("lost@orders:sql.commit:request:3", "cannot strike orders:sql.commit:request:3; there it is"),
     ("conflict@orders:sql.commit:request:3", "'conflict' cannot strike"),
     ("outage@redis:1:3", "no store 'redis'; there are sql, log, views"),

@@ -141,17 +141,17 @@ def _out_of_nowhere(story: Story) -> None:
 
 @breaks("single_effect", "double effect")
 def _counted_twice(story: Story) -> None:
-    story.row("points", program="user-consumer").update(begun=3, ended=3)
+    story.row("points", program="order-consumer").update(begun=3, ended=3)
 
 
 @breaks("single_effect", "missing effect")
 def _never_counted(story: Story) -> None:
-    story.row("points", program="user-consumer").update(begun=1, ended=1)
+    story.row("points", program="order-consumer").update(begun=1, ended=1)
 
 
 @breaks("single_effect", "half effect")
 def _counted_by_half(story: Story) -> None:
-    story.row("points", program="user-consumer").update(begun=3)
+    story.row("points", program="order-consumer").update(begun=3)
 
 
 @breaks("handled_is_remembered", "forgotten id")

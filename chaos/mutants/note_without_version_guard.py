@@ -23,5 +23,5 @@ MUTANT = Mutant(
     breaks=("notes_agree",),
     workloads=("orders", "endings", "twins"),
     switched_in=attribute(model, "note", _unguarded),
-    strikes=("*@orders:sql.*-processed_events:*", "*@orders:sql.*-orders:*"),
+    spells=tuple(f"late@orders:sql.select-processed_events:request:{nth}" for nth in (1, 2, 3)),
 )

@@ -204,17 +204,21 @@ class Faults:
         self._nth: dict[tuple[str, str, bool], int] = {}
         self._passed: list[_Passing] = []
         self._loop = loop
-        self._ended = False
+        self._are_on = False
 
-    def is_over(self) -> bool:
-        return self._ended
+    def begin(self) -> None:
+        """From here on hops take time, are counted, and can be struck."""
+        self._are_on = True
 
     def end(self) -> None:
-        """From here on nothing strikes, nothing is counted, and no hop takes time."""
-        self._ended = True
+        """From here on no hop does more than what it is the hop of."""
+        self._are_on = False
+
+    def are_on(self) -> bool:
+        return self._are_on
 
     async def at(self, point: Point) -> None:
-        if self.is_over():
+        if not self.are_on():
             return
         call, is_reply = point.call, point.hop is Hop.REPLY
         way = (point.process, call, is_reply)
@@ -226,7 +230,7 @@ class Faults:
             if not is_reply and (hanging := self._window("hang", call)):
                 delay_s += hanging.at_s + hanging.seconds - self._loop.time()
         await asyncio.sleep(delay_s)
-        if self.is_over():  # meanwhile
+        if not self.are_on():  # any more
             return
         passing = (*way, nth)
         self._passed.append(passing)

@@ -55,21 +55,20 @@ STOP_S = 10.0
 SETTINGS = Settings(outbox_poll_interval_s=2.0, retry_delays_s=(0.2, 0.4, 0.8))
 """In virtual time nobody waits for a poll: rare ones leave the time to the schedules."""
 POLL_S = 0.5
-PAUSE_MIN_S = 0.1
+PAUSE_MIN_S = 0.3
 PAGE = 2
 """A few events are several pages of an outbox."""
 WATCH_BUILDING_S = 0.15
 
 PROCESSES: Mapping[str, tuple[str, ...]] = {
-    "users": ("user-api", "user-consumer"),
     "products": ("product-api", "product-consumer"),
     "orders": ("order-api", "order-consumer"),
     "queries": ("query-api", "query-consumer"),
 }
-"""What a workload runs unless it says otherwise: process to roles."""
+"""What a workload runs unless it says otherwise: process to roles. It need not change users."""
+WITH_USERS = {"users": ("user-api", "user-consumer"), **PROCESSES}
 TWINS: Mapping[str, tuple[str, ...]] = {
-    "apis": ("user-api", "product-api", "order-api"),
-    "users": ("user-consumer",),
+    "apis": ("product-api", "order-api"),
     "products": ("product-consumer",),
     "products-2": ("product-consumer",),
     "orders": ("order-consumer",),

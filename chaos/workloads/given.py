@@ -7,6 +7,7 @@ from typing import Any
 
 from chaos.history import Op
 from chaos.simulated.clients import Client
+from chaos.simulated.parts import WITH_USERS
 from chaos.workloads.workload import Script, Workload
 
 ADA, BOB, CARL = 1, 2, 3
@@ -28,7 +29,10 @@ async def _set_up(client: Client) -> None:
 
 
 SETTING_UP = Workload(
-    "setting-up", "Users and products, before anything happens.", {"setup": _set_up}
+    "setting-up",
+    "Users and products, before anything happens.",
+    {"setup": _set_up},
+    processes=WITH_USERS,
 )
 
 

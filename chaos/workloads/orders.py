@@ -43,4 +43,5 @@ ORDERS = Workload(
         "doubter": changes_their_mind,
         "payer": pays_in_vain,
     },
+    begins_at_once=True,
 )

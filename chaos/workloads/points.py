@@ -16,7 +16,7 @@ from system.delivery.middleware.handled import Handler
 from system.events import Envelope, OrderPaid
 from system.ports.work import UnitOfWork
 
-PROGRAMS = ("user-consumer", "product-consumer")
+PROGRAMS = ("order-consumer", "product-consumer")
 """Which consumers run a program each."""
 MINDED_METHOD = "voucher"
 """Orders paid so cannot be handled until the handler is mended."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from chaos.simulated.clients import Client
+from chaos.simulated.parts import WITH_USERS
 from chaos.workloads.given import ANVIL, BOB, CARL, CLOCK, DYNAMO, place
 from chaos.workloads.workload import Workload
 
@@ -47,4 +48,5 @@ STOCK_CHANGES = Workload(
         "cleaner": cleans_up,
         "buyer": orders_twice,
     },
+    processes=WITH_USERS,
 )

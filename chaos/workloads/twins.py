@@ -33,4 +33,5 @@ TWINS_AT_WORK = Workload(
     "Two product-consumers and two order-consumers share partitions and relay one outbox.",
     {"editor": changes_often, "buyer": buys, "canceler": cancels},
     processes=TWINS,
+    begins_at_once=True,
 )

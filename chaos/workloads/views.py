@@ -47,5 +47,6 @@ REBUILD = Workload(
         "operator": rebuilds,
         "reader": reader("/orders", f"/products/{ANVIL}", times=4, every_s=0.5),
     },
+    begins_at_once=True,
     builds_views=True,
 )

@@ -20,6 +20,8 @@ class Workload:
     what: str
     clients: Mapping[str, Script]
     processes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: PROCESSES)
+    begins_at_once: bool = False
+    """Whether clients and faults begin while the processes are still starting."""
     builds_views: bool = False
     """Whether the views have to be built first, as at a first start."""
     inject: Inject | None = None
