@@ -18,6 +18,7 @@ ANOMALIES: dict[str, str] = {
     "outbox out of order": "A later version of something has a lower outbox id than an earlier one.",
     "too many repeats": "The log repeats more events than the faults of the run account for.",
     "orphan": "An event names a cause that is not in the log, or that is not about the same order.",
+    "torn thread": "An event has another correlation id than the event that it follows from.",
     # effects
     "double effect": "An event was handled twice by a handler that has no guard but the inbox.",
     "missing effect": "An event was never handled, though its offset has moved on.",

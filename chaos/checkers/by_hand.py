@@ -23,8 +23,9 @@ from system.events import Cause, Event, Name, OrderItem, OrderStatus, Reservatio
 from system.ports.log import Message, Partition, Record
 from system.ports.views import Document
 from system.table import QUERY_CONSUMER, TABLE
-from system.values import dumps, loads
+from system.values import cents, dumps, loads
 
+PRICE = Decimal(10)
 BEGAN = datetime(2026, 1, 31, 8, tzinfo=UTC)
 ANVIL, BOLT = 1, 2
 POISON = "order.created"
@@ -43,6 +44,8 @@ class Story:
         self.views: dict[str, dict[int, Document]] | None = None
         self.shown: dict[str, list[dict[str, Any]]] | None = None
         self._numbers = 0
+        self._requests: dict[UUID | None, UUID] = {}
+        self._placed_for: dict[int, int] = {}
         self._write()
 
     # --- what tests change
@@ -62,8 +65,13 @@ class Story:
         self.tables["outbox"] = [row for row in self.tables["outbox"] if row["payload"] != value]
 
     def tell(self, event: Event, because: UUID | None = None, *, stored: bool = True) -> UUID:
-        """Put an event into the log; and into the outbox, unless it is a phantom."""
-        cause = Cause(UUID(int=1), because, f"00-{1:032x}-{1:016x}-01")
+        """Put an event into the log; and into the outbox, unless it is a phantom.
+
+        An event because of no other is a request's, and has that request's correlation id: its own.
+        """
+        request = self._requests.get(because, event.event_id)
+        self._requests[event.event_id] = request
+        cause = Cause(request, because, f"00-{1:032x}-{1:016x}-01")
         row: dict[str, Any] = outbox.row(event, cause, BEGAN)
         headers = tuple((name, text.encode()) for name, text in loads(row["headers"]).items())
         key = str(row["message_key"]).encode()
@@ -255,7 +263,7 @@ class Story:
 
     def _product(self, id: int, name: str, stock: int) -> None:
         product = events.Product(
-            id=id, name=name, price=Decimal(10), stock=stock, created_at=BEGAN, updated_at=BEGAN
+            id=id, name=name, price=PRICE, stock=stock, created_at=BEGAN, updated_at=BEGAN
         )
         self.tell(
             events.ProductCreated(
@@ -267,6 +275,7 @@ class Story:
 
     def _placed(self, id: int, user_id: int, lines: dict[int, int]) -> UUID:
         order = self._order(id, user_id, lines, OrderStatus.CREATED)
+        self._placed_for[id] = cents(order.total_amount)
         names = tuple(Name(id=product_id, name="A product", version=1) for product_id in lines)
         user = Name(id=user_id, name="Somebody", version=1)
         return self._step(events.OrderCreated, order, 1, user_name=user, product_names=names)
@@ -286,7 +295,7 @@ class Story:
             user_id=user_id,
             status=status,
             paid=paid,
-            total_amount=Decimal(10),
+            total_amount=PRICE * sum(lines.values()),
             items=_items(lines),
             payment_method="card" if paid else None,
             cancel_reason=reason,
@@ -371,7 +380,7 @@ class Story:
                 "user_id": user_id,
                 "status": status,
                 "paid": paid,
-                "total_amount": 1000,
+                "total_amount": self._placed_for[id],
                 "payment_method": "card" if paid else None,
                 "cancel_reason": reason,
                 "refund_due": 0,
@@ -406,7 +415,7 @@ def views_of(evidence: Evidence) -> dict[str, dict[int, Document]]:
 
 def _items(lines: dict[int, int]) -> tuple[OrderItem, ...]:
     return tuple(
-        OrderItem(product_id=product_id, quantity=quantity, unit_price=Decimal(10))
+        OrderItem(product_id=product_id, quantity=quantity, unit_price=PRICE)
         for product_id, quantity in lines.items()
     )
 

@@ -160,16 +160,20 @@ def _repeats(evidence: Evidence) -> Iterator[Anomaly]:
 
 
 def _causes(evidence: Evidence) -> Iterator[Anomaly]:
-    events = {id: told.event for id, told in evidence.first_told.items()}
-    for told in evidence.first_told.values():
-        cause = told.envelope.cause.causation_id
-        if cause is None:
+    first = evidence.first_told
+    for told in first.values():
+        name, cause = f"{told.event.type} {told.event.key}", told.envelope.cause
+        if cause.causation_id is None:
             if told.event.type.startswith("stock."):
-                yield Anomaly("orphan", f"{told.event.type} {told.event.key} has no cause")
-        elif cause not in events:
-            yield Anomaly("orphan", f"{told.event.type} {told.event.key}: its cause was never told")
-        elif events[cause].key != told.event.key:
-            yield Anomaly("orphan", f"{told.event.type} {told.event.key}: caused by another order")
+                yield Anomaly("orphan", f"{name} has no cause")
+            continue
+        before = first.get(cause.causation_id)
+        if before is None:
+            yield Anomaly("orphan", f"{name}: its cause was never told")
+        elif before.event.key != told.event.key:
+            yield Anomaly("orphan", f"{name}: caused by another order")
+        elif before.envelope.cause.correlation_id != cause.correlation_id:
+            yield Anomaly("torn thread", f"{name} follows from {before.event.type}")
 
 
 def _id(event: object) -> int:
@@ -209,6 +213,6 @@ FEW_REPEATS = Checker(
 )
 CAUSES_TOLD = Checker(
     "causes_are_told",
-    "An event names the event that it follows from, about the same order.",
+    "An event names the event that it follows from, about the same order, and the request behind it.",
     _causes,
 )

@@ -17,6 +17,7 @@ from system import events
 from system.ports.log import Message, Partition, Record
 from system.ports.views import Document
 from system.values import dumps, loads
+from system.web.headers import CORRELATION_ID
 
 
 def test_it_is_content_with_a_good_history() -> None:
@@ -128,11 +129,18 @@ def _sent_twice_for_nothing(story: Story) -> None:
 
 @breaks("causes_are_told", "orphan")
 def _out_of_nowhere(story: Story) -> None:
+    _of_another(story, "causation-id")
+
+
+@breaks("causes_are_told", "torn thread")
+def _under_the_id_of_another_request(story: Story) -> None:
+    _of_another(story, "correlation-id")
+
+
+def _of_another(story: Story, header: str) -> None:
     message = story.log["stock.rejected"][0].message
-    headers = tuple(
-        (name, str(UUID(int=99, version=4)).encode()) if name == "causation-id" else (name, value)
-        for name, value in message.headers
-    )
+    another = str(UUID(int=99, version=4)).encode()
+    headers = tuple((n, another if n == header else value) for n, value in message.headers)
     _put(story, "stock.rejected", 0, Message(message.topic, message.key, message.value, headers))
 
 
@@ -325,6 +333,24 @@ def _token_of_the_wrong_part(story: Story) -> None:
         "POST", "/orders/1/pay", answer=dumps(shown),
         headers={"Consistency-Token": "orders/1.self@2,orders/1.reservation@2"},
     )  # fmt: skip
+
+
+@breaks("consistency_token_honoured", "token of another write")
+def _token_of_another_stock(story: Story) -> None:
+    offered = story.log["product.created"][0].message.header("correlation-id") or b""
+    _offer(story, "products/1.self@1,products/1.stock@2", request=offered.decode())
+
+
+def test_it_is_content_with_the_token_of_a_write_that_changed_nothing() -> None:
+    story = Story()
+    _offer(story, "products/1.self@1,products/1.stock@6", request="of which no event tells")
+    assert [str(found) for found in judge(story.evidence())] == []
+
+
+def _offer(story: Story, token: str, *, request: str) -> None:
+    headers = {"Consistency-Token": token, CORRELATION_ID: request}
+    created = loads(story.log["product.created"][0].message.value)["product"]
+    story.ask("PUT", "/products/1", answer=dumps(created), headers=headers)
 
 
 # --- commands

@@ -12,6 +12,7 @@ from chaos.evidence import Evidence
 from chaos.history import Op
 from system.ports.views import Put
 from system.table import QUERY_CONSUMER, projections
+from system.web.headers import CORRELATION_ID
 
 Folded = Mapping[tuple[str, int, str], Put]
 
@@ -201,25 +202,29 @@ def _tokens(evidence: Evidence) -> Iterator[Anomaly]:
 
 def _tokens_given(evidence: Evidence) -> Iterator[Anomaly]:
     """A write's token names what that write has left, in every part."""
-    stock = {
-        (event.product.id, event.version): event.stock_version
-        for event in evidence.events("product.created", "product.updated")
+    told = {
+        str(told.envelope.cause.correlation_id): told.event
+        for told in evidence.first_told.values()
+        if told.envelope.cause.causation_id is None and hasattr(told.event, "version")
     }
     for op in evidence.history:
         given = op.headers.get("Consistency-Token")
         if not op.ok or op.method == "DELETE" or given is None:
             continue
         versions = {part: version for _, _, part, version in _terms(given)}
-        wanted: int | None
+        # none from a write that changed nothing: it names what was there
+        event = told.get(op.headers.get(CORRELATION_ID, ""))
+        left = {} if event is None else {"self": event.version}
         match op.path.split("/")[1]:
-            case "products":
-                part, wanted = "stock", stock.get((op.json["id"], versions["self"]))
+            case "products" if event is not None:
+                left["stock"] = event.stock_version
             case "orders":
-                part, wanted = "reservation", _VERSION_OF[op.json["reservation"]]
-            case _:
-                continue
-        if versions.get(part) != wanted:
-            yield Anomaly("token of another write", f"{op}: {given}, but {part} is at {wanted}")
+                left["reservation"] = _VERSION_OF[op.json["reservation"]]
+        for part, version in left.items():
+            if versions.get(part) != version:
+                yield Anomaly(
+                    "token of another write", f"{op}: {given}, but {part} is at {version}"
+                )
 
 
 def _tokens_honoured(evidence: Evidence) -> Iterator[Anomaly]:
