@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from io import TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
@@ -20,7 +21,7 @@ from chaos.mutants import MUTANTS
 from chaos.mutants.hunt import Catch, hunt_named
 from chaos.nemeses import NEMESES
 from chaos.report import id_of, in_order, replay_command, report
-from chaos.runner import Run, Schedule, Simulator, is_fault, schedule_of, simulator
+from chaos.runner import BadChecker, Run, Schedule, Simulator, is_fault, schedule_of, simulator
 from chaos.simulated.faults import BadReplay
 from chaos.simulated.search import Undisturbed, singles
 from chaos.simulated.shrink import shrink
@@ -83,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         status: int = asked.command(asked)
-    except BadReplay as bad:
+    except (BadReplay, BadChecker) as bad:
         print(f"python -m chaos: {bad}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -120,14 +121,14 @@ def _parser() -> argparse.ArgumentParser:
     simulate.set_defaults(command=_simulate)
     replay = commands.add_parser("replay", help="run one schedule again, by its ID")
     replay.add_argument("id", help="as a failure prints it; 'orders/1' is a run without faults")
-    replay.add_argument("--mutant", choices=list(MUTANTS), metavar="NAME", help="with this bug")
+    replay.add_argument("--mutant", type=_mutant, metavar="NAME", help="with this bug")
     replay.add_argument("--trace", type=_count, metavar="LINES",
                         help=f"of the trace around the last fault (default: {TRACE_LINES}); "
                              "without a fault, from the start (default: none)")  # fmt: skip
     replay.add_argument("--report", type=Path, metavar="FILE", help="write the run's page here")
     replay.set_defaults(command=_replay)
     mutants = commands.add_parser("mutants", help="switch classic bugs in, and see them caught")
-    mutants.add_argument("names", nargs="*", metavar="NAME", help="all without one")
+    mutants.add_argument("names", nargs="*", type=_mutant, metavar="NAME", help="all without one")
     _common(mutants, "write the page of the last catch here")
     mutants.set_defaults(command=_mutants)
     commands.add_parser(
@@ -141,6 +142,13 @@ def _common(parser: argparse.ArgumentParser, report_help: str) -> None:
     parser.add_argument("--jobs", type=_count, default=cores, metavar="J",
                         help=f"processes to use (default: the cores, {cores})")  # fmt: skip
     parser.add_argument("--report", type=Path, metavar="FILE", help=report_help)
+
+
+def _mutant(name: str) -> str:
+    if name not in MUTANTS:
+        alike = ", ".join(get_close_matches(name, MUTANTS)) or "see docs/guarantees.md"
+        raise argparse.ArgumentTypeError(f"there is no mutant {name!r}: {alike}")
+    return name
 
 
 def _count(text: str) -> int:
@@ -364,13 +372,6 @@ def _times(reached: int) -> str:
 
 
 def _mutants(asked: argparse.Namespace) -> int:
-    unknown = [name for name in asked.names if name not in MUTANTS]
-    if unknown:
-        print(
-            f"python -m chaos: no mutant {', '.join(unknown)}; see docs/guarantees.md",
-            file=sys.stderr,
-        )
-        return 2
     names = asked.names or list(MUTANTS)
     began = _clock()
     with workers(max(1, asked.jobs)) as crew:

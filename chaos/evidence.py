@@ -55,6 +55,9 @@ class Evidence:
     """Records that the run itself put in twice."""
 
     def rows(self, table: str) -> Sequence[Row]:
+        """All rows of a table of the write model. Raises LookupError for one that there is not."""
+        if self.tables and table not in self.tables:
+            raise LookupError(f"there is no table {table!r}; there are {', '.join(self.tables)}")
         return self.tables.get(table, ())
 
     @cached_property

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import create_engine
 
-from chaos.checkers import CHECKERS, Anomaly
+from chaos.checkers import ANOMALIES, CHECKERS, Anomaly
 from chaos.evidence import Evidence
 from chaos.history import History
 from chaos.mutants.mutant import Mutant, Reached, Switch
@@ -120,6 +120,13 @@ class Run:
     reached: int = 0
     """How often the run came to the code of the mutant that was switched in."""
 
+    def judge(self) -> None:
+        """Let each checker judge. Raises BadChecker."""
+        try:
+            self.anomalies = list(judge(self.evidence))
+        except BadChecker as bad:
+            raise BadChecker(f"{bad} (python -m chaos replay {self.schedule})") from bad
+
     @property
     def digest(self) -> str:
         return self.trace.digest
@@ -167,7 +174,7 @@ class Simulator:
             with mutant.switched_in(reached) as switch:
                 run, _ = self._simulate(schedule, workload, given, switch)
             run.reached = reached.times
-        run.anomalies = list(judge(run.evidence))
+        run.judge()
         return run
 
     def branches(self, schedule: Schedule, strikes: Strikes, result: Callable[[Run], R]) -> list[R]:
@@ -179,7 +186,7 @@ class Simulator:
 
         def tell(run: Run) -> None:
             if branches.is_branch:
-                run.anomalies = list(judge(run.evidence))
+                run.judge()
                 branches.tell(result(run))
 
         workload, given = WORKLOADS[schedule.workload], self.given
@@ -453,6 +460,10 @@ class _Simulation:
         self.stores.database.drop()
 
 
+class BadChecker(Exception):
+    """A checker fell over. The text is one line that says which, and why."""
+
+
 async def _shown(auditor: Client, view: str) -> list[dict[str, Any]]:  # JSON values
     """What the query side answers when it is asked for everything."""
     answer = await auditor.read(f"/{view}?limit=500")
@@ -465,9 +476,21 @@ async def _shown(auditor: Client, view: str) -> list[dict[str, Any]]:  # JSON va
 
 
 def judge(evidence: Evidence) -> Iterator[Anomaly]:
+    """What each checker finds. Raises BadChecker when one cannot judge, or has no word for it."""
     for checker in CHECKERS.values():
-        for found in checker.check(evidence):
-            yield replace(found, checker=checker.name)
+        try:
+            for found in checker.check(evidence):
+                if found.name not in ANOMALIES:
+                    raise LookupError(
+                        f"chaos/checkers/anomalies.py does not explain {found.name!r}"
+                    )
+                yield replace(found, checker=checker.name)
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            raise BadChecker(
+                f"{checker.name} fell over at {Path(place.filename).name}:{place.lineno}:"
+                f" {type(error).__name__}: {error}"
+            ) from error
 
 
 def _close(loop: SimulatedLoop) -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from chaos.checkers import ANOMALIES, CHECKERS
 from chaos.checkers.by_hand import ANVIL, BOLT, POISON, Story
+from chaos.checkers.checker import Anomaly, Checker
 from chaos.evidence import Evidence
 from chaos.history import Outcome
-from chaos.runner import judge
+from chaos.runner import BadChecker, judge
 from system import events
 from system.ports.log import Message, Partition, Record
 from system.ports.views import Document
@@ -422,7 +423,7 @@ def _turned_away_without_a_fault(story: Story) -> None:
 
 @breaks("dead_letters_exactly_poison", "healthy letter")
 def _parked_in_an_outage(story: Story) -> None:
-    story.letters(story.log["order.paid"][0], "user-consumer", **{"error-type": "Unavailable"})
+    story.letters(story.log["order.paid"][0], "order-consumer", **{"error-type": "Unavailable"})
 
 
 @breaks("dead_letters_exactly_poison", "poison swallowed")
@@ -446,7 +447,7 @@ def _tried_in_vain(story: Story) -> None:
 @breaks("retries_as_scheduled", "gave up early")
 def _parked_too_soon(story: Story) -> None:
     facts = {"error-type": "NotMendedYet", "attempts": "2"}
-    story.letters(story.log["order.paid"][0], "user-consumer", **facts)
+    story.letters(story.log["order.paid"][0], "order-consumer", **facts)
 
 
 # --- liveness
@@ -473,8 +474,33 @@ def test_it_finds_what_is_wrong(checker: str, anomaly: str, change: Change) -> N
 
 
 def test_every_checker_and_every_anomaly_has_been_seen() -> None:
-    assert {checker for checker, _, _ in CHANGES} == CHECKERS.keys()
-    assert {anomaly for _, anomaly, _ in CHANGES} == ANOMALIES.keys()
+    checkers, anomalies = ({change[place] for change in CHANGES} for place in (0, 1))
+    assert [name for name in CHECKERS if name not in checkers] == []
+    assert [name for name in ANOMALIES if name not in anomalies] == []
+
+
+@pytest.mark.parametrize(("checker", "anomaly"), [change[:2] for change in CHANGES])
+def test_a_change_names_what_is_listed(checker: str, anomaly: str) -> None:
+    assert checker in CHECKERS, "list it in chaos/checkers/__init__.py"
+    assert anomaly in ANOMALIES, "explain it in chaos/checkers/anomalies.py"
+
+
+def test_a_checker_that_falls_over_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistyped(evidence: Evidence) -> list[Anomaly]:
+        return [Anomaly("lost event", str(row)) for row in evidence.rows("userz")]
+
+    monkeypatch.setitem(CHECKERS, "mistyped", Checker("mistyped", "None.", mistyped))
+    with pytest.raises(BadChecker, match=r"^mistyped fell over at evidence.py:\d+: .*userz"):
+        list(judge(Story().evidence()))
+
+
+def test_a_checker_that_finds_what_nobody_explains_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = Checker("hasty", "None.", lambda _: [Anomaly("some new word", "here")])
+    monkeypatch.setitem(CHECKERS, "hasty", found)
+    with pytest.raises(BadChecker, match=r"anomalies\.py does not explain 'some new word'"):
+        list(judge(Story().evidence()))
 
 
 # --- helpers

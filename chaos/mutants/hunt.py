@@ -35,6 +35,7 @@ def hunt_named(name: str) -> Catch:
     """Hunt one mutant on this process's simulator."""
     here, mutant = worker(), MUTANTS[name]
     reached = others = count = 0
+    other = ""
     for schedule in _schedules(mutant, here.undisturbed):
         if count >= SCHEDULES_MAX:
             break
@@ -42,12 +43,14 @@ def hunt_named(name: str) -> Catch:
         run = here.simulator.run(schedule, mutant)
         reached += run.reached > 0
         others += bool(run.anomalies)
+        if run.anomalies and not other:
+            other = f", first {run.anomalies[0]} in {schedule}"
         if not run.reached:
             continue
         for anomaly in run.anomalies:
             if anomaly.checker in mutant.breaks:
                 return Catch(name, anomaly.checker, anomaly.name, count, str(schedule))
-    why = f"reached in {reached} of {count} runs; other checkers found something in {others}"
+    why = f"reached in {reached} of {count} runs; other findings in {others}{other}"
     return Catch(name, None, "", count, "", why)
 
 

@@ -22,6 +22,10 @@ from system.table import Row
 from system.wiring import Blueprint, Parts, WriteChain, write_chain
 
 
+class BadMutant(Exception):
+    """A mutant names what is not there. The text is one line that says what."""
+
+
 class Reached:
     """Counts how often a run came to the mutated code."""
 
@@ -100,7 +104,11 @@ def table(mutated: Callable[[Reached, tuple[Row, ...]], tuple[Row, ...]]) -> Swi
 
 
 def handlers(**changed: Callable[[Reached, Handler], Handler]) -> SwitchedIn:
-    """Replace the handlers of these events, named as their classes are: `OrderDeleted=…`."""
+    """Replace the handlers of these events, named as their classes are: `OrderDeleted=…`.
+
+    Raises BadMutant for an event that there is not.
+    """
+    _check_events(changed)
 
     def mutated(reached: Reached, rows: tuple[Row, ...]) -> tuple[Row, ...]:
         return tuple(
@@ -129,7 +137,8 @@ def ignored(reached: Reached, _: Handler) -> Handler:
 
 
 def projections(**changed: Callable[[Reached], Sequence[Projection]]) -> SwitchedIn:
-    """Replace what these events show."""
+    """Replace what these events show. Raises BadMutant for an event that there is not."""
+    _check_events(changed)
 
     def mutated(reached: Reached, rows: tuple[Row, ...]) -> tuple[Row, ...]:
         return tuple(
@@ -140,6 +149,12 @@ def projections(**changed: Callable[[Reached], Sequence[Projection]]) -> Switche
         )
 
     return table(mutated)
+
+
+def _check_events(changed: Collection[str]) -> None:
+    known = [row.event.__name__ for row in SIMULATED_TABLE]
+    if unknown := [name for name in changed if name not in known]:
+        raise BadMutant(f"there is no event {', '.join(unknown)}; there are {', '.join(known)}")
 
 
 Rechain = Callable[[Reached, WriteChain, Middleware], Sequence[Middleware]]

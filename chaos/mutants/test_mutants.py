@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chaos.checkers import CHECKERS
 from chaos.guarantees import PAGE, page
-from chaos.mutants import MUTANTS
+from chaos.mutants import MUTANTS, dual_write, load
+from chaos.mutants.mutant import BadMutant, Mutant, handlers, ignored
 from chaos.runner import Schedule, Simulator, schedule_of, simulator
 from chaos.simulated.faults import parse
-from chaos.workloads import WORKLOADS
 
+DOCS = Path(__file__).parents[2] / "docs" / "chaos.md"
 CAUGHT = {
     "cancel_that_releases_nothing": "orders/3",
     "dual_write": "orders/1/error@orders:sql.insert-outbox:request:1",
@@ -38,9 +43,32 @@ def test_there_are_enough() -> None:
 def test_it_says_what_it_breaks_and_where_it_is_hunted(name: str) -> None:
     mutant = MUTANTS[name]
     assert mutant.bug.endswith(".")
-    assert set(mutant.breaks) <= CHECKERS.keys()
-    assert set(mutant.workloads) <= WORKLOADS.keys()
     assert all(parse(fault) for spell in mutant.spells for fault in spell.split("/"))
+
+
+def test_one_of_an_event_that_there_is_not_is_refused() -> None:
+    with pytest.raises(BadMutant, match=r"no event OrderPlaced; there are .*OrderCreated"):
+        handlers(OrderPlaced=ignored)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"breaks": ("no_lost_evnt",)}, "no checker no_lost_evnt; there are no_lost_event, "),
+        ({"workloads": ("order",)}, "no workload order; there are orders, "),
+    ],
+)
+def test_one_that_names_what_is_not_there_is_refused(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], told: str
+) -> None:
+    monkeypatch.setattr(dual_write, "MUTANT", replace(dual_write.MUTANT, **changes))
+    with pytest.raises(BadMutant, match=rf"^chaos/mutants/dual_write\.py: there is {told}"):
+        load("dual_write")
+
+
+def test_a_file_without_one_is_refused() -> None:
+    with pytest.raises(BadMutant, match=r"^chaos/mutants/hunt\.py has no MUTANT"):
+        load("hunt")
 
 
 def test_every_checker_has_a_mutant_that_it_must_catch() -> None:
@@ -63,6 +91,16 @@ def test_it_is_caught_and_gone_afterwards(simulation: Simulator, name: str) -> N
     assert {found.checker for found in mutated.anomalies} & set(MUTANTS[name].breaks)
     assert before.anomalies == after.anomalies == []
     assert before.digest == after.digest
+
+
+def test_the_one_in_the_docs_is_caught(simulation: Simulator) -> None:
+    (page,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)[:1]
+    named: dict[str, Any] = {}
+    exec(page, named)  # noqa: S102 - a page of our own
+    mutant: Mutant = named["MUTANT"]
+    run = simulation.run(Schedule(mutant.workloads[0], 1), mutant)
+    assert run.reached
+    assert {found.checker for found in run.anomalies} & set(mutant.breaks)
 
 
 def test_a_catch_needs_the_mutated_code() -> None:
