@@ -10,19 +10,17 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
-from functools import lru_cache, partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Table, bindparam, event, text
+from sqlalchemy import URL, Connection, Dialect, Table, event, text
 from sqlalchemy import exc as sqlalchemy_errors
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 from sqlalchemy.sql import Select
-from sqlalchemy.sql.compiler import IdentifierPreparer
-from sqlalchemy.sql.elements import TextClause
 
 from system.adapters.sqlite_inline import InlineConnection
 from system.columns import metadata
@@ -48,7 +46,7 @@ MARIADB_LEAST = (10, 6)
 TABLES_WAIT_S = 10.0
 """How long to wait while another process makes the tables."""
 LOCK_NAME_MAX = 64
-INSERTIONS_MAX = 256
+PLACEHOLDER = {"qmark": "?", "format": "%s"}
 WRITES = ("INSERT", "UPDATE", "DELETE")
 
 log = logging.getLogger(__name__)
@@ -76,10 +74,10 @@ class SqlUnitOfWork:
 
     async def insert(self, table: Table, rows: Sequence[Row]) -> Sequence[int]:
         """One explicit VALUES statement: its ids are consecutive, on SQLite and on InnoDB."""
-        quoting = self.sql.dialect.identifier_preparer
-        statement = _insertion(quoting, table, tuple(rows[0]), len(rows))
-        values = {f"{name}_{n}": value for n, row in enumerate(rows) for name, value in row.items()}
-        last = (await self.sql.execute(statement, values)).lastrowid
+        head, place, binds = _insertion(self.sql.dialect, table, tuple(rows[0]))
+        values = tuple(bind(row[name]) for row in rows for name, bind in binds)
+        statement = head + ", ".join([place] * len(rows))
+        last = (await self.sql.exec_driver_sql(statement, values)).lastrowid
         first = last - len(rows) + 1 if self.sql.dialect.name == "sqlite" else last
         return range(first, first + len(rows))
 
@@ -89,21 +87,31 @@ class SqlUnitOfWork:
         await self.sql.commit()
 
 
-@lru_cache(INSERTIONS_MAX)
-def _insertion(
-    quoting: IdentifierPreparer, table: Table, names: tuple[str, ...], rows: int
-) -> TextClause:
-    """The statement that inserts so many rows, made once: SQLAlchemy compiles its own each time.
+Bind = Callable[[Any], Any]  # from a column's Python type to what the driver takes
 
-    For 20 orders that is 2.6 ms instead of 0.3 ms, within the hottest transaction.
+
+@cache
+def _insertion(
+    dialect: Dialect, table: Table, names: tuple[str, ...]
+) -> tuple[str, str, Sequence[tuple[str, Bind]]]:
+    """The parts of an INSERT: its head, the place of one row, and how each value is bound.
+
+    SQLAlchemy compiles one of several rows anew each time: 2.6 ms for 20 orders, within the hottest
+    transaction.
     """
+    quoting = dialect.identifier_preparer
     columns = ", ".join(map(quoting.quote, names))
-    values = ", ".join(f"({', '.join(f':{name}_{n}' for name in names)})" for n in range(rows))
-    # names alone, and they are quoted; values are bound
-    insertion = f"INSERT INTO {quoting.format_table(table)} ({columns}) VALUES {values}"  # noqa: S608
-    return text(insertion).bindparams(
-        *(bindparam(f"{name}_{n}", type_=table.c[name].type) for n in range(rows) for name in names)
+    place = ", ".join([PLACEHOLDER[dialect.paramstyle]] * len(names))
+    binds = [(name, table.c[name].type.dialect_impl(dialect)) for name in names]
+    return (
+        f"INSERT INTO {quoting.format_table(table)} ({columns}) VALUES ",  # noqa: S608 - quoted
+        f"({place})",
+        [(name, type.bind_processor(dialect) or _as_it_is) for name, type in binds],
     )
+
+
+def _as_it_is(value: Any) -> Any:  # of any type
+    return value
 
 
 class SqlWork:
