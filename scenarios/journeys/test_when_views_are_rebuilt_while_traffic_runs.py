@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from scenarios.harness.at_rest import at_rest
+from scenarios.harness.faults import Hop, Point
 from scenarios.harness.settled import eventually
 from scenarios.harness.stack import Stack
 
@@ -103,6 +104,43 @@ async def test_readers_notice_nothing(own_stack: Stack) -> None:
         await eventually(more_looks, lambda more: more >= 2)
 
     assert reader.wrong == []
+
+
+async def test_what_is_shown_last_before_the_freeze_is_waited_for(own_stack: Stack) -> None:
+    """Had the ends of the log been read before the freeze, it would not be, and readers go back."""
+    stack = own_stack
+    lamp = await stack.given.product(name="Lamp")
+    await stack.settled()
+
+    freezing = stack.faults.hold("views.freeze")
+    (await stack.client.rebuild()).ok(202)
+    await freezing.reached()
+    await eventually(
+        stack.client.rebuild_progress,
+        lambda seen: seen.body["records_read"] == seen.body["records_total"],
+    )
+    reading_on = stack.faults.hold("log.commit", process="query-consumer", times=None)
+    (await stack.client.change_product(lamp.id, name="Lamp, red")).ok()
+    await eventually(
+        lambda: stack.client.view_product(lamp.id), lambda shown: shown.body["name"] == "Lamp, red"
+    )
+    freezing.release()
+
+    looks = Point("query-consumer", "log.committed", Hop.REQUEST)
+    switches = Point("query-consumer", "views.switch", Hop.REQUEST)
+    looked, switched = stack.faults.seen[looks], stack.faults.seen[switches]
+
+    async def has_looked_or_switched() -> bool:
+        return stack.faults.seen[looks] > looked + 3 or stack.faults.seen[switches] > switched
+
+    await eventually(has_looked_or_switched)
+    assert stack.faults.seen[switches] == switched, "the new views cannot have read that yet"
+    reading_on.release()
+    progress = await eventually(
+        stack.client.rebuild_progress, lambda seen: seen.body["building"] is None
+    )
+    assert (progress.body["live"], progress.body["failure"]) == (2, None)
+    await at_rest(stack)
 
 
 async def test_a_second_rebuild_at_the_same_time_is_refused(own_stack: Stack) -> None:
