@@ -194,7 +194,6 @@ class Simulator:
             self._simulate(schedule, workload, given, Switch(), branches.at, tell)
         except BaseException:
             if branches.is_branch:
-                traceback.print_exc()
                 branches.give_up()
             raise
         if branches.failed is not None:

@@ -21,9 +21,9 @@ ANOMALIES: dict[str, str] = {
     "torn thread": "An event has another correlation id than the event that it follows from.",
     # effects
     "double effect": "An event was handled twice by a handler that has no guard but the inbox.",
-    "missing effect": "An event was never handled, though its offset has moved on.",
+    "missing effect": "An event had no effect, though its consumer is past it, or replayed it.",
     "half effect": "A handler's first step was committed without its second.",
-    "forgotten id": "A handled event is not in the inbox: a repeat would be handled again.",
+    "forgotten id": "An event is not in a consumer's inbox: not handled, or it would be again.",
     # stock
     "stock made": "More is left of a product than was ever put on its shelf, less what orders hold.",
     "stock lost": "Less is left of a product than was put on its shelf, less what orders hold.",

@@ -23,7 +23,7 @@ from system.events import Cause, Event, Name, OrderItem, OrderStatus, Reservatio
 from system.ports.log import Message, Partition, Record
 from system.ports.views import Document
 from system.table import QUERY_CONSUMER, TABLE
-from system.values import cents, dumps, loads
+from system.values import cents, dumps, from_cents, loads
 
 PRICE = Decimal(10)
 BEGAN = datetime(2026, 1, 31, 8, tzinfo=UTC)
@@ -45,7 +45,7 @@ class Story:
         self.shown: dict[str, list[dict[str, Any]]] | None = None
         self._numbers = 0
         self._requests: dict[UUID | None, UUID] = {}
-        self._placed_for: dict[int, int] = {}
+        self._placed_for: dict[int, dict[int, int]] = {}
         self._write()
 
     # --- what tests change
@@ -179,10 +179,24 @@ class Story:
                     "refund_due": bool(row["refund_due"]),
                     "cents": row["total_amount"],
                     "user_name": names[row["user_id"]],
+                    "items": self._shown_items(row["id"]),
                 }
                 for row in self.tables["orders"]
             ],
         }
+
+    def _shown_items(self, order_id: int) -> list[dict[str, Any]]:
+        names = {row["id"]: row["name"] for row in self.tables["products"]}
+        return [
+            {
+                "product_id": row["product_id"],
+                "quantity": row["quantity"],
+                "unit_price": from_cents(row["unit_price"]),
+                "product_name": names[row["product_id"]],
+            }
+            for row in self.tables["order_products"]
+            if row["order_id"] == order_id
+        ]
 
     # --- the story itself
 
@@ -275,7 +289,7 @@ class Story:
 
     def _placed(self, id: int, user_id: int, lines: dict[int, int]) -> UUID:
         order = self._order(id, user_id, lines, OrderStatus.CREATED)
-        self._placed_for[id] = cents(order.total_amount)
+        self._placed_for[id] = lines
         names = tuple(Name(id=product_id, name="A product", version=1) for product_id in lines)
         user = Name(id=user_id, name="Somebody", version=1)
         return self._step(events.OrderCreated, order, 1, user_name=user, product_names=names)
@@ -380,7 +394,7 @@ class Story:
                 "user_id": user_id,
                 "status": status,
                 "paid": paid,
-                "total_amount": self._placed_for[id],
+                "total_amount": cents(PRICE * sum(self._placed_for[id].values())),
                 "payment_method": "card" if paid else None,
                 "cancel_reason": reason,
                 "refund_due": 0,
@@ -390,6 +404,17 @@ class Story:
                 "updated_at": BEGAN + timedelta(seconds=version),
             }
         )
+
+        self.tables["order_products"] += [
+            {
+                "order_id": id,
+                "line": number,
+                "product_id": product_id,
+                "quantity": quantity,
+                "unit_price": cents(PRICE),
+            }
+            for number, (product_id, quantity) in enumerate(self._placed_for[id].items())
+        ]
 
     def _id(self) -> UUID:
         self._numbers += 1

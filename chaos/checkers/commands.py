@@ -95,8 +95,13 @@ def _keys(evidence: Evidence) -> Iterator[Anomaly]:
         accepted = [op for op in ops if op.ok]
         if len({dumps(op.body) for op in accepted}) > 1:
             yield Anomaly("key taken over", f"POST {path}, key {key}")
-        elif len({(op.status, op.answer) for op in accepted}) > 1:
+        elif len({_answer(op) for op in accepted}) > 1:
             yield Anomaly("two answers", f"POST {path}, key {key}")
+
+
+def _answer(op: Op) -> tuple[object, ...]:
+    """What makes two answers the same; ids of the request and its trace are each request's own."""
+    return op.status, op.answer, *map(op.headers.get, ("Location", "Consistency-Token"))
 
 
 def _no_errors(evidence: Evidence) -> Iterator[Anomaly]:

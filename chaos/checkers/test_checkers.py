@@ -281,6 +281,12 @@ def _shows_something_else(story: Story) -> None:
     story.shown["products"][0]["stock"] = 17
 
 
+@breaks("views_show_the_truth", "view differs")
+def _shows_the_name_of_another_product(story: Story) -> None:
+    story.shown = story.truth()
+    story.shown["orders"][0]["items"][0]["product_name"] = "Bolt"
+
+
 @breaks("views_show_the_truth", "ghost in the views")
 def _shows_what_is_gone(story: Story) -> None:
     story.shown = story.truth()
@@ -325,6 +331,12 @@ def _not_there_for_the_writer(story: Story) -> None:
         "GET", "/orders/1", role="query-api", outcome=Outcome.FAIL, status=404,
         token="orders/1.self@1",
     )  # fmt: skip
+
+
+@breaks("consistency_token_honoured", "own write unseen")
+def _before_the_reservation(story: Story) -> None:
+    shown = story.shown_order(1, reservation="pending")
+    story.read("/orders/1", shown, token="orders/1.self@2,orders/1.reservation@1")
 
 
 @breaks("consistency_token_honoured", "token of another write")
@@ -399,6 +411,14 @@ def _refused_and_placed(story: Story) -> None:
 def _answered_differently(story: Story) -> None:
     for id in (1, 2):
         story.ask("POST", "/orders", body=_body(), key="k", answer=dumps(_answer(id)))
+
+
+@breaks("idempotency_key_honoured", "two answers")
+def _answered_again_without_its_place(story: Story) -> None:
+    for headers in ({"Location": "/orders/1"}, {}):
+        story.ask(
+            "POST", "/orders", body=_body(), key="k", answer=dumps(_answer(1)), headers=headers
+        )
 
 
 @breaks("idempotency_key_honoured", "key taken over")

@@ -12,6 +12,7 @@ from chaos.evidence import Evidence
 from chaos.history import Op
 from system.ports.views import Put
 from system.table import QUERY_CONSUMER, projections
+from system.values import from_cents
 from system.web.headers import CORRELATION_ID
 
 Folded = Mapping[tuple[str, int, str], Put]
@@ -106,7 +107,20 @@ def _true_fields(evidence: Evidence, view: str, row: Mapping[str, Any]) -> dict[
         "user_name": names.get(row["user_id"]),
         "reservation": row["reservation"],
         "cents": row["total_amount"],
+        "items": list(_true_items(evidence, row["id"])),
     }
+
+
+def _true_items(evidence: Evidence, order_id: int) -> Iterator[dict[str, Any]]:
+    names = {product["id"]: product["name"] for product in evidence.rows("products")}
+    lines = (row for row in evidence.rows("order_products") if row["order_id"] == order_id)
+    for line in sorted(lines, key=lambda row: row["line"]):
+        yield {
+            "product_id": line["product_id"],
+            "quantity": line["quantity"],
+            "unit_price": from_cents(line["unit_price"]),
+            "product_name": names.get(line["product_id"]),
+        }
 
 
 # --- readers --------------------------------------------------------------------------------------
@@ -237,13 +251,15 @@ def _tokens_honoured(evidence: Evidence) -> Iterator[Anomaly]:
             continue
         shown = {item["id"]: item for item in items}
         for token_view, key, part, version in _terms(op.token):
-            if token_view != view or id not in (None, key) or part != "self":
+            if token_view != view or id not in (None, key) or part not in ("self", "reservation"):
                 continue
             item = shown.get(key)
             if item is None:
                 unseen = not _may_be_gone(evidence, view, key, op)
-            else:
+            elif part == "self":
                 unseen = versions.get((view, key, item["updated_at"]), 0) < version
+            else:
+                unseen = (_VERSION_OF[item["reservation"]] or 0) < version
             if unseen:
                 yield Anomaly("own write unseen", f"{op}: asked for {view}/{key}.{part}@{version}")
 

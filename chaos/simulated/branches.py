@@ -12,7 +12,10 @@ import os
 import pickle
 import select
 import signal
+import sys
+import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Generic, NoReturn, TypeVar
 
@@ -39,6 +42,7 @@ class Branches(Generic[R]):
         self._strikes = strikes
         self._database = database
         self._to_parent: BinaryIO | None = None
+        self._parent = os.getpid()
 
     @property
     def is_branch(self) -> bool:
@@ -83,10 +87,13 @@ class Branches(Generic[R]):
     def tell(self, result: R) -> NoReturn:
         """End this child with a result."""
         assert self._to_parent is not None, "only a branch tells"
-        with self._to_parent as to_parent:
+        with suppress(BrokenPipeError), self._to_parent as to_parent:  # who asked may be gone
             pickle.dump(result, to_parent)
         os._exit(0)
 
     def give_up(self) -> NoReturn:
-        """End this child without one: the parent will say so."""
+        """End this child without one, and say why, unless nobody is there to be told."""
+        if os.getppid() == self._parent:
+            traceback.print_exc()
+            sys.stderr.flush()
         os._exit(1)

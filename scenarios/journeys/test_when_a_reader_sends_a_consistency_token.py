@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from scenarios.harness.faults import Hop, Point
+from scenarios.harness.settled import eventually
 from scenarios.harness.stack import Stack
 
 
@@ -52,6 +54,32 @@ async def test_a_deletion_can_be_waited_for(stack: Stack) -> None:
     ada = await stack.given.user()
     gone = (await stack.client.delete_user(ada.id)).ok(204)
     assert (await stack.client.view_user(ada.id, token=gone.token)).status == 404
+
+
+@pytest.mark.needs("faults")
+@pytest.mark.parametrize("parts", [("self", "reservation"), ("reservation", "self")])
+async def test_each_part_that_it_names_is_waited_for(
+    own_stack: Stack, parts: tuple[str, str]
+) -> None:
+    stack = own_stack
+    lamp = await stack.given.product()
+    reserving = stack.faults.hold("log.publish", process="product-consumer-relay")
+    order = await stack.given.order({lamp.id: 1})
+    await reserving.reached()
+    await stack.client.view_order(order.id, token=order.token)  # the order itself is shown
+
+    token = ",".join(f"orders/{order.id}.{part}@1" for part in parts)
+    looks = Point("query-api", "views.get", Hop.REQUEST)
+    looked = stack.faults.seen[looks]
+    asked = asyncio.create_task(stack.client.view_order(order.id, token=token))
+
+    async def has_waited_or_not() -> bool:
+        return stack.faults.seen[looks] >= looked + 4 or asked.done()
+
+    await eventually(has_waited_or_not)
+    reserving.release()
+
+    assert (await asked).ok().body["reservation"] == "reserved"
 
 
 @pytest.mark.needs("faults")
