@@ -22,6 +22,7 @@ from chaos.mutants.hunt import Catch, hunt_named
 from chaos.nemeses import NEMESES
 from chaos.report import id_of, in_order, replay_command, report
 from chaos.runner import BadChecker, Run, Schedule, Simulator, is_fault, schedule_of, simulator
+from chaos.simulated.branches import BranchFailed
 from chaos.simulated.faults import BadReplay
 from chaos.simulated.search import Undisturbed, singles
 from chaos.simulated.shrink import shrink
@@ -84,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         status: int = asked.command(asked)
-    except (BadReplay, BadChecker) as bad:
+    except (BadReplay, BadChecker, BranchFailed) as bad:
         print(f"python -m chaos: {bad}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

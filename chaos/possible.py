@@ -73,6 +73,8 @@ def _check_spell(spell: Spell, workload: Workload) -> None:
         raise BadReplay(f"{spell} lasts longer than {LONGEST_S:g} s")
     if what == "store" and spell.seconds <= 0:
         raise BadReplay(f"{spell} lasts for no time")
+    if what == "store" and spell.at_s + spell.seconds <= workload.begins_at_s:
+        raise BadReplay(f"{spell} is over when {workload.name} begins, {workload.begins_at_s:g} s")
 
 
 def _targets(kind: str, workload: Workload) -> tuple[str, Collection[str]]:

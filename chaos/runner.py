@@ -54,8 +54,6 @@ from system.wiring import ALL_TOPICS
 R = TypeVar("R")
 Branching = Callable[[Place], Strike | None]
 
-STARTED_S = 0.1
-"""All processes are up by then, since no hop takes time while they start."""
 QUIET_EVERY_S = 0.2
 QUIET_TIMES = 2
 ENDINGS_MAX = 20
@@ -309,7 +307,7 @@ class _Simulation:
         await cluster.start()
         await self._views_are_built()
         if not self.faults.are_on():
-            await asyncio.sleep(STARTED_S)
+            await asyncio.sleep(self.workload.begins_at_s)
             self.faults.begin()
         spells = [fault for fault in schedule.faults if isinstance(fault, Spell)]
         watching = asyncio.ensure_future(self._watch_lag())

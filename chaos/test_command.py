@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from chaos import __main__ as command
 from chaos.__main__ import KINDS_MAX, main, told_once
 from chaos.checkers import ANOMALIES, CHECKERS, Anomaly
+from chaos.checkers.checker import Checker
+from chaos.evidence import Evidence
 from chaos.history import Op, Outcome
 from chaos.mutants.mutant import Mutant
 from chaos.possible import MEANINGS, fault_of
@@ -28,6 +31,7 @@ IMPOSSIBLE = (
     ("outage@redis:1:3", "no store 'redis'; there are sql, log, views"),
     ("slow@orders:1:3", "no store 'orders'"),
     ("rebalance@orders:1:0", "no group 'orders'; there are product-consumer"),
+    ("rebalance@user-consumer:1:0", "no group 'user-consumer'"),
     ("duplicate@order.eaten:1:0", "no topic 'order.eaten'; there are "),
     ("jump@nobody:1:3", "no process 'nobody'"),
     ("restart@order-consumer:1:0", "no process 'order-consumer'"),
@@ -185,6 +189,26 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     right = Simulator.run
     monkeypatch.setattr(Simulator, "run", run)
     monkeypatch.setattr(command, "_regressions", lambda: [FOUND, FOUND])
+
+
+def test_a_fault_that_is_over_before_its_workload_begins_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["replay", "stock/1/outage@sql:0.02:0.05"]) == 2
+    assert "is over when stock begins, 0.1 s" in capsys.readouterr().err
+
+
+def test_a_checker_that_falls_over_in_a_branch_is_one_line_at_the_end(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hasty(evidence: Evidence) -> Iterator[Anomaly]:
+        yield from () if not evidence.disturbances else evidence.rows("userz")  # type: ignore[misc]
+
+    monkeypatch.setitem(CHECKERS, "hasty", Checker("hasty", "None.", hasty))
+    monkeypatch.setattr(command, "_regressions", list)
+    assert main(["simulate", "--workload", "wander", "--schedules", "0", "--jobs", "1"]) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert re.fullmatch(r"python -m chaos: error@.*: its run did not end, or not well", told)
 
 
 @pytest.mark.usefixtures("broken")

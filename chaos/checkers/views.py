@@ -226,7 +226,7 @@ def _tokens_given(evidence: Evidence) -> Iterator[Anomaly]:
         if not op.ok or op.method == "DELETE" or given is None:
             continue
         versions = {part: version for _, _, part, version in _terms(given)}
-        # none from a write that changed nothing: it names what was there
+        # none from a write that changed nothing, or whose answer is repeated: it names what was there
         event = told.get(op.headers.get(CORRELATION_ID, ""))
         left = {} if event is None else {"self": event.version}
         match op.path.split("/")[1]:

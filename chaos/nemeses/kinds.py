@@ -15,7 +15,8 @@ SLOW_S = (0.5, 4.0)
 STORM_S = (0.3, 2.0)
 JUMP_S = 600.0
 STORES = ("sql", "log", "views")
-GROUPS = ("product-consumer", "order-consumer", "user-consumer", "query-consumer.g1")
+GROUPS = ("product-consumer", "order-consumer", "query-consumer.g1")
+"""Those that every workload has; the user-consumer handles nothing, so it has none."""
 
 
 def _strike(*kinds: str) -> Callable[[Random, Field], Fault]:

@@ -25,10 +25,8 @@ DELAY_S = (0.0002, 0.003)
 """How long a hop takes. Chance here is what explores the interleavings."""
 
 CALL_S = 2.0
-"""The bound on each call that the adapters of log and views have; for some of theirs it is 5 s.
-
-That of SQL is in the system's own part, around the hops.
-"""
+"""The bound on each call to log and views, as adapters have it: 2 s for a COMMIT of offsets, 5 s or
+more for what may be slower. That of SQL is in the system's own part, around the hops."""
 
 LATE_S = 1.0
 """Far longer than a hop takes, far shorter than any bound: others overtake."""

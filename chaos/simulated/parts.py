@@ -208,7 +208,10 @@ class Cluster:
             await self._start(name, 1)
 
     def process_of(self, role: str) -> Process:
-        return next(process for process in self.processes.values() if role in process.roles)
+        for process in self.processes.values():
+            if role in process.roles:
+                return process
+        raise LookupError(f"no process of this workload is a {role}: {', '.join(self.processes)}")
 
     async def _start(self, name: str, number: int, jumped_s: float = 0.0) -> None:
         loop = asyncio.get_running_loop()

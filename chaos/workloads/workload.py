@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from chaos.simulated.clients import Client
 from chaos.simulated.parts import PROCESSES, Cluster
 
+STARTED_S = 0.1
+"""All processes are up by then, since no hop takes time while they start."""
+
 Script = Callable[[Client], Awaitable[None]]
 Inject = Callable[[Cluster], Awaitable[None]]
 
@@ -26,3 +29,8 @@ class Workload:
     """Whether the views have to be built first, as at a first start."""
     inject: Inject | None = None
     """What comes from outside, past all APIs: messages that nobody can read."""
+
+    @property
+    def begins_at_s(self) -> float:
+        """When clients and faults begin."""
+        return 0.0 if self.begins_at_once else STARTED_S

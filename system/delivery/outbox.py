@@ -19,6 +19,7 @@ from sqlalchemy import (
     Index,
     Row,
     Table,
+    and_,
     bindparam,
     delete,
     func,
@@ -54,17 +55,17 @@ outbox = Table(
 )
 
 _APPEND = insert(outbox)
-_IS_UNSENT = outbox.c.aggregate == bindparam("aggregate"), outbox.c.processed_at.is_(None)
+_IS_UNSENT = and_(outbox.c.aggregate == bindparam("aggregate"), outbox.c.processed_at.is_(None))
 _UNSENT = (
     select(outbox)
-    .where(*_IS_UNSENT, outbox.c.id > bindparam("above"))
+    .where(_IS_UNSENT, outbox.c.id > bindparam("above"))
     .order_by(outbox.c.id)
     .limit(bindparam("limit"))
 )
 _BELOW = (
     select(outbox.c.event_type, outbox.c.message_key)
     .where(
-        *_IS_UNSENT,
+        _IS_UNSENT,
         outbox.c.id <= bindparam("last"),
         outbox.c.message_key.in_(bindparam("keys", expanding=True)),
     )
@@ -75,7 +76,7 @@ _MARK = (
     .where(outbox.c.id.in_(bindparam("ids", expanding=True)))
     .values(processed_at=bindparam("at"))
 )
-_BACKLOG = select(func.count(), func.min(outbox.c.created_at)).where(*_IS_UNSENT)
+_BACKLOG = select(func.count(), func.min(outbox.c.created_at)).where(_IS_UNSENT)
 
 Key = tuple[str, bytes]
 """Topic and key: events of one keep their order."""
