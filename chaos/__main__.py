@@ -16,12 +16,12 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from chaos.checkers import ANOMALIES, CHECKERS, Anomaly
+from chaos.checkers import ANOMALIES, CHECKERS, Anomaly, BadChecker
 from chaos.mutants import MUTANTS
 from chaos.mutants.hunt import Catch, hunt_named
 from chaos.nemeses import NEMESES
 from chaos.report import id_of, in_order, replay_command, report
-from chaos.runner import BadChecker, Run, Schedule, Simulator, is_fault, schedule_of, simulator
+from chaos.runner import Run, Schedule, Simulator, is_fault, schedule_of, simulator
 from chaos.simulated.branches import BranchFailed
 from chaos.simulated.faults import BadReplay
 from chaos.simulated.search import Undisturbed, singles

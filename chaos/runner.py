@@ -7,7 +7,6 @@ import gc
 import sqlite3
 import sys
 import tempfile
-import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import create_engine
 
-from chaos.checkers import ANOMALIES, CHECKERS, Anomaly
+from chaos.checkers import Anomaly, BadChecker, judge
 from chaos.evidence import Evidence
 from chaos.history import History
 from chaos.mutants.mutant import Mutant, Reached, Switch
@@ -457,10 +456,6 @@ class _Simulation:
         self.stores.database.drop()
 
 
-class BadChecker(Exception):
-    """A checker fell over. The text is one line that says which, and why."""
-
-
 async def _shown(auditor: Client, view: str) -> list[dict[str, Any]]:  # JSON values
     """What the query side answers when it is asked for everything."""
     answer = await auditor.read(f"/{view}?limit=500")
@@ -470,24 +465,6 @@ async def _shown(auditor: Client, view: str) -> list[dict[str, Any]]:  # JSON va
         if amount is not None:
             item["cents"] = int(amount * 100)
     return items
-
-
-def judge(evidence: Evidence) -> Iterator[Anomaly]:
-    """What each checker finds. Raises BadChecker when one cannot judge, or has no word for it."""
-    for checker in CHECKERS.values():
-        try:
-            for found in checker.check(evidence):
-                if found.name not in ANOMALIES:
-                    raise LookupError(
-                        f"chaos/checkers/anomalies.py does not explain {found.name!r}"
-                    )
-                yield replace(found, checker=checker.name)
-        except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            raise BadChecker(
-                f"{checker.name} fell over at {Path(place.filename).name}:{place.lineno}:"
-                f" {type(error).__name__}: {error}"
-            ) from error
 
 
 def _close(loop: SimulatedLoop) -> None:

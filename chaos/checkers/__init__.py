@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
 from chaos.checkers import commands, effects, events, letters, orders, rest, stock, views
 from chaos.checkers.anomalies import ANOMALIES
 from chaos.checkers.checker import Anomaly, Checker
+from chaos.evidence import Evidence
 
 CHECKERS: dict[str, Checker] = {
     checker.name: checker
@@ -37,4 +43,27 @@ CHECKERS: dict[str, Checker] = {
     )
 }
 
-__all__ = ["ANOMALIES", "CHECKERS", "Anomaly", "Checker"]
+
+class BadChecker(Exception):
+    """A checker fell over. The text is one line that says which, and why."""
+
+
+def judge(evidence: Evidence, checkers: Mapping[str, Checker] = CHECKERS) -> Iterator[Anomaly]:
+    """What each checker finds. Raises BadChecker when one cannot judge, or has no word for it."""
+    for checker in checkers.values():
+        try:
+            for found in checker.check(evidence):
+                if found.name not in ANOMALIES:
+                    raise LookupError(
+                        f"chaos/checkers/anomalies.py does not explain {found.name!r}"
+                    )
+                yield replace(found, checker=checker.name)
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            raise BadChecker(
+                f"{checker.name} fell over at {Path(place.filename).name}:{place.lineno}:"
+                f" {type(error).__name__}: {error}"
+            ) from error
+
+
+__all__ = ["ANOMALIES", "CHECKERS", "Anomaly", "BadChecker", "Checker", "judge"]

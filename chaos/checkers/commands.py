@@ -11,6 +11,7 @@ from chaos.checkers.views import _time
 from chaos.evidence import Evidence
 from chaos.history import Op, Outcome
 from system.values import dumps
+from system.web.headers import CONSISTENCY_TOKEN
 
 
 def _kept(evidence: Evidence) -> Iterator[Anomaly]:
@@ -101,7 +102,7 @@ def _keys(evidence: Evidence) -> Iterator[Anomaly]:
 
 def _answer(op: Op) -> tuple[object, ...]:
     """What makes two answers the same; ids of the request and its trace are each request's own."""
-    return op.status, op.answer, *map(op.headers.get, ("Location", "Consistency-Token"))
+    return op.status, op.answer, *map(op.headers.get, ("Location", CONSISTENCY_TOKEN))
 
 
 def _no_errors(evidence: Evidence) -> Iterator[Anomaly]:

@@ -8,12 +8,11 @@ from uuid import UUID
 
 import pytest
 
-from chaos.checkers import ANOMALIES, CHECKERS
+from chaos.checkers import ANOMALIES, CHECKERS, BadChecker, judge
 from chaos.checkers.by_hand import ANVIL, BOLT, POISON, Story
 from chaos.checkers.checker import Anomaly, Checker
 from chaos.evidence import Evidence
 from chaos.history import Outcome
-from chaos.runner import BadChecker, judge
 from system import events
 from system.ports.log import Message, Partition, Record
 from system.ports.views import Document

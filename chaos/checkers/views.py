@@ -11,9 +11,10 @@ from chaos.checkers.checker import Anomaly, Checker
 from chaos.evidence import Evidence
 from chaos.history import Op
 from system.ports.views import Put
-from system.table import QUERY_CONSUMER, projections
+from system.table import QUERY_CONSUMER, VIEWS, projections
 from system.values import from_cents
-from system.web.headers import CORRELATION_ID
+from system.web.headers import CONSISTENCY_TOKEN, CORRELATION_ID
+from system.web.tokens import terms
 
 Folded = Mapping[tuple[str, int, str], Put]
 
@@ -205,6 +206,7 @@ def _may_be_gone(evidence: Evidence, view: str, id: int, read: Op) -> bool:
     )
 
 
+_PARTS = {view.name: view.parts for view in VIEWS}
 _VERSION_OF = {"pending": None, "reserved": 1, "rejected": 1, "released": 2}
 """Of a reservation, by what became of it."""
 
@@ -222,10 +224,10 @@ def _tokens_given(evidence: Evidence) -> Iterator[Anomaly]:
         if told.envelope.cause.causation_id is None and hasattr(told.event, "version")
     }
     for op in evidence.history:
-        given = op.headers.get("Consistency-Token")
+        given = op.headers.get(CONSISTENCY_TOKEN)
         if not op.ok or op.method == "DELETE" or given is None:
             continue
-        versions = {part: version for _, _, part, version in _terms(given)}
+        versions = {term.part: term.version for term in terms(given, _PARTS)}
         # none from a write that changed nothing, or whose answer is repeated: it names what was there
         event = told.get(op.headers.get(CORRELATION_ID, ""))
         left = {} if event is None else {"self": event.version}
@@ -250,27 +252,22 @@ def _tokens_honoured(evidence: Evidence) -> Iterator[Anomaly]:
         if items is None:
             continue
         shown = {item["id"]: item for item in items}
-        for token_view, key, part, version in _terms(op.token):
-            if token_view != view or id not in (None, key) or part not in ("self", "reservation"):
+        for term in terms(op.token, _PARTS):
+            is_asked_for = term.view == view and id in (None, term.key)
+            if not is_asked_for or term.part not in ("self", "reservation"):
                 continue
-            item = shown.get(key)
+            item = shown.get(term.key)
             if item is None:
-                unseen = not _may_be_gone(evidence, view, key, op)
-            elif part == "self":
-                unseen = versions.get((view, key, item["updated_at"]), 0) < version
+                unseen = not _may_be_gone(evidence, view, term.key, op)
+            elif term.part == "self":
+                unseen = versions.get((view, term.key, item["updated_at"]), 0) < term.version
             else:
-                unseen = (_VERSION_OF[item["reservation"]] or 0) < version
+                unseen = (_VERSION_OF[item["reservation"]] or 0) < term.version
             if unseen:
-                yield Anomaly("own write unseen", f"{op}: asked for {view}/{key}.{part}@{version}")
-
-
-def _terms(token: str) -> Iterator[tuple[str, int, str, int]]:
-    """View, key, part and version of each term."""
-    for term in token.split(","):
-        place, _, version = term.partition("@")
-        name, _, part = place.partition(".")
-        view, _, key = name.partition("/")
-        yield view, int(key), part, int(version)
+                yield Anomaly(
+                    "own write unseen",
+                    f"{op}: asked for {view}/{term.key}.{term.part}@{term.version}",
+                )
 
 
 EQUAL_REBUILD = Checker(

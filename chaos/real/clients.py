@@ -12,14 +12,14 @@ import aiohttp
 
 from chaos.history import History, Op, Outcome, outcome_of
 from system.values import dumps, loads
-from system.web.headers import CONSISTENCY_TOKEN, IDEMPOTENCY_KEY
+from system.web.headers import CONSISTENCY_TOKEN, CORRELATION_ID, IDEMPOTENCY_KEY
 
 PATIENCE_S = 15.0
 """Of one request; the server's own bound is shorter."""
 AGAIN_S = 90.0
 """How long a request that certainly was not done, or has a key, is sent again."""
 PAUSE_S = (0.2, 1.0)
-KEPT = (CONSISTENCY_TOKEN, "Retry-After")
+KEPT = (CONSISTENCY_TOKEN, CORRELATION_ID, "Location", "Retry-After")
 """The headers of an answer that the history keeps."""
 
 Where = Callable[[str], str]

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -15,7 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from chaos.checkers import ANOMALIES, Anomaly
+from chaos.checkers import ANOMALIES, Anomaly, judge
 from chaos.evidence import Evidence
 from chaos.history import History, Op
 from chaos.real import shoppers
@@ -139,7 +139,7 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
         evidence.failures = tuple(await system.stop_roles())
     _write(folder, history, nemesis.struck)  # first: whatever a judge does, the evidence is there
     began_s = loop.time()
-    anomalies = judge(evidence)
+    anomalies = list(judge(evidence, PROMISES))
     (folder / "anomalies.txt").write_text("".join(f"{anomaly}\n" for anomaly in anomalies))
     say(f"judged in {loop.time() - began_s:.1f} s")
     return Result(evidence, nemesis.struck, len(late), anomalies)
@@ -159,15 +159,6 @@ async def _strike_and_shop(
             await nemesis.strike(strike)
         finally:
             await handing_out
-
-
-def judge(evidence: Evidence) -> list[Anomaly]:
-    """Ask every checker that this world can use."""
-    return [
-        replace(found, checker=checker.name)
-        for checker in PROMISES.values()
-        for found in checker.check(evidence)
-    ]
 
 
 # --- what is shown and kept -------------------------------------------------------------------------

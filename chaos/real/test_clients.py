@@ -59,6 +59,19 @@ async def test_an_answer_is_what_it_says() -> None:
         assert await outcome(url) is Outcome.FAIL
 
 
+async def test_what_judges_read_of_an_answer_is_in_the_history() -> None:
+    read = {
+        "Consistency-Token": "orders/1.self@1",
+        "Location": "/orders/1",
+        "X-Correlation-Id": "7",
+    }
+    history = History()
+    async with server(web.Response(status=201, headers=read)) as url, a_session() as session:
+        client = Client("one", lambda _: url, session, history, Random(0))
+        await client.ask("order-api", "POST", "/orders", {})
+    assert [op.headers for op in history.ops] == [read]
+
+
 async def test_a_connection_that_breaks_tells_nothing() -> None:
     async with server(None) as url:
         assert await outcome(url) is Outcome.INFO
