@@ -10,6 +10,7 @@ from sqlalchemy import Column, Index, Table, and_, bindparam, delete, insert, se
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from system.columns import TABLE_OPTIONS, Timestamp, ascii_key, metadata
+from system.statements import among
 
 processed_events = Table(
     "processed_events",
@@ -24,7 +25,7 @@ processed_events = Table(
 
 _KNOWN = select(processed_events.c.event_id).where(
     processed_events.c.service_name == bindparam("service"),
-    processed_events.c.event_id.in_(bindparam("ids", expanding=True)),
+    among(processed_events.c.event_id),
 )
 _REMEMBER = insert(processed_events)
 

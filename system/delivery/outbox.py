@@ -34,6 +34,7 @@ from system.columns import TABLE_OPTIONS, Bytes, Id, Timestamp, ascii_key, metad
 from system.events import BY_TYPE, Cause, Envelope, Event
 from system.ports.errors import Poison
 from system.ports.log import Headers, Message
+from system.statements import among
 from system.values import dumps, loads
 
 EVENT_BYTES_MAX = 256 * 1024
@@ -67,15 +68,11 @@ _BELOW = (
     .where(
         _IS_UNSENT,
         outbox.c.id <= bindparam("last"),
-        outbox.c.message_key.in_(bindparam("keys", expanding=True)),
+        among(outbox.c.message_key, "keys"),
     )
     .distinct()
 )
-_MARK = (
-    update(outbox)
-    .where(outbox.c.id.in_(bindparam("ids", expanding=True)))
-    .values(processed_at=bindparam("at"))
-)
+_MARK = update(outbox).where(among(outbox.c.id)).values(processed_at=bindparam("at"))
 _BACKLOG = select(func.count(), func.min(outbox.c.created_at)).where(_IS_UNSENT)
 
 Key = tuple[str, bytes]

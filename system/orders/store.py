@@ -29,6 +29,7 @@ from system.events import Name, OrderItem, OrderStatus, ReservationState
 from system.orders.model import Draft, Offer, Order
 from system.ports.errors import Conflict, ReferenceViolation
 from system.ports.work import UnitOfWork
+from system.statements import among, locking
 
 orders = Table(
     "orders",
@@ -69,19 +70,14 @@ _products = table(
 )
 
 
-_NAMES_OF_USERS = select(_users).where(_users.c.id.in_(bindparam("ids", expanding=True)))
-_OFFERS = select(_products).where(_products.c.id.in_(bindparam("ids", expanding=True)))
+_NAMES_OF_USERS = select(_users).where(among(_users.c.id))
+_OFFERS = select(_products).where(among(_products.c.id))
 _INSERT_ITEMS = insert(order_products)
 _FIND = select(orders).where(orders.c.id == bindparam("id"))
-_LOCK = (
-    select(orders)
-    .where(orders.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(orders.c.id)
-    .with_for_update()
-)
+_LOCK = locking(orders, orders.c.id)
 _ITEMS = (
     select(order_products)
-    .where(order_products.c.order_id.in_(bindparam("ids", expanding=True)))
+    .where(among(order_products.c.order_id))
     .order_by(order_products.c.order_id, order_products.c.line)
 )
 _SAVE = update(orders).where(orders.c.id == bindparam("order_id"))

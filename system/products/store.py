@@ -26,6 +26,7 @@ from system.events import ReservationState
 from system.ports.errors import ReferenceViolation
 from system.ports.work import UnitOfWork
 from system.products.model import OfferProduct, Product, ProductIsOrdered, Reservation, Stock
+from system.statements import locking
 from system.values import dumps, loads
 
 products = Table(
@@ -67,18 +68,8 @@ _OFFERED = select(products, stock.c.on_hand, stock.c.version.label("stock_versio
 )
 _FIND = _OFFERED.where(products.c.id == bindparam("id"))
 _LOCK = select(products.c.id).where(products.c.id == bindparam("id")).with_for_update()
-_LOCK_STOCK = (
-    select(stock)
-    .where(stock.c.product_id.in_(bindparam("ids", expanding=True)))
-    .order_by(stock.c.product_id)
-    .with_for_update()
-)
-_LOCK_RESERVATIONS = (
-    select(reservations)
-    .where(reservations.c.order_id.in_(bindparam("ids", expanding=True)))
-    .order_by(reservations.c.order_id)
-    .with_for_update()
-)
+_LOCK_STOCK = locking(stock, stock.c.product_id)
+_LOCK_RESERVATIONS = locking(reservations, reservations.c.order_id)
 _INSERT_RESERVATIONS = insert_into(reservations)
 _SAVE_RESERVATION = update(reservations).where(reservations.c.order_id == bindparam("id"))
 

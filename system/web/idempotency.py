@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from system.columns import TABLE_OPTIONS, Bytes, Timestamp, ascii_key, metadata
 from system.ports.work import UnitOfWork
+from system.statements import among
 from system.values import dumps, loads
 from system.web.route import Answer, Request
 
@@ -33,7 +34,7 @@ commands = Table(
     **TABLE_OPTIONS,
 )
 
-_ARE_THESE = commands.c.id.in_(bindparam("ids", expanding=True))
+_ARE_THESE = among(commands.c.id)
 _ANSWERED = select(commands).where(_ARE_THESE, commands.c.status.is_not(None))
 _CLAIM = insert(commands)
 _KEEP = update(commands).where(commands.c.id == bindparam("key"))
