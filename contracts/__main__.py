@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from contracts import event_map, scenario_table
+from contracts import event_map, event_schemas, scenario_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,6 +21,7 @@ Generator = Callable[[], Mapping[str, str]]
 GENERATORS: Mapping[str, Generator] = {
     "map": event_map.files,
     "scenarios": scenario_table.files,
+    "schemas": event_schemas.files,
 }
 
 

@@ -15,7 +15,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from system.values import WHOLE, Id, Money, Price, Time, Version, Whole
+from system.values import WHOLE, Id, Money, Price, Time, Uuid, Version, Whole
 
 Quantity = Annotated[int, Field(ge=1), WHOLE]
 Units = Annotated[int, Field(ge=0), WHOLE]
@@ -38,7 +38,7 @@ class ReservationState(StrEnum):
 class Part(BaseModel):
     """A piece of an event. Unknown fields are passed over, so that producers may add some."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
 
 class User(Part):
@@ -103,7 +103,7 @@ class Event(Part):
     key_field: ClassVar[str]
     schema_version: ClassVar[int] = 1
 
-    event_id: UUID
+    event_id: Uuid
     occurred_at: Time
 
     @property

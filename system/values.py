@@ -11,6 +11,7 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, NoReturn
+from uuid import UUID
 
 import orjson
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
@@ -71,28 +72,49 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def _amount_up_to(maximum: Decimal) -> dict[str, Any]:  # a JSON Schema
+    """Say in words what `multipleOf` cannot: 19.99 / 0.01 is 1998.9999999999998 in floats.
+
+    So validators that compute with floats would refuse every seventh price.
+    """
+    return {
+        "type": "number",
+        "minimum": 0,
+        "maximum": float(maximum),
+        "description": "At most two decimals.",
+    }
+
+
 WHOLE = BeforeValidator(_whole)
 """Goes last in an Annotated[int, …], so that bounds stay the integer's own, also in JSON Schema."""
 Whole = Annotated[int, WHOLE]
 Id = Annotated[int, Field(ge=1, le=ID_MAX), WHOLE]
 Version = Annotated[int, Field(ge=0, le=ID_MAX), WHOLE]
-Money = Annotated[
-    Decimal,
-    BeforeValidator(_money),
-    WithJsonSchema({"type": "number", "minimum": 0, "multipleOf": 0.01}),
-]
-Price = Annotated[
-    Money,
-    Field(le=PRICE_MAX),
-    WithJsonSchema(
-        {"type": "number", "minimum": 0, "maximum": float(PRICE_MAX), "multipleOf": 0.01}
-    ),
-]
+Money = Annotated[Decimal, BeforeValidator(_money), WithJsonSchema(_amount_up_to(TOTAL_MAX))]
+Price = Annotated[Money, Field(le=PRICE_MAX), WithJsonSchema(_amount_up_to(PRICE_MAX))]
 Time = Annotated[
     datetime,
     AfterValidator(_utc),
     PlainSerializer(timestamp, when_used="json"),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$",
+        }
+    ),
 ]
+Uuid = Annotated[
+    UUID,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "uuid",
+            "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+        }
+    ),
+]
+"""These two have a pattern, too, because a validator need not look at a format."""
 
 
 def _to_json(value: object) -> object:
