@@ -19,8 +19,8 @@ from pydantic_core import PydanticCustomError
 
 ID_MAX = 2**63 - 1
 PRICE_MAX = Decimal("9999999999.99")
-TOTAL_MAX = Decimal(ID_MAX) / 100
-"""What 63 bits of cents hold."""
+TOTAL_MAX = Decimal(92_233_720_368_547_744)
+"""What 63 bits of cents hold, down to the next number that a float holds, too."""
 
 _CENT = Decimal("0.01")
 _DIGITS_MAX = 40

@@ -90,15 +90,17 @@ def test_nothing_it_runs_can_wait_for_somebody_to_type(tmp_path: Path) -> None:
     assert "typed" not in done.stdout.splitlines()
 
 
-def test_after_the_block_it_runs_the_same_on_real_servers(tmp_path: Path) -> None:
+def test_after_the_block_it_judges_from_outside_and_runs_the_same_on_real_servers(
+    tmp_path: Path,
+) -> None:
     done = run(tmp_path, "```bash\n```\n```bash\necho second\n```\n")
 
-    assert done.stdout.split("\n\n")[-1] == "ran tox -e servers,endurance\n"
+    assert done.stdout.split("\n\n")[-1] == "ran tox -e contracts-outside,servers,endurance\n"
     assert done.returncode == 5
 
 
 def test_what_it_runs_after_the_block_exists() -> None:
-    assert {"servers", "endurance"} <= set(tox_environments())
+    assert {"contracts-outside", "servers", "endurance"} <= set(tox_environments())
 
 
 def test_a_readme_without_a_second_block_is_one_clear_line(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from sqlalchemy import (
     Column,
     Index,
-    Row,
+    RowMapping,
     Table,
     and_,
     bindparam,
@@ -133,6 +133,14 @@ def ids_of(message: Message) -> dict[str, str]:
     return {name: id for name, id in found.items() if id}
 
 
+def message(row: RowMapping | Mapping[str, Any]) -> Message:  # columns of whatever types
+    """What a relay sends of a row."""
+    headers: Headers = tuple(
+        (name, value.encode()) for name, value in loads(row["headers"]).items()
+    )
+    return Message(row["event_type"], row["message_key"].encode(), row["payload"], headers)
+
+
 async def append(sql: AsyncConnection, rows: Sequence[Mapping[str, object]]) -> None:
     if rows:
         await sql.execute(_APPEND, [dict(row) for row in rows])
@@ -142,7 +150,7 @@ async def unsent(sql: AsyncConnection, aggregate: str, *, above: int, limit: int
     """Rows that nobody marked yet, lowest id first."""
     page = {"aggregate": aggregate, "above": above, "limit": limit}
     rows = await sql.execute(_UNSENT, page)
-    return [Unsent(row.id, _message(row), row.created_at) for row in rows]
+    return [Unsent(row.id, message(row._mapping), row.created_at) for row in rows]
 
 
 async def keys_with_rows_up_to(
@@ -220,8 +228,3 @@ def _cause(headers: Mapping[str, str], event: Event) -> Cause:
 def _first(invalid: ValidationError) -> str:
     error = invalid.errors(include_url=False, include_input=False)[0]
     return f"{'.'.join(map(str, error['loc']))} {error['msg']}"
-
-
-def _message(row: Row[Any]) -> Message:
-    headers: Headers = tuple((name, value.encode()) for name, value in loads(row.headers).items())
-    return Message(row.event_type, row.message_key.encode(), row.payload, headers)
