@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from contracts import event_map, event_schemas, scenario_table
+from contracts.kit import Incomplete
+from contracts.messages import pacts as message_pacts
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,6 +24,7 @@ GENERATORS: Mapping[str, Generator] = {
     "map": event_map.files,
     "scenarios": scenario_table.files,
     "schemas": event_schemas.files,
+    "message-pacts": message_pacts.files,
 }
 
 
@@ -29,8 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for; the exit status."""
     asked = parser().parse_args(arguments)
     made: dict[str, str] = {}
-    for name in asked.names or GENERATORS:
-        made.update(GENERATORS[name]())
+    try:
+        for name in asked.names or GENERATORS:
+            made.update(GENERATORS[name]())
+    except Incomplete as incomplete:
+        print(incomplete, file=sys.stderr)
+        return 1
     outdated = {path: text for path, text in made.items() if _present(path) != text}
     if asked.action == "write":
         for path, text in outdated.items():

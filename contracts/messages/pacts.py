@@ -1,0 +1,122 @@
+"""Writes the pact of every consumer and provider: the stories, cut to what the consumer reads.
+
+Consumers are the roles that the table names; a provider is the role that relays an event's outbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from contracts.kit import Incomplete
+from contracts.kit.pacts import files as pact_files
+from contracts.kit.pacts.messages import Expected, Headers, heeded, pact_of
+from contracts.messages.consumers import headers_of, message_of, run
+from contracts.messages.provider_states import name_of
+from contracts.messages.stories import STORIES, Effect, Story
+from scenarios.harness.virtual_time import run as in_virtual_time
+from system.delivery import outbox
+from system.ports.errors import Poison
+from system.table import QUERY_CONSUMER, ROLES, TABLE
+
+FOLDER = Path(__file__).parent / "pacts"
+PLACE = "contracts/messages"
+WRITE = "python -m contracts write message-pacts"
+PROVIDERS = {spec.relays: spec.name for spec in ROLES if spec.relays}
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # told apart by identity: there is one of each
+class Part:
+    """A consumer's part in a story."""
+
+    consumer: str
+    story: Story
+    effect: Effect
+
+    @property
+    def provider(self) -> str:
+        return PROVIDERS[self.story.message.aggregate]
+
+    @property
+    def headers(self) -> Headers:
+        return headers_of(self.story.message, is_caused=self.story.is_caused)
+
+    def __str__(self) -> str:
+        return f"{self.consumer}, {self.story.name}"
+
+
+def uses() -> list[tuple[str, str]]:
+    """Every consumer with every type of event that it reads, as the table has them."""
+    return [
+        (consumer, row.event.type)
+        for row in TABLE
+        for consumer in (*row.reacts, *([QUERY_CONSUMER] if row.shows else []))
+    ]
+
+
+@cache
+def parts() -> tuple[Part, ...]:
+    """Every consumer's part in every story of an event that it reads, where it has its effect."""
+    return tuple(
+        Part(consumer, story, story.effects[consumer])
+        for consumer, type in uses()
+        for story in STORIES
+        if story.message.type == type and consumer in story.effects
+    )
+
+
+def missing() -> list[str]:
+    """What the stories lack: for each, what to add, and where."""
+    sentences = []
+    for consumer, type in uses():
+        of_type = [story for story in STORIES if story.message.type == type]
+        if not of_type:
+            sentences.append(
+                f"{consumer} reads {type}, and no story has it: "
+                f"add one, with effects[{consumer!r}], to {PLACE}/stories.py"
+            )
+        sentences += [
+            f"{consumer} reads {story.name!r}, and no effect stands beside it: "
+            f"add effects[{consumer!r}] to that story in {PLACE}/stories.py"
+            for story in of_type
+            if consumer not in story.effects
+        ]
+    return sentences
+
+
+@cache
+def expected(part: Part) -> Expected:
+    """What a consumer expects of a story's message, after having run on it."""
+    event = part.story.message
+    outcome = in_virtual_time(run(part.consumer, message_of(event, part.headers), part.effect))
+    key = tuple(event.key_field.split("."))
+    return Expected(
+        topic=event.type,
+        state=name_of(part.story.after),
+        key_field=event.key_field,
+        headers=heeded(part.headers, lambda headers: _decoded(part, headers)),
+        contents=event,
+        reads=outcome.reads | {key},  # decoding compares the key with it
+    )
+
+
+def _decoded(part: Part, headers: Headers) -> object:
+    try:
+        return outbox.decode(message_of(part.story.message, headers))
+    except Poison as poison:
+        return str(poison)
+
+
+def files() -> Mapping[str, str]:
+    """Every pact file, under its path. Raises Incomplete."""
+    if lacking := missing():
+        raise Incomplete("\n".join(lacking))
+    pairs: dict[tuple[str, str], list[Expected]] = {}
+    for part in parts():
+        pairs.setdefault((part.consumer, part.provider), []).append(expected(part))
+    return {
+        f"{PLACE}/pacts/{pact_files.name_of(*pair)}": pact_files.text_of(pact_of(*pair, messages))
+        for pair, messages in sorted(pairs.items())
+    }

@@ -1,0 +1,64 @@
+"""The consumer's side: each message as pact hands it over, to the real consumer, for its effect."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.kit.pacts.messages import Received, completed, pact_of, received
+from contracts.kit.pacts.reads import may_be_null, values_at
+from contracts.messages import pacts
+from contracts.messages.consumers import CORRELATION_ID, message_of, run
+from contracts.messages.pacts import Part, expected
+from contracts.messages.stories import ONE_FORM_ONLY
+from scenarios.harness.virtual_time import run as in_virtual_time
+from system.events import BY_TYPE
+from system.ports.log import Message
+from system.values import dumps, loads
+
+
+def test_every_event_that_a_consumer_reads_has_a_story_and_its_effect() -> None:
+    assert pacts.missing() == []
+
+
+@pytest.mark.parametrize(("consumer", "type"), pacts.uses())
+def test_a_field_that_may_be_null_is_read_with_a_value_and_without(
+    consumer: str, type: str
+) -> None:
+    told = [
+        part
+        for part in pacts.parts()
+        if (part.consumer, part.story.message.type) == (consumer, type)
+    ]
+    for path in {path for part in told for path in expected(part).reads}:
+        if may_be_null(BY_TYPE[type], path):
+            messages = [part.story.message for part in told]
+            values = [value for message in messages for value in values_at(message, path)]
+            has_both_forms = None in values and set(values) != {None}
+            name = ".".join(path)
+            assert has_both_forms != ((type, name) in ONE_FORM_ONLY), (
+                f"{consumer} reads {name} of {type}, which may be null: the stories in "
+                f"contracts/messages/stories.py have to show it with a value and without one, "
+                f"or else ONE_FORM_ONLY there has to say why not"
+            )
+
+
+@pytest.mark.parametrize("part", pacts.parts(), ids=str)
+def test_it_has_the_effect_that_stands_beside_the_message(part: Part) -> None:
+    message = expected(part)
+    (handed_over,) = received(pact_of(part.consumer, part.provider, [message]))
+    outcome = in_virtual_time(run(part.consumer, _whole(part, handed_over), part.effect))
+    assert outcome.effect == part.effect
+    assert outcome.reads <= message.reads
+    for headers in outcome.emitted_headers:
+        assert headers["correlation-id"] == CORRELATION_ID
+        assert headers["causation-id"] == str(part.story.message.event_id)
+
+
+def _whole(part: Part, handed_over: Received) -> Message:
+    """The message on its way from the broker: what the pact has, and the rest for the decoding."""
+    whole = message_of(part.story.message, handed_over.headers)
+    body = completed(loads(whole.value), loads(handed_over.contents))
+    key = loads(handed_over.contents)
+    for name in handed_over.key_field.split("."):
+        key = key[name]
+    return Message(handed_over.topic, str(key).encode(), dumps(body), whole.headers)

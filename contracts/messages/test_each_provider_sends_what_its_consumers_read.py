@@ -1,0 +1,37 @@
+"""The provider's side: what a command leads to, as it lies in the log, against the committed pacts.
+
+Nothing is built here: a client's command is decided on, its event goes through the unit of work
+into the outbox, and the relay publishes it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contracts.kit.pacts.provider import Sent, verify_messages
+from contracts.messages import pacts, provider_states
+from contracts.messages.stories import STORIES
+from scenarios.harness.settled import eventually
+from scenarios.harness.stack import Stack
+
+STATES = {provider_states.name_of(story.after): story.after for story in STORIES}
+
+
+def test_there_is_no_pact_of_a_pair_that_is_gone() -> None:
+    assert {path.name for path in pacts.FOLDER.iterdir()} == {
+        Path(name).name for name in pacts.files()
+    }
+
+
+@pytest.mark.parametrize("provider", pacts.PROVIDERS.values())
+async def test_it_sends_what_its_consumers_read(provider: str, system: Stack) -> None:
+    async def produce(topic: str, state: str) -> Sent:
+        key = await STATES[state](system)
+        records = await eventually(lambda: system.records(topic, key))
+        message = records[-1].message
+        headers = {name: value.decode() for name, value in message.headers}
+        return Sent(message.topic, message.key.decode(), headers, message.value)
+
+    await verify_messages(provider, sorted(pacts.FOLDER.glob(f"*-{provider}.json")), produce)
