@@ -149,12 +149,11 @@ LOGS = (
 
 
 @asynccontextmanager
-async def mongo_views() -> AsyncIterator[ViewStore]:
+async def mongo_views(kind: str | None = None) -> AsyncIterator[ViewStore]:
     from system.adapters.views_mongo import MongoViewStore  # noqa: PLC0415
 
-    servers = await shared.servers()
-    database = f"views-{uuid4().hex[:12]}"
-    store = MongoViewStore(servers.mongo.uri_at(servers.mongo.address, database))
+    mongo = await shared.views(kind) if kind else (await shared.servers()).mongo
+    store = MongoViewStore(mongo.uri_at(mongo.address, f"views-{uuid4().hex[:12]}"))
     yield store
     await store.drop()
     await store.close()
@@ -163,6 +162,13 @@ async def mongo_views() -> AsyncIterator[ViewStore]:
 VIEWS = (
     ViewsBinding("embedded", embedded_views),
     ViewsBinding("mongo", mongo_views, deadline_s=10.0, every_nth_order=97, stacks=STARTED),
+    ViewsBinding(
+        "mongo_java",
+        partial(mongo_views, "java"),
+        deadline_s=10.0,
+        every_nth_order=97,
+        stacks=("local",),
+    ),
 )
 
 

@@ -22,7 +22,7 @@ from pymongo.monitoring import (
     CommandSucceededEvent,
 )
 
-from scenarios.harness.servers import Servers, shared
+from scenarios.harness.servers import DocumentDB, Servers, shared
 from system.adapters import views_mongo
 from system.adapters.views_mongo import STALE_S, MongoViewStore, Refused
 from system.ports.errors import TimedOut, Unavailable
@@ -52,8 +52,8 @@ def database() -> str:
 @pytest.fixture
 async def store(servers: Servers, database: str) -> AsyncIterator[MongoViewStore]:
     """A process's store that reaches its server through Toxiproxy."""
-    address = servers.environment(proxied=True)["MONGO_URI"].removesuffix("ecommerce")
-    store = MongoViewStore(address + database, member="through-the-proxy")
+    uri = servers.environment(proxied=True, views=database)["MONGO_URI"]
+    store = MongoViewStore(uri, member="through-the-proxy")
     yield store
     await store.close()
 
@@ -61,7 +61,8 @@ async def store(servers: Servers, database: str) -> AsyncIterator[MongoViewStore
 @pytest.fixture
 async def other(servers: Servers, database: str) -> AsyncIterator[MongoViewStore]:
     """Another process's store, which no toxic harms."""
-    other = MongoViewStore(f"mongodb://{servers.mongo.address}/{database}", member="direct")
+    uri = servers.environment(views=database)["MONGO_URI"]
+    other = MongoViewStore(uri, member="direct")
     assert await other.switch(Generations(), Generations(LIVE, None, LIVE))
     yield other
     with suppress(Unavailable):
@@ -144,13 +145,47 @@ async def test_connections_that_break_all_the_time_lose_nothing(
     assert await versions(other, range(1, 41)) == dict.fromkeys(range(1, 41), 9)
 
 
+async def test_two_writers_of_the_same_documents_do_not_wait_for_each_other_for_ever(
+    store: MongoViewStore, other: MongoViewStore
+) -> None:
+    """Where a bulk is one transaction, two that lock in different orders would deadlock."""
+    keys = range(1, 101)
+
+    async def write(writer: MongoViewStore, part: str, order: Sequence[int]) -> None:
+        for version in range(1, 11):
+            puts = [Put("orders", key, part, version, {"n": version}) for key in order]
+            await writer.generation(LIVE).put(puts)
+
+    await asyncio.gather(write(store, "self", keys), write(other, "names", keys[::-1]))
+
+    found = await other.generation(LIVE).get("orders", keys)
+    assert [dict(found[key].versions) for key in keys] == [{"self": 10, "names": 10}] * len(keys)
+
+
+async def test_an_engine_that_is_gone_behind_its_server_is_an_outage(
+    servers: Servers, store: MongoViewStore, other: MongoViewStore
+) -> None:
+    if not isinstance(servers.mongo, DocumentDB):
+        pytest.skip(f"not applicable: {servers.mongo.product} is one process")
+    await store.generation(LIVE).put([put(1)])
+
+    await servers.mongo.postgres.kill()
+    with pytest.raises(Unavailable):
+        await store.generation(LIVE).put([put(2)])
+    await servers.mongo.kill()
+    await servers.mongo.start()
+
+    await put_again_and_again(store, put(3))
+    assert await versions(other) == {1: 3}
+
+
 async def test_a_page_asks_for_no_more_than_it_shows(
     servers: Servers, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands = Commands()
     listening = partial(AsyncIOMotorClient, event_listeners=[commands])
     monkeypatch.setattr(views_mongo, "AsyncIOMotorClient", listening)
-    store = MongoViewStore(f"mongodb://{servers.mongo.address}/{database}")
+    store = MongoViewStore(servers.environment(views=database)["MONGO_URI"])
 
     await store.generation(LIVE).page("orders", after=0, limit=2, having=(), where={})
     await store.close()

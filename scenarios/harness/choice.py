@@ -35,6 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="mysql",
         help="which database --stack local starts",
     )
+    group.addoption(
+        "--views",
+        choices=["mongod", "documentdb", "java"],
+        help="what speaks MongoDB's protocol on --stack local; without it, mongod where it is on the"
+        " PATH, else, as root, documentdb, else java",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,12 +48,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "stack(name): needs this stack, and is deselected when another one is chosen"
     )
     if (stack := config.getoption("--stack")) in STARTED:
-        _choose(stack, config.getoption("--database"))
+        _choose(stack, config.getoption("--database"), config.getoption("--views"))
         # pytest ends in order on Ctrl-C only, and servers must not outlive it.
         signal.signal(signal.SIGTERM, _as_interrupt)
 
 
-def _choose(stack: str, database: str) -> None:
+def _choose(stack: str, database: str, views: str | None) -> None:
     """Say which servers will be started. Raises UsageError where they cannot be."""
     from scenarios.harness.servers import (  # noqa: PLC0415 (drivers, for these stacks only)
         LocalServers,
@@ -56,15 +62,16 @@ def _choose(stack: str, database: str) -> None:
     )
 
     if stack == "local":
-        shared.choose(partial(LocalServers, database=database))
+        shared.choose(partial(LocalServers, database=database, views=views))
         return
     from scenarios.harness.servers.containers import (  # noqa: PLC0415 (and testcontainers)
         ContainerServers,
         need_engine,
     )
 
-    if database != "mysql":
-        raise pytest.UsageError(f"--stack docker has no {database}; --stack local has")
+    if database != "mysql" or views is not None:
+        asked = views or database
+        raise pytest.UsageError(f"--stack docker has no {asked}; --stack local has")
     try:
         need_engine()
     except Missing as missing:

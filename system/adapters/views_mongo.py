@@ -66,6 +66,7 @@ POINTER = {"_id": "generations"}
 DUPLICATE_KEY = 11000
 AWAY = frozenset(
     {
+        1,  # InternalError: what FerretDB says of everything while its engine is away
         6,  # HostUnreachable
         7,  # HostNotFound
         13,  # Unauthorized
@@ -83,6 +84,7 @@ AWAY = frozenset(
         13435,  # NotPrimaryNoSecondaryOk
         13436,  # NotPrimaryOrSecondary
         14031,  # OutOfDiskSpace
+        16908292,  # FerretDB, while its engine starts or shuts down
     }
 )
 """What the server says when it is the server's trouble, and not that of what it was asked for."""
@@ -363,13 +365,15 @@ class MongoViews:
 
 
 def newest(puts: Sequence[Put]) -> Collection[Put]:
-    """Of puts that meet in a part, the one that would win."""
+    """Of puts that meet in a part, the one that would win; sorted by key."""
     winners: dict[tuple[str, int, str], Put] = {}
     for put in puts:
         place = (put.view, put.key, put.part)
         if place not in winners or winners[place].version < put.version:
             winners[place] = put
-    return winners.values()
+    # Where a bulk is one transaction, as in DocumentDB, two that lock the same documents in
+    # different orders would wait for each other.
+    return sorted(winners.values(), key=lambda put: put.key)
 
 
 async def write(collection: AsyncIOMotorCollection[Raw], puts: Sequence[Put]) -> None:

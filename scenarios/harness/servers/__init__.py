@@ -3,7 +3,7 @@
 from scenarios.harness.servers.common import Missing, NotStarted, Server
 from scenarios.harness.servers.kafka import Kafka
 from scenarios.harness.servers.local import DATABASES, LocalServers
-from scenarios.harness.servers.mongo import Mongo
+from scenarios.harness.servers.mongo import VIEWS, DocumentDB, Mongo, best_views
 from scenarios.harness.servers.mysql import MariaDB, MySQL, Sql
 from scenarios.harness.servers.shared import ProxiedSql, shared
 from scenarios.harness.servers.together import Servers
@@ -11,6 +11,8 @@ from scenarios.harness.servers.toxiproxy import Toxiproxy
 
 __all__ = [
     "DATABASES",
+    "VIEWS",
+    "DocumentDB",
     "Kafka",
     "LocalServers",
     "MariaDB",
@@ -23,5 +25,6 @@ __all__ = [
     "Servers",
     "Sql",
     "Toxiproxy",
+    "best_views",
     "shared",
 ]

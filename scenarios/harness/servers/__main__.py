@@ -9,7 +9,14 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 
-from scenarios.harness.servers import DATABASES, LocalServers, Missing, NotStarted
+from scenarios.harness.servers import (
+    DATABASES,
+    VIEWS,
+    LocalServers,
+    Missing,
+    NotStarted,
+    best_views,
+)
 from scenarios.harness.servers.common import cache_folder, say
 from scenarios.harness.servers.roles import one_has_ended, roles
 
@@ -30,6 +37,12 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--database", choices=sorted(DATABASES), default="mysql")
     parser.add_argument(
+        "--views",
+        choices=sorted(VIEWS),
+        default=best_views(),
+        help="what speaks MongoDB's protocol (default: %(default)s, the best that is to be had here)",
+    )
+    parser.add_argument(
         "--proxied", action="store_true", help="print the addresses that lead through Toxiproxy"
     )
     parser.add_argument(
@@ -41,7 +54,7 @@ def arguments() -> argparse.Namespace:
 
 
 async def main(chosen: argparse.Namespace) -> None:
-    servers = LocalServers(database=chosen.database)
+    servers = LocalServers(database=chosen.database, views=chosen.views)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGINT, signal.SIGTERM):

@@ -34,7 +34,7 @@ from scenarios.harness.servers.common import (
     say,
 )
 from scenarios.harness.servers.kafka import Kafka
-from scenarios.harness.servers.mongo import Mongo
+from scenarios.harness.servers.mongo import DATABASE, Mongo
 from scenarios.harness.servers.mysql import INIT, Sql
 from scenarios.harness.servers.together import Servers
 from scenarios.harness.servers.toxiproxy import Toxiproxy
@@ -192,9 +192,7 @@ class MySQLContainer(Contained, Sql):
 
 
 class MongoContainer(Contained, Mongo):
-    genuine = True
-
-    def uri_at(self, address: str, database: str = "ecommerce") -> str:
+    def uri_at(self, address: str, database: str = DATABASE) -> str:
         has = SERVERS["mongo"].environment
         login = f"{has['MONGO_INITDB_ROOT_USERNAME']}:{has['MONGO_INITDB_ROOT_PASSWORD']}"
         return f"mongodb://{login}@{address}/{database}?{urlencode({'authSource': 'admin'})}"

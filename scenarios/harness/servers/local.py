@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scenarios.harness.servers.common import free_port
 from scenarios.harness.servers.kafka import Kafka
-from scenarios.harness.servers.mongo import Mongo
+from scenarios.harness.servers.mongo import VIEWS, best_views
 from scenarios.harness.servers.mysql import MariaDB, MySQL, Sql
 from scenarios.harness.servers.together import Servers
 from scenarios.harness.servers.toxiproxy import Toxiproxy
@@ -13,12 +13,12 @@ DATABASES: dict[str, type[Sql]] = {"mysql": MySQL, "mariadb": MariaDB}
 
 
 class LocalServers(Servers):
-    """Kafka, MySQL or MariaDB, MongoDB or its stand-in, and Toxiproxy."""
+    """Kafka, one of DATABASES, one of VIEWS, and Toxiproxy."""
 
-    def __init__(self, *, database: str = "mysql") -> None:
+    def __init__(self, *, database: str = "mysql", views: str | None = None) -> None:
         self._kafka_proxy = free_port()
         kafka = Kafka(proxied_port=self._kafka_proxy)
-        super().__init__(kafka, DATABASES[database](), Mongo(), Toxiproxy())
+        super().__init__(kafka, DATABASES[database](), VIEWS[views or best_views()](), Toxiproxy())
 
     async def _stand_before(self) -> None:
         proxy = self.toxiproxy.proxy

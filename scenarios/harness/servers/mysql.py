@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,22 +12,11 @@ from uuid import uuid4
 
 import aiomysql
 
-from scenarios.harness.servers.common import (
-    HOST,
-    Missing,
-    NotStarted,
-    Server,
-    fetched,
-    need,
-    only_one,
-    run,
-    say,
-)
+from scenarios.harness.servers.common import HOST, NotStarted, Server, need, run
+from scenarios.harness.servers.debian import Chroot, installed
 
 DATABASE = "ecommerce"
 LEAST = (8, 4)
-SUITE = "sid"
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 # Run at every start, so it can be run again. An anonymous user of localhost would shadow '%'.
 INIT = "\n".join(
@@ -124,55 +112,29 @@ class MySQL(Sql):
 
     def __init__(self) -> None:
         super().__init__()
-        self._root = Path()
+        elsewhere = "take MariaDB, or name a server by its address"
+        self._chroot = Chroot("mysql", "mysql-server-core", "mysql", instead=elsewhere)
 
     async def fetch(self) -> None:
-        if os.geteuid() != 0:
-            raise Missing(
-                f"not root: MySQL itself runs here in a chroot with Debian's {SUITE};"
-                " run as root, or take MariaDB, or name a server by its address"
-            )
-        self._root = await fetched(f"mysql-debian-{SUITE}", self._bootstrap)
-
-    async def _bootstrap(self, folder: Path) -> None:
-        await _installed(debootstrap="debootstrap")
-        mirror = await _mirror()
-        # In a mount namespace of its own: were it killed, its mounts of /proc would be gone
-        # with it, and deleting the folder could not reach through them.
-        apart = ("unshare", "--mount", "--propagation=private")
-        what = ("--variant=minbase", f"--keyring={KEYRING}", "--include=mysql-server-core")
-        try:
-            await run(*apart, "debootstrap", *what, SUITE, folder, mirror)
-        except Missing as error:
-            raise Missing(f"Debian's {SUITE} cannot give MySQL today: {error}") from error
-        await run("chroot", folder, "useradd", "--system", "--no-create-home", "mysql")
-        shutil.rmtree(folder / "var/cache/apt/archives", ignore_errors=True)
+        await self._chroot.fetch()
 
     def _folders(self) -> Path:
-        """Inside the chroot, or the server could not see them."""
-        return self._root / "var/tmp"
+        return self._chroot.folders
 
     async def _prepare(self, folder: Path) -> None:
         (folder / "init.sql").write_text(INIT)
-        inside = self._inside(folder)
-        await run("chroot", self._root, "chown", "-R", "mysql:", inside, bound_s=60)
-        initialize = ("--initialize-insecure", f"--datadir={inside}/data")
-        await run(*self._mysqld(), *initialize, bound_s=120)
+        await self._chroot.hand_over(folder)
+        data = f"--datadir={self._chroot.inside(folder)}/data"
+        await run(*self._mysqld("--initialize-insecure", data), bound_s=120)
 
     def _command(self, folder: Path) -> Sequence[str | Path]:
-        inside = self._inside(folder)
+        inside = self._chroot.inside(folder)
         options = self._options(f"{inside}/data", f"{inside}/init.sql")
-        return (*self._mysqld(), *options, "--mysqlx=OFF")
+        return self._mysqld(*options, "--mysqlx=OFF")
 
-    def _mysqld(self) -> tuple[str | Path, ...]:
-        # Linux forgets whom to die with when a process changes its user, so setpriv says it
-        # again, inside, after it did.
-        user = ("setpriv", "--reuid=mysql", "--regid=mysql", "--clear-groups", "--pdeathsig=KILL")
-        mysqld = ("/usr/sbin/mysqld", "--no-defaults", "--secure-file-priv=NULL")
-        return ("chroot", self._root, *user, *mysqld)
-
-    def _inside(self, folder: Path) -> str:
-        return f"/{folder.relative_to(self._root)}"
+    def _mysqld(self, *options: str) -> Sequence[str | Path]:
+        own = ("--no-defaults", "--secure-file-priv=NULL")
+        return self._chroot.command("/usr/sbin/mysqld", *own, *options)
 
     def _check(self, version: str) -> None:
         found = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
@@ -188,7 +150,7 @@ class MariaDB(Sql):
 
     async def fetch(self) -> None:
         # The packages without a service: nothing starts by itself.
-        await _installed(mariadbd="mariadb-server-core", my_print_defaults="mariadb-client-core")
+        await installed(mariadbd="mariadb-server-core", my_print_defaults="mariadb-client-core")
 
     async def _prepare(self, folder: Path) -> None:
         (folder / "init.sql").write_text(INIT)
@@ -205,41 +167,3 @@ class MariaDB(Sql):
     def _user(self) -> tuple[str, ...]:
         """As root it wants to be told so."""
         return ("--user=root",) if os.geteuid() == 0 else ()
-
-
-async def _installed(**packages: str) -> None:
-    """Install the Debian packages (program="package") whose programs are not here."""
-    absent = {program: package for program, package in packages.items() if not _is_here(program)}
-    if not absent:
-        return
-    how = f"apt-get install {' '.join(absent.values())}"
-    if os.geteuid() != 0:
-        raise Missing(f"{', '.join(absent)}: not on the PATH, and only root can install it: {how}")
-    apt = need("apt-get", f"this is no Debian; get {', '.join(absent)} in your system's own way")
-    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    async with only_one("apt"):
-        say(how)
-        await run(apt, "update", "-qq", env=quiet)
-        await run(
-            *(apt, "install", "-y", "-qq", "--no-install-recommends", *absent.values()), env=quiet
-        )
-
-
-def _is_here(program: str) -> bool:
-    try:
-        need(program, "")
-    except Missing:
-        return False
-    return True
-
-
-async def _mirror() -> str:
-    """The mirror that this Debian's own packages come from."""
-    sites = await run(
-        *("apt-get", "indextargets", "--format", "$(REPO_URI)"),
-        *("Created-By: Packages", "Origin: Debian", "Label: Debian"),
-        bound_s=60,
-    )
-    if not sites.strip():
-        raise Missing("apt knows no Debian mirror: see its sources, then run apt-get update")
-    return sites.split()[0]

@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
+from scenarios.harness.servers.common import Server
 from scenarios.harness.servers.local import DATABASES, LocalServers
+from scenarios.harness.servers.mongo import VIEWS, Mongo
 from scenarios.harness.servers.mysql import Sql
 from scenarios.harness.servers.together import Servers
 from scenarios.harness.servers.toxiproxy import Toxiproxy
+
+S = TypeVar("S", bound=Server)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class Shared:
     def __init__(self) -> None:
         self._make: Callable[[], Servers] = LocalServers
         self._servers: Servers | None = None
-        self._beside: dict[str, Sql] = {}
+        self._beside: dict[type[Server], Server] = {}
         self._proxied: dict[str, ProxiedSql] = {}
         self._failure: BaseException | None = None
         self._starting = asyncio.Lock()
@@ -58,12 +63,24 @@ class Shared:
         servers = await self.servers()
         if servers.sql.name == name:
             return servers.sql
+        return await self._one_more(DATABASES[name])
+
+    async def views(self, name: str) -> Mongo:
+        """The same for the views' server."""
+        servers = await self.servers()
+        if isinstance(servers.mongo, VIEWS[name]):
+            return servers.mongo
+        return await self._one_more(VIEWS[name])
+
+    async def _one_more(self, kind: type[S]) -> S:
         async with self._starting:
-            if name not in self._beside:
-                server = DATABASES[name]()
+            if kind not in self._beside:
+                server = kind()
                 await server.start()
-                self._beside[name] = server
-            return self._beside[name]
+                self._beside[kind] = server
+            beside = self._beside[kind]
+            assert isinstance(beside, kind)
+            return beside
 
     async def database(self, name: str) -> ProxiedSql:
         """The same, behind a proxy of its own."""

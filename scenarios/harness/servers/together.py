@@ -8,6 +8,7 @@ from typing import Self
 
 from scenarios.harness.servers.common import Server
 from scenarios.harness.servers.kafka import Kafka
+from scenarios.harness.servers.mongo import DATABASE as VIEWS_DATABASE
 from scenarios.harness.servers.mongo import Mongo
 from scenarios.harness.servers.mysql import Sql
 from scenarios.harness.servers.toxiproxy import Toxiproxy
@@ -52,17 +53,18 @@ class Servers:
         """Stop all and delete their folders, also if one of them makes trouble."""
         await asyncio.gather(*(server.stop() for server in self.all), return_exceptions=True)
 
-    def environment(self, *, proxied: bool = False) -> dict[str, str]:
+    def environment(self, *, proxied: bool = False, views: str = VIEWS_DATABASE) -> dict[str, str]:
         """What the system reads to find them; `proxied` leads through Toxiproxy."""
-        if proxied:
-            return self._named(**self._proxied)
-        return self._named(kafka=self.kafka.address, sql=self.sql.address, mongo=self.mongo.address)
-
-    def _named(self, *, kafka: str, sql: str, mongo: str) -> dict[str, str]:
+        direct = {
+            "kafka": self.kafka.address,
+            "sql": self.sql.address,
+            "mongo": self.mongo.address,
+        }
+        at = self._proxied if proxied else direct
         return {
-            "MYSQL_DSN": self.sql.dsn(sql),
-            "KAFKA_BROKERS": kafka,
-            "MONGO_URI": self.mongo.uri_at(mongo),
+            "MYSQL_DSN": self.sql.dsn(at["sql"]),
+            "KAFKA_BROKERS": at["kafka"],
+            "MONGO_URI": self.mongo.uri_at(at["mongo"], views),
         }
 
     async def __aenter__(self) -> Self:
