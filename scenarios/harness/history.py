@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scenarios.harness.client import Asked
+from scenarios.harness.settled import eventually
 from system.events import TOPICS, dlq
 from system.ports.log import Log, Partition, Record
 from system.ports.views import ViewStore
@@ -33,7 +34,7 @@ class History:
     async def begin(self) -> None:
         self.kept = None
         self.asked.clear()
-        self.began_at = await self.log.ends(_ALL_TOPICS)
+        self.began_at = await eventually(lambda: self.log.ends(_ALL_TOPICS))
 
     async def told(self) -> list[Record]:
         """The records that came into the log meanwhile, oldest first."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from system.delivery import outbox
+from system.ports.errors import Unavailable
 from system.ports.log import Log, Partition
 from system.ports.work import Work
 
@@ -38,16 +39,23 @@ async def eventually(
     *,
     deadline_s: float | None = None,
 ) -> T:
-    """Look again and again until it is so; what was seen then. Raises AssertionError."""
+    """Look again and again until it is so; what was seen then. Raises AssertionError.
+
+    While a store cannot be asked, it is not so yet: a busy broker has no leaders for new topics.
+    """
     loop = asyncio.get_running_loop()
     deadline_s = _deadline_s if deadline_s is None else deadline_s
     ends_at = loop.time() + deadline_s
     pause_s = LOOK_MIN_S
     while True:
-        value = await look()
-        if is_so(value):
-            return value
-        assert loop.time() < ends_at, f"not so within {deadline_s:g} s; last seen: {value!r}"
+        seen: T | Unavailable
+        try:
+            seen = await look()
+            if is_so(seen):
+                return seen
+        except Unavailable as away:
+            seen = away
+        assert loop.time() < ends_at, f"not so within {deadline_s:g} s; last seen: {seen!r}"
         await asyncio.sleep(pause_s)
         pause_s = min(pause_s * 2, LOOK_MAX_S)
 
