@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from contracts import event_map, event_schemas, scenario_table
+from contracts.http import pact_files as http_pacts
 from contracts.kit import Incomplete
-from contracts.messages import pacts as message_pacts
+from contracts.messages import pact_files as message_pacts
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,6 +26,7 @@ GENERATORS: Mapping[str, Generator] = {
     "scenarios": scenario_table.files,
     "schemas": event_schemas.files,
     "message-pacts": message_pacts.files,
+    "http-pacts": http_pacts.files,
 }
 
 

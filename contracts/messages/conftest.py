@@ -1,37 +1,8 @@
-"""What the providers' side needs: the running system."""
-
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-
 import pytest
-import structlog
-
-from scenarios.harness.stack import Stack, Wishes, embedded
-
-
-@pytest.fixture(scope="session")
-async def _system() -> AsyncIterator[Stack]:
-    async with embedded(Wishes()) as stack:
-        # an order's number is never its user's or product's: keys can be told apart
-        await stack.given.user()
-        await stack.given.product()
-        yield stack
-
-
-@pytest.fixture
-def system(_quiet: None, _system: Stack) -> Stack:
-    """All eight roles, shared by the providers: each state has users and products of its own."""
-    return _system
 
 
 @pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """Errors alone."""
-    before = structlog.get_config()
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger("error"),
-        cache_logger_on_first_use=False,
-    )
-    yield
-    structlog.configure(**before)
+def _quiet(quiet: None) -> None:
+    """Consumers tell of what they do."""

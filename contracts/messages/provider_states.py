@@ -15,11 +15,6 @@ from scenarios.harness.stack import Stack
 State = Callable[[Stack], Awaitable[int]]
 
 
-def name_of(state: State) -> str:
-    """What a pact calls it: `an_order_is_paid` is "an order is paid"."""
-    return state.__name__.replace("_", " ")
-
-
 async def a_user_registers(stack: Stack) -> int:
     return (await stack.given.user()).id
 

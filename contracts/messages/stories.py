@@ -21,6 +21,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from contracts.kit.pacts.states import name_of
 from contracts.messages import provider_states as states
 from contracts.messages.provider_states import State
 from system import events
@@ -85,7 +86,7 @@ class Story:
 
     @property
     def name(self) -> str:
-        return f"{self.message.type}: {states.name_of(self.after)}"
+        return f"{self.message.type}: {name_of(self.after)}"
 
 
 AT = datetime(2026, 1, 31, 8, 0, 0, 123456, tzinfo=UTC)

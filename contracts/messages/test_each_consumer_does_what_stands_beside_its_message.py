@@ -6,9 +6,9 @@ import pytest
 
 from contracts.kit.pacts.messages import Received, completed, pact_of, received
 from contracts.kit.pacts.reads import may_be_null, values_at
-from contracts.messages import pacts
+from contracts.messages import pact_files
 from contracts.messages.consumers import CORRELATION_ID, message_of, run
-from contracts.messages.pacts import Part, expected
+from contracts.messages.pact_files import Part, expected
 from contracts.messages.stories import ONE_FORM_ONLY
 from scenarios.harness.virtual_time import run as in_virtual_time
 from system.events import BY_TYPE
@@ -17,16 +17,16 @@ from system.values import dumps, loads
 
 
 def test_every_event_that_a_consumer_reads_has_a_story_and_its_effect() -> None:
-    assert pacts.missing() == []
+    assert pact_files.missing() == []
 
 
-@pytest.mark.parametrize(("consumer", "type"), pacts.uses())
+@pytest.mark.parametrize(("consumer", "type"), pact_files.uses())
 def test_a_field_that_may_be_null_is_read_with_a_value_and_without(
     consumer: str, type: str
 ) -> None:
     told = [
         part
-        for part in pacts.parts()
+        for part in pact_files.parts()
         if (part.consumer, part.story.message.type) == (consumer, type)
     ]
     for path in {path for part in told for path in expected(part).reads}:
@@ -42,7 +42,7 @@ def test_a_field_that_may_be_null_is_read_with_a_value_and_without(
             )
 
 
-@pytest.mark.parametrize("part", pacts.parts(), ids=str)
+@pytest.mark.parametrize("part", pact_files.parts(), ids=str)
 def test_it_has_the_effect_that_stands_beside_the_message(part: Part) -> None:
     message = expected(part)
     (handed_over,) = received(pact_of(part.consumer, part.provider, [message]))

@@ -11,21 +11,22 @@ from pathlib import Path
 import pytest
 
 from contracts.kit.pacts.provider import Sent, verify_messages
-from contracts.messages import pacts, provider_states
+from contracts.kit.pacts.states import name_of
+from contracts.messages import pact_files
 from contracts.messages.stories import STORIES
 from scenarios.harness.settled import eventually
 from scenarios.harness.stack import Stack
 
-STATES = {provider_states.name_of(story.after): story.after for story in STORIES}
+STATES = {name_of(story.after): story.after for story in STORIES}
 
 
 def test_there_is_no_pact_of_a_pair_that_is_gone() -> None:
-    assert {path.name for path in pacts.FOLDER.iterdir()} == {
-        Path(name).name for name in pacts.files()
+    assert {path.name for path in pact_files.FOLDER.iterdir()} == {
+        Path(name).name for name in pact_files.files()
     }
 
 
-@pytest.mark.parametrize("provider", pacts.PROVIDERS.values())
+@pytest.mark.parametrize("provider", pact_files.PROVIDERS.values())
 async def test_it_sends_what_its_consumers_read(provider: str, system: Stack) -> None:
     async def produce(topic: str, state: str) -> Sent:
         key = await STATES[state](system)
@@ -34,4 +35,4 @@ async def test_it_sends_what_its_consumers_read(provider: str, system: Stack) ->
         headers = {name: value.decode() for name, value in message.headers}
         return Sent(message.topic, message.key.decode(), headers, message.value)
 
-    await verify_messages(provider, sorted(pacts.FOLDER.glob(f"*-{provider}.json")), produce)
+    await verify_messages(provider, sorted(pact_files.FOLDER.glob(f"*-{provider}.json")), produce)

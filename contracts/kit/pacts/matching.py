@@ -32,8 +32,18 @@ def expected(model: BaseModel, reads: Collection[Path] | None = None) -> Body:
     return _body(model, sorted(leaves(model) if reads is None else reads))
 
 
+def like(example: str, pattern: str) -> Body:
+    """Any text of this form."""
+    return matching.regex(example, regex=f"^{pattern}$")
+
+
+def all_like(example: Body) -> Body:
+    """A list of at least one, all like the example."""
+    return matching.each_like(example, min=1)
+
+
 def one_of(values: Sequence[str], example: str) -> Body:
-    return matching.regex(example, regex=f"^({'|'.join(map(re.escape, values))})$")
+    return like(example, f"({'|'.join(map(re.escape, values))})")
 
 
 def rule(value: object) -> Body:
@@ -69,7 +79,7 @@ def _body(value: Any, reads: Sequence[Path]) -> Body:  # a field has any type
         case [] | ():
             return []
         case list() | tuple():
-            return matching.each_like(_body(value[0], inner.get(EACH, ())), min=1)
+            return all_like(_body(value[0], inner.get(EACH, ())))
         case _:
             return rule(value)
 

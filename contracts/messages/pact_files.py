@@ -11,10 +11,10 @@ from functools import cache
 from pathlib import Path
 
 from contracts.kit import Incomplete
-from contracts.kit.pacts import files as pact_files
+from contracts.kit.pacts import files as texts
 from contracts.kit.pacts.messages import Expected, Headers, heeded, pact_of
+from contracts.kit.pacts.states import name_of
 from contracts.messages.consumers import headers_of, message_of, run
-from contracts.messages.provider_states import name_of
 from contracts.messages.stories import STORIES, Effect, Story
 from scenarios.harness.virtual_time import run as in_virtual_time
 from system.delivery import outbox
@@ -23,7 +23,6 @@ from system.table import QUERY_CONSUMER, ROLES, TABLE
 
 FOLDER = Path(__file__).parent / "pacts"
 PLACE = "contracts/messages"
-WRITE = "python -m contracts write message-pacts"
 PROVIDERS = {spec.relays: spec.name for spec in ROLES if spec.relays}
 
 
@@ -117,6 +116,6 @@ def files() -> Mapping[str, str]:
     for part in parts():
         pairs.setdefault((part.consumer, part.provider), []).append(expected(part))
     return {
-        f"{PLACE}/pacts/{pact_files.name_of(*pair)}": pact_files.text_of(pact_of(*pair, messages))
+        f"{PLACE}/pacts/{texts.name_of(*pair)}": texts.text_of(pact_of(*pair, messages))
         for pair, messages in sorted(pairs.items())
     }

@@ -1,0 +1,37 @@
+"""What several contracts are given: a running system."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import structlog
+
+from scenarios.harness.stack import Stack, Wishes, embedded
+
+
+@pytest.fixture(scope="session")
+async def _system() -> AsyncIterator[Stack]:
+    async with embedded(Wishes()) as stack:
+        # an order's number is never its user's or product's: keys can be told apart
+        await stack.given.user()
+        await stack.given.product()
+        yield stack
+
+
+@pytest.fixture
+def system(quiet: None, _system: Stack) -> Stack:  # noqa: ARG001 (wanted for what it does)
+    """All eight roles, on the embedded parts. It is shared: take users and products of your own."""
+    return _system
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Let no log be written but of errors."""
+    before = structlog.get_config()
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger("error"),
+        cache_logger_on_first_use=False,
+    )
+    yield
+    structlog.configure(**before)
