@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from contracts import event_map, event_schemas, scenario_table
+from contracts.http import documents
 from contracts.http import pact_files as http_pacts
 from contracts.kit import Incomplete
 from contracts.messages import pact_files as message_pacts
@@ -27,6 +28,7 @@ GENERATORS: Mapping[str, Generator] = {
     "schemas": event_schemas.files,
     "message-pacts": message_pacts.files,
     "http-pacts": http_pacts.files,
+    "openapi": documents.files,
 }
 
 

@@ -66,6 +66,10 @@ from system.web.health import Health
 from system.web.route import Route
 from system.web.server import HttpService
 
+VIEWS_AT = (
+    f"http://localhost:{next(spec.port for spec in ROLES if spec.name == 'query-api')}/openapi.json"
+)
+"""Where the query side describes itself, unless it was moved."""
 ALL_TOPICS = (*TOPICS, *(dlq(topic) for topic in TOPICS))
 
 
@@ -298,6 +302,7 @@ def role(name: str, parts: Parts, blueprint: Blueprint, life: Life) -> Role:
             metrics=builder.metrics,
             timeout_s=settings.http_timeout_s,
             admin_token=token.get_secret_value() if token else None,
+            views_at=VIEWS_AT,
         ),
         parts.world,
         host=settings.host,

@@ -1,1 +1,1 @@
-"""Pacts of HTTP: what the one client of the four APIs asks them, and what it is answered."""
+"""HTTP: the OpenAPI documents, held to what runs; and pacts of what the one client is answered."""

@@ -8,21 +8,26 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from schemathesis.specs.openapi.definitions import OPENAPI_31
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from pydantic import TypeAdapter, ValidationError
 
 from scenarios.http.toy import THING, Reply, Running, Toy
 from system.values import dumps
-from system.web.bodies import parse_body, parse_query
+from system.web.bodies import EMAIL_MAX, EMAIL_PATTERN, Email, parse_body, parse_query
 from system.web.headers import KEY_PATTERN
 from system.web.openapi import openapi, operation_id, problems_of
 from system.web.paging import Page
 from system.web.problems import PROBLEMS, Refused
 from system.web.route import Route
+from system.web.tokens import pattern, terms
 
 ROUTES = Toy().routes()
-DOCUMENT = openapi("toy-api", ROUTES)
+VIEWS_AT = "http://views.example/openapi.json"
+DOCUMENT = openapi("toy-api", ROUTES, views_at=VIEWS_AT)
+UNHURRIED = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""What a loaded machine takes for an example says nothing."""
 JSON = {"Content-Type": "application/json"}
 
 
@@ -44,8 +49,7 @@ def resolved(ref: str) -> Any:
 
 
 def test_it_is_openapi_3_1() -> None:
-    validator = jsonschema_rs.validator_for(OPENAPI_31)
-    assert [error.message for error in validator.iter_errors(DOCUMENT)] == []
+    assert [error.message for error in OpenAPIV31SpecValidator(DOCUMENT).iter_errors()] == []
 
 
 def test_its_references_lead_somewhere() -> None:
@@ -68,7 +72,10 @@ def test_it_names_each_operation_once() -> None:
 
 async def test_it_is_served_with_the_health_of_the_service(toy: Running) -> None:
     served = (await toy.ask("GET", "/openapi.json")).json
-    assert set(served["paths"]) == {*DOCUMENT["paths"], "/healthz", "/readyz"}
+    assert set(served["paths"]) == {
+        *DOCUMENT["paths"],
+        *("/", "/healthz", "/readyz", "/metrics"),
+    }
     assert served["info"]["title"] == "toy-api"
 
 
@@ -101,11 +108,13 @@ def test_parameters_say_what_they_take() -> None:
     assert not any(each["required"] for each in parameters.values())
 
 
+@UNHURRIED
 @given(st.from_regex(Page.model_json_schema()["properties"]["after"]["pattern"], fullmatch=True))
 def test_whatever_the_pattern_of_a_cursor_allows_is_one(text: str) -> None:
     assert parse_query(Page, [("after", text)])
 
 
+@UNHURRIED
 @given(st.from_regex(KEY_PATTERN, fullmatch=True, alphabet=st.characters(codec="ascii")))
 def test_keys_that_the_pattern_allows_lose_nothing_on_the_way(key: str) -> None:
     assert key == key.strip()
@@ -125,12 +134,86 @@ def test_a_new_resource_links_to_what_can_be_done_with_it() -> None:
     assert links["get_things_by_id"]["parameters"] == {"id": "$response.body#/id"}
 
 
+def test_what_can_be_read_again_by_its_id_leads_on() -> None:
+    links = DOCUMENT["paths"]["/things/{id}"]["put"]["responses"]["200"]["links"]
+    assert set(links) == {"get_things_by_id", "delete_things_by_id"}
+
+
+def test_head_is_get_without_a_body() -> None:
+    for methods in DOCUMENT["paths"].values():
+        assert ("get" in methods) == ("head" in methods)
+    get, head = DOCUMENT["paths"]["/things"]["get"], DOCUMENT["paths"]["/things"]["head"]
+    assert get["parameters"] == head["parameters"]
+    assert get["responses"].keys() == head["responses"].keys()
+    assert "content" not in response_of("head", "/things", 200)
+    assert "content" not in response_of("head", "/things", 422)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "answered"),
+    [
+        ("post", "/things", 201, True),
+        ("put", "/things/{id}", 200, True),
+        ("delete", "/things/{id}", 204, True),
+        ("get", "/things/{id}", 200, False),  # the query side's: it takes one
+        ("get", "/things", 200, False),  # a page is no one document
+        ("get", "/admin/secrets", 200, False),
+    ],
+)
+def test_a_token_is_said_where_one_is_answered(
+    method: str, path: str, status: int, answered: bool
+) -> None:
+    headers = response_of(method, path, status)["headers"]
+    assert ("Consistency-Token" in headers) == answered
+    if answered:
+        assert re.fullmatch(headers["Consistency-Token"]["schema"]["pattern"], "things/7.self@1")
+
+
+@UNHURRIED
+@given(st.from_regex(pattern({"users": ["self"], "products": ["self", "stock"]}), fullmatch=True))
+@example("users/1.self@1 ,\tproducts/999999999999999999.stock@999999999999999999")
+def test_whatever_the_pattern_of_a_token_allows_is_one(text: str) -> None:
+    assert terms(text.rstrip("\n"), {"users": ["self"], "products": ["self", "stock"]})
+
+
+@pytest.mark.parametrize(
+    "text", ["users/1.stock@1", "users/0.self@1", "users/1.self@1000000000000000000", "users", ""]
+)
+def test_what_the_pattern_of_a_token_leaves_out_is_none(text: str) -> None:
+    assert not re.fullmatch(pattern({"users": ["self"]}), text)
+    with pytest.raises(Refused, match="malformed-token"):
+        terms(text, {"users": ["self"]})
+
+
+@UNHURRIED
+@given(st.from_regex(EMAIL_PATTERN, fullmatch=True) | st.text() | st.emails())
+@example("\u3000" + "A" * 252 + "@b\x85")
+@example("a" * 253 + "@b")
+@example("\u0130@b")
+@example("\ufeff@b")
+def test_the_pattern_of_an_email_judges_as_the_server_does(text: str) -> None:
+    validator = jsonschema_rs.validator_for(TypeAdapter(Email).json_schema())
+    try:
+        taken = TypeAdapter(Email).validate_python(text)
+    except ValidationError:
+        assert not validator.is_valid(text)
+    else:
+        assert validator.is_valid(text)
+        assert len(taken) <= EMAIL_MAX
+
+
+def test_what_shows_a_resource_says_where_readers_find_it() -> None:
+    docs = DOCUMENT["paths"]["/things"]["post"]["externalDocs"]
+    assert docs["url"] == VIEWS_AT + "#/paths/~1things~1%7Bid%7D/get"
+    assert "externalDocs" not in DOCUMENT["paths"]["/things"]["get"]
+
+
 @pytest.mark.parametrize(
     ("route", "names"),
     [
         (ROUTES[0], {"email-taken", "key-reused", "request-in-progress", "outcome-unknown"}),
         (ROUTES[0], {"malformed-json", "body-too-large", "unsupported-media-type"}),
-        (ROUTES[1], {"invalid", "unavailable"}),
+        (ROUTES[1], {"invalid", "unavailable", "method-not-allowed"}),
         (ROUTES[2], {"not-found", "view-behind", "malformed-token"}),
         (ROUTES[5], {"unauthorized", "forbidden"}),
     ],
@@ -138,17 +221,28 @@ def test_a_new_resource_links_to_what_can_be_done_with_it() -> None:
 )
 def test_a_routes_problems_follow_from_what_it_honours(route: Route, names: set[str]) -> None:
     assert names <= set(problems_of(route))
-    described = DOCUMENT["paths"][route.path][route.method.lower()]["responses"]
     for name in names:
-        assert f"{name}: " in described[str(PROBLEMS[name].status)]["description"]
+        response = response_of(route.method, route.path, PROBLEMS[name].status)
+        assert f"{name}: " in response["description"]
+
+
+def response_of(method: str, path: str, status: int) -> Any:
+    response = DOCUMENT["paths"][path][method.lower()]["responses"][str(status)]
+    return resolved(response["$ref"]) if "$ref" in response else response
 
 
 def assert_described(method: str, path: str, reply: Reply) -> None:
     """Fail unless status, headers, media type and body are what the document promises."""
     template = re.sub(r"/[0-9]+", "/{id}", path.partition("?")[0])
-    response = DOCUMENT["paths"][template][method.lower()]["responses"][str(reply.status)]
-    for name, header in response["headers"].items():
-        assert name in reply.headers or not resolved(header["$ref"]).get("required")
+    response = response_of(method, template, reply.status)
+    headers = {
+        name: resolved(header["$ref"]) if "$ref" in header else header
+        for name, header in response["headers"].items()
+    }
+    for name, header in headers.items():
+        assert name in reply.headers or not header.get("required")
+    of_http = {"Content-Type", "Content-Length", "Date", "Server", "Connection"}
+    assert {name.title() for name in reply.headers} <= of_http | headers.keys()
     if "content" not in response:
         assert not reply.body
         return
@@ -170,6 +264,8 @@ def assert_described(method: str, path: str, reply: Reply) -> None:
         ("GET", "/things?limit=x", {}, 422),
         ("GET", "/things/1", {}, 200),
         ("GET", "/things/9223372036854775808", {}, 404),
+        ("HEAD", "/things/1", {}, 200),
+        ("HEAD", "/things?limit=x", {}, 422),
         ("PUT", "/things/1", {"json": {"name": "B"}}, 200),
         ("PUT", "/things/1", {"json": {}}, 422),
         ("DELETE", "/things/1", {}, 204),

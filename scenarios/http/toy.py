@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from io import BytesIO
 from random import Random
@@ -20,13 +20,14 @@ from pydantic import BaseModel, Field
 from system.events import OrderStatus
 from system.life import Life
 from system.metrics import Metrics
+from system.ports.views import View
 from system.ports.work import Probe
 from system.values import WHOLE, Id, Price, dumps, loads
 from system.web.app import application
 from system.web.bodies import Body, Email, Flag, IdParameter, Maybe, Name, PartialBody
 from system.web.health import Health
 from system.web.paging import Page, PageBody, cut, page_body
-from system.web.route import Answer, Request, Route
+from system.web.route import OPERATIONS, Answer, Request, Route, Tag, tagged
 from system.web.server import HttpService
 
 GRACE_S = 0.3
@@ -77,6 +78,18 @@ class Things(Page):
     user_id: Maybe[IdParameter] = None
 
 
+THINGS = View(
+    "things",
+    parts=("self",),
+    required=("self",),
+    show=lambda document, _: {"id": document.key},
+    resource=Thing,
+    filters=Things,
+)
+TAG = Tag("things", "What there is.", view=THINGS)
+TOKEN = {"Consistency-Token": "things/7.self@1"}
+
+
 @dataclass
 class Toy:
     """Answers, keeps what it was asked, and fails as it is told to."""
@@ -88,7 +101,7 @@ class Toy:
     ids: range = range(1, 11)
 
     def routes(self) -> list[Route]:
-        return [
+        calls = [
             Route(
                 "POST",
                 "/things",
@@ -108,25 +121,29 @@ class Toy:
                 "Show a thing",
                 self.show,
                 answers=Thing,
-                read_your_writes=True,
+                read_your_writes=(THINGS,),
             ),
-            Route("PUT", "/things/{id}", "Change", self.show, body=ThingChanges, answers=Thing),
+            Route("PUT", "/things/{id}", "Change", self.change, body=ThingChanges, answers=Thing),
             Route("DELETE", "/things/{id}", "Remove a thing", self.remove, status=204),
-            Route("GET", "/admin/secrets", "Operate", self.show),
         ]
+        secrets = Route("GET", "/admin/secrets", "Operate", self.show, tag=OPERATIONS)
+        return [*tagged(TAG, calls), secrets]
 
     async def make(self, request: Request) -> Answer:
         await self._work(request)
         body = dumps({"id": 7, "name": request.body.name})
-        return Answer(201, body, {"Location": "/things/7", "Consistency-Token": "things/7.self@1"})
+        return Answer(201, body, {"Location": "/things/7", **TOKEN})
 
     async def show(self, request: Request) -> Answer:
         await self._work(request)
         return Answer(200, dumps({"id": request.id, "name": "A"}))
 
+    async def change(self, request: Request) -> Answer:
+        return replace(await self.show(request), headers=TOKEN)
+
     async def remove(self, request: Request) -> Answer:
         await self._work(request)
-        return Answer(204)
+        return Answer(204, headers=TOKEN)
 
     async def page(self, request: Request) -> Answer:
         await self._work(request)

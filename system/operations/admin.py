@@ -4,23 +4,44 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from system.delivery.dead_letters import DeadLetters, Letter
+from system.delivery import dead_letters
+from system.delivery.dead_letters import Letter
 from system.events import TOPICS
 from system.query.generations import Projecting, RebuildInProgress
 from system.values import dumps
 from system.web.bodies import Body, Flag, Maybe, Query
-from system.web.problems import Refused, invalid
-from system.web.route import Answer, Request, Route
+from system.web.problems import Refused
+from system.web.route import OPERATIONS, Answer, Request, Route, tagged
 
 LETTERS_MAX = 10_000
 
-Topic = Annotated[str, Field(pattern="^[a-z.]+$", max_length=100)]
-LetterId = Annotated[str, Field(max_length=300)]
+
+def _known(topic: str) -> str:
+    if topic not in TOPICS:
+        raise PydanticCustomError("topic", f"must be one of {', '.join(TOPICS)}")
+    return topic
+
+
+Topic = Annotated[
+    str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(TOPICS)})
+]
+LetterId = Annotated[str, Field(max_length=300, description="TOPIC:PARTITION:OFFSET:CONSUMER")]
+
+
+# --- what is asked --------------------------------------------------------------------------------
 
 
 class LettersQuery(Query):
@@ -31,8 +52,19 @@ class LetterQuery(Query):
     id: LetterId
 
 
+_ONE_WAY: JsonDict = {
+    "oneOf": [
+        {"required": ["ids"]},
+        {"required": ["topic"]},
+        {"required": ["all"], "properties": {"all": {"const": True}}},
+    ]
+}
+
+
 class Selection(Body):
     """Which letters are meant: some by id, those of a topic, or all. With `dry_run` nothing is done."""
+
+    model_config = ConfigDict(json_schema_extra=_ONE_WAY)
 
     ids: Maybe[Annotated[tuple[LetterId, ...], Field(min_length=1, max_length=LETTERS_MAX)]] = None
     topic: Maybe[Topic] = None
@@ -47,15 +79,81 @@ class Selection(Body):
         return self
 
 
-def letter_routes(letters: DeadLetters) -> list[Route]:
+# --- what is answered -----------------------------------------------------------------------------
+
+
+class DeadLetter(BaseModel):
+    """A parked message: where it came from, and why it was given up. Times are RFC 3339."""
+
+    id: str
+    topic: str
+    partition: int
+    offset: int
+    consumer: str
+    key: str
+    error_type: str
+    error: str
+    attempts: int
+    first_failed_at: str
+    last_failed_at: str
+
+
+class DeadLetters(BaseModel):
+    dead_letters: list[DeadLetter]
+
+
+class Resolved(DeadLetters):
+    """The letters that were meant; with `dry_run`, nothing was done to them."""
+
+    dry_run: bool
+
+
+class Header(BaseModel):
+    name: str
+    value: str
+
+
+class WholeLetter(DeadLetter):
+    """A dead letter with its message: as text where it is text, and exactly, as base64."""
+
+    trace: str
+    value: str
+    value_base64: str
+    key_base64: str
+    headers: list[Header]
+
+
+class RebuildBegun(BaseModel):
+    """The number of the generation that is being built."""
+
+    generation: int
+
+
+class RebuildProgress(BaseModel):
+    """Which generation is read, which is being built, and how far that is."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    live: int | None
+    building: int | None
+    records_read: int
+    records_total: int
+    failure: str | None = Field(description="Why the last rebuild was given up.")
+
+
+# --- the routes -----------------------------------------------------------------------------------
+
+
+def letter_routes(letters: dead_letters.DeadLetters) -> list[Route]:
     api = LetterApi(letters)
-    return [
+    calls = [
         Route(
             "GET",
             "/admin/dead-letters",
             "List the open dead letters of this consumer",
             api.page,
             query=LettersQuery,
+            answers=DeadLetters,
         ),
         Route(
             "GET",
@@ -63,6 +161,7 @@ def letter_routes(letters: DeadLetters) -> list[Route]:
             "Show one dead letter with its message",
             api.show,
             query=LetterQuery,
+            answers=WholeLetter,
             problems=("not-found",),
         ),
         Route(
@@ -71,6 +170,8 @@ def letter_routes(letters: DeadLetters) -> list[Route]:
             "Send messages again to this consumer",
             api.replay,
             body=Selection,
+            answers=Resolved,
+            example={"all": True, "dry_run": True},
             problems=("not-found",),
         ),
         Route(
@@ -79,38 +180,49 @@ def letter_routes(letters: DeadLetters) -> list[Route]:
             "Give messages up for good",
             api.purge,
             body=Selection,
+            answers=Resolved,
+            example={"all": True, "dry_run": True},
             problems=("not-found",),
         ),
     ]
+    return tagged(OPERATIONS, calls)
 
 
 def rebuild_routes(projecting: Projecting) -> list[Route]:
     api = RebuildApi(projecting)
-    return [
-        Route("GET", "/admin/rebuild", "How far a rebuild of the views has come", api.progress),
+    calls = [
+        Route(
+            "GET",
+            "/admin/rebuild",
+            "How far a rebuild of the views has come",
+            api.progress,
+            answers=RebuildProgress,
+        ),
         Route(
             "POST",
             "/admin/rebuild",
             "Build the views anew from the log, while readers go on",
             api.rebuild,
             status=202,
+            answers=RebuildBegun,
             problems=("rebuild-in-progress",),
         ),
     ]
+    return tagged(OPERATIONS, calls)
 
 
 class LetterApi:
-    def __init__(self, letters: DeadLetters) -> None:
+    def __init__(self, letters: dead_letters.DeadLetters) -> None:
         self._letters = letters
 
     async def page(self, request: Request) -> Answer:
         found = await self._open(request.query.topic)
-        return Answer(200, dumps({"dead_letters": [_summary(letter) for letter in found]}))
+        return _answer(DeadLetters(dead_letters=[_summary(letter) for letter in found]))
 
     async def show(self, request: Request) -> Answer:
         for letter in await self._open(None):
             if letter.id == request.query.id:
-                return Answer(200, dumps(_whole(letter)))
+                return _answer(_whole(letter))
         raise Refused("not-found", f"There is no open dead letter {request.query.id}.")
 
     async def replay(self, request: Request) -> Answer:
@@ -126,11 +238,8 @@ class LetterApi:
         if not selection.dry_run:
             for letter in letters:
                 await resolve(letter)
-        body = {
-            "dry_run": selection.dry_run,
-            "dead_letters": [_summary(letter) for letter in letters],
-        }
-        return Answer(200, dumps(body))
+        shown = [_summary(letter) for letter in letters]
+        return _answer(Resolved(dead_letters=shown, dry_run=selection.dry_run))
 
     async def _selected(self, selection: Selection) -> list[Letter]:
         letters = await self._open(selection.topic)
@@ -143,8 +252,6 @@ class LetterApi:
         return [by_id[id] for id in dict.fromkeys(selection.ids)]
 
     async def _open(self, topic: str | None) -> list[Letter]:
-        if topic is not None and topic not in TOPICS:
-            raise invalid("topic", f"must be one of {', '.join(TOPICS)}")
         topics = TOPICS if topic is None else (topic,)
         return await self._letters.open(topics, consumer=self._letters.consumer)
 
@@ -158,47 +265,42 @@ class RebuildApi:
             number = await self._projecting.rebuild()
         except RebuildInProgress as busy:
             raise Refused("rebuild-in-progress", str(busy)) from busy
-        return Answer(202, dumps({"generation": number}))
+        return _answer(RebuildBegun(generation=number), 202)
 
     async def progress(self, _: Request) -> Answer:
-        progress = await self._projecting.progress()
-        body = {
-            "live": progress.live,
-            "building": progress.building,
-            "records_read": progress.records_read,
-            "records_total": progress.records_total,
-            "failure": progress.failure,
-        }
-        return Answer(200, dumps(body))
+        return _answer(RebuildProgress.model_validate(await self._projecting.progress()))
 
 
-def _summary(letter: Letter) -> dict[str, Any]:  # JSON values of several types
-    return {
-        "id": letter.id,
-        "topic": letter.topic,
-        "partition": letter.partition,
-        "offset": letter.offset,
-        "consumer": letter.consumer,
-        "key": letter.message.key.decode("utf-8", "replace"),
-        "error_type": letter.error_type,
-        "error": letter.error,
-        "attempts": letter.attempts,
-        "first_failed_at": letter.first_failed_at,
-        "last_failed_at": letter.last_failed_at,
-    }
+def _answer(body: BaseModel, status: int = 200) -> Answer:
+    return Answer(status, dumps(body.model_dump()))
 
 
-def _whole(letter: Letter) -> dict[str, Any]:  # JSON values of several types
-    """A letter with its message: as text where it is text, and exactly, as base64."""
+def _summary(letter: Letter) -> DeadLetter:
+    return DeadLetter(
+        id=letter.id,
+        topic=letter.topic,
+        partition=letter.partition,
+        offset=letter.offset,
+        consumer=letter.consumer,
+        key=letter.message.key.decode("utf-8", "replace"),
+        error_type=letter.error_type,
+        error=letter.error,
+        attempts=letter.attempts,
+        first_failed_at=letter.first_failed_at,
+        last_failed_at=letter.last_failed_at,
+    )
+
+
+def _whole(letter: Letter) -> WholeLetter:
     message = letter.message
-    return {
-        **_summary(letter),
-        "trace": letter.trace,
-        "value": message.value.decode("utf-8", "replace"),
-        "value_base64": b64encode(message.value).decode(),
-        "key_base64": b64encode(message.key).decode(),
-        "headers": [
-            {"name": name, "value": value.decode("utf-8", "replace")}
+    return WholeLetter(
+        **_summary(letter).model_dump(),
+        trace=letter.trace,
+        value=message.value.decode("utf-8", "replace"),
+        value_base64=b64encode(message.value).decode(),
+        key_base64=b64encode(message.key).decode(),
+        headers=[
+            Header(name=name, value=value.decode("utf-8", "replace"))
             for name, value in message.headers
         ],
-    }
+    )

@@ -22,14 +22,14 @@ from system.orders.model import (
     remove,
     set_status,
 )
-from system.orders.views import VIEW, OrderResource, OrdersPage
+from system.orders.views import ORDERS, VIEW, OrderResource, OrdersPage
 from system.ports.errors import BrokenFact
 from system.ports.work import UnitOfWork, Work
 from system.values import WHOLE, Id, Price, dumps
 from system.web.bodies import Body, Maybe, PartialBody, PaymentMethod, Reason
 from system.web.commands import Commands
 from system.web.paging import PageBody, cut, page_body
-from system.web.route import Answer, Request, Route
+from system.web.route import Answer, Request, Route, Tag, tagged
 from system.web.tokens import token
 
 ITEMS_MAX = 100
@@ -64,11 +64,14 @@ class OrderPage(PageBody):
     orders: list[OrderResource]
 
 
+TAG = Tag(VIEW, "Orders: placed, paid, processed, canceled, removed.", view=ORDERS)
+
+
 def routes(work: Work, commands: Commands) -> list[Route]:
     api = OrderApi(work)
     there = ("not-found",)
     allowed = ("not-found", "transition-forbidden")
-    return [
+    calls = [
         Route(
             "POST",
             "/orders",
@@ -129,6 +132,7 @@ def routes(work: Work, commands: Commands) -> list[Route]:
             problems=there,
         ),
     ]
+    return tagged(TAG, calls)
 
 
 class OrderApi:

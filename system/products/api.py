@@ -18,12 +18,12 @@ from system.products.model import (
     remove,
     update,
 )
-from system.products.views import VIEW, ProductResource
+from system.products.views import PRODUCTS, VIEW, ProductResource
 from system.values import WHOLE, Price, dumps
 from system.web.bodies import Body, Maybe, Name, PartialBody
 from system.web.commands import Commands
 from system.web.paging import Page, PageBody, cut, page_body
-from system.web.route import Answer, Request, Route
+from system.web.route import Answer, Request, Route, Tag, tagged
 from system.web.tokens import token
 
 STOCK_MAX = 1_000_000_000
@@ -46,9 +46,12 @@ class ProductPage(PageBody):
     products: list[ProductResource]
 
 
+TAG = Tag(VIEW, "What is offered, and how much of it may still be sold.", view=PRODUCTS)
+
+
 def routes(work: Work, commands: Commands) -> list[Route]:
     api = ProductApi(work)
-    return [
+    calls = [
         Route(
             "POST",
             "/products",
@@ -88,6 +91,7 @@ def routes(work: Work, commands: Commands) -> list[Route]:
             problems=("not-found", "still-referred"),
         ),
     ]
+    return tagged(TAG, calls)
 
 
 class ProductApi:

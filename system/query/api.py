@@ -12,25 +12,27 @@ from system.query.freshness import Freshness
 from system.values import dumps
 from system.web.paging import PageBody, cut, page_body
 from system.web.problems import Refused
-from system.web.route import Answer, Request, Route
+from system.web.route import Answer, Request, Route, Tag, tagged
 
 
 def routes(store: ViewStore, views: Sequence[View]) -> list[Route]:
     freshness = Freshness(store, views)
-    return [route for view in views for route in ViewApi(view, freshness).routes()]
+    return [route for view in views for route in ViewApi(view, freshness, views).routes()]
 
 
 class ViewApi:
-    """The two read routes of one view."""
+    """The two read routes of one view. A reader may wait for what was written in any."""
 
-    def __init__(self, view: View, freshness: Freshness) -> None:
+    def __init__(self, view: View, freshness: Freshness, all_views: Sequence[View]) -> None:
         self._view = view
         self._freshness = freshness
+        self._all_views = all_views
 
     def routes(self) -> list[Route]:
         name = self._view.name
         problems = ("malformed-token", "view-behind", "not-ready")
-        return [
+        tag = Tag(name, f"What readers see of {name}, a moment after it was written.")
+        calls = [
             Route(
                 "GET",
                 f"/{name}",
@@ -39,7 +41,7 @@ class ViewApi:
                 query=self._view.filters,
                 answers=_page_model(self._view),
                 problems=problems,
-                read_your_writes=True,
+                read_your_writes=self._all_views,
             ),
             Route(
                 "GET",
@@ -48,9 +50,10 @@ class ViewApi:
                 self.show,
                 answers=self._view.resource,
                 problems=("not-found", *problems),
-                read_your_writes=True,
+                read_your_writes=self._all_views,
             ),
         ]
+        return tagged(tag, calls)
 
     async def page(self, request: Request) -> Answer:
         views = await self._freshness.views_for(request.consistency_token)

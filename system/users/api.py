@@ -15,12 +15,12 @@ from system.users.model import (
     remove,
     update,
 )
-from system.users.views import VIEW, UserResource
+from system.users.views import USERS, VIEW, UserResource
 from system.values import dumps
 from system.web.bodies import Body, Email, Maybe, Name, PartialBody
 from system.web.commands import Commands
 from system.web.paging import Page, PageBody, cut, page_body
-from system.web.route import Answer, Request, Route
+from system.web.route import Answer, Request, Route, Tag, tagged
 from system.web.tokens import token
 
 
@@ -38,9 +38,12 @@ class UserPage(PageBody):
     users: list[UserResource]
 
 
+TAG = Tag(VIEW, "Those who order: registered, changed, removed.", view=USERS)
+
+
 def routes(work: Work, commands: Commands) -> list[Route]:
     api = UserApi(work)
-    return [
+    calls = [
         Route(
             "POST",
             "/users",
@@ -81,6 +84,7 @@ def routes(work: Work, commands: Commands) -> list[Route]:
             problems=("not-found", "still-referred"),
         ),
     ]
+    return tagged(TAG, calls)
 
 
 class UserApi:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import structlog
 from pydantic import BaseModel
@@ -24,7 +25,7 @@ log: Logger = structlog.get_logger()
 class Status(BaseModel):
     """How a role is."""
 
-    status: str
+    status: Literal["ok", "ready"]
 
 
 @dataclass(frozen=True, slots=True)

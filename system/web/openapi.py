@@ -1,7 +1,7 @@
 """Describes a list of routes in OpenAPI 3.1, from the very models that validate.
 
 Nothing is written twice: bodies, parameters and answers come from pydantic, problems from their
-table, headers from what a route says that it honours.
+table, headers and links from what a route says of itself.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from system.values import ID_MAX
-from system.web import headers
+from system.web import headers, tokens
 from system.web.problems import MEDIA_TYPE, PROBLEMS, ProblemBody
-from system.web.route import Route
+from system.web.route import SERVICE, Route, Tag
 
 API_VERSION = "1.0.0"
 
@@ -24,31 +24,54 @@ Json = dict[str, Any]  # a piece of the document
 
 _MODE: Literal["validation"] = "validation"
 _SCHEMAS = "#/components/schemas/"
+_RESPONSES = "#/components/responses/"
+
+_RULES = """\
+Every error is problem details (RFC 9457); its `type` is a path that is served here as text.
+Every `GET` also answers `HEAD`. `X-Correlation-Id` goes with all that follows from a request, and a
+`traceparent` (W3C) is continued in the events. A request that is refused has changed nothing.
+"""
 
 
-def openapi(name: str, routes: Sequence[Route]) -> Json:
-    """The OpenAPI document of these routes."""
-    schemas = _Schemas(routes)
-    paths: defaultdict[str, Json] = defaultdict(dict)
-    for route in routes:
-        paths[route.path][route.method.lower()] = _operation(route, routes, schemas)
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": name,
-            "version": API_VERSION,
-            "summary": f"The HTTP interface of {name}",
-            "license": {"name": "MIT", "identifier": "MIT"},
-        },
-        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
-        "servers": [{"url": "/", "description": "where this document comes from"}],
-        "paths": dict(paths),
-        "components": {
-            "schemas": schemas.components,
-            "headers": _HEADERS,
-            "securitySchemes": _SECURITY,
-        },
-    }
+def openapi(name: str, routes: Sequence[Route], *, views_at: str | None = None) -> Json:
+    """The OpenAPI document of these routes. `views_at` is the address of the query side's own."""
+    return _Description(name, routes, views_at).document()
+
+
+def operation_id(route: Route, method: str | None = None) -> str:
+    """`post_orders_by_id_pay`: from method and path, so that it stays while words change."""
+    steps = ["by_id" if step == "{id}" else step for step in route.path.split("/")]
+    named = list(filter(None, steps)) or ["root"]
+    return "_".join([(method or route.method).lower(), *named]).replace("-", "_").replace(".", "_")
+
+
+def is_operation(route: Route) -> bool:
+    """Whether it is for those who run the system, not for its clients."""
+    return route.path.startswith("/admin/")
+
+
+def problems_of(route: Route) -> list[str]:
+    """All that a route may refuse with: its own problems and those of what it honours."""
+    names = {"malformed-request", "method-not-allowed", "invalid", "internal", *route.problems}
+    if route.tag is not SERVICE:  # what tells of the service asks no store
+        names.add("unavailable")
+    if route.body:
+        names |= {"malformed-json", "request-timeout", "body-too-large", "unsupported-media-type"}
+    if "{id}" in route.path:
+        names.add("not-found")
+    if _changes(route):
+        names |= {"outcome-unknown"}
+    if route.idempotent_by_key:
+        names |= {"key-reused", "request-in-progress"}
+    if route.read_your_writes:
+        names |= {"malformed-token", "view-behind"}
+    if is_operation(route):
+        names |= {"unauthorized", "forbidden"}
+    return [name for name in PROBLEMS if name in names]
+
+
+def _changes(route: Route) -> bool:
+    return route.method != "GET"
 
 
 class _Untitled(GenerateJsonSchema):
@@ -84,11 +107,13 @@ class _Schemas:
         """A query model's fields; the model itself is no schema of the document."""
         schema = self._parameters[query]
         for name, field in schema["properties"].items():
+            description = {each: field[each] for each in field if each == "description"}
             yield {
                 "name": name,
                 "in": "query",
                 "required": name in schema.get("required", ()),
-                "schema": field,
+                **description,
+                "schema": {each: field[each] for each in field if each != "description"},
             }
 
 
@@ -96,66 +121,150 @@ def _name_of(ref: Mapping[str, str]) -> str:
     return ref["$ref"].removeprefix(_SCHEMAS)
 
 
-def _operation(route: Route, routes: Sequence[Route], schemas: _Schemas) -> Json:
-    operation: Json = {
-        "operationId": operation_id(route),
-        "summary": route.summary,
-        "tags": [route.path.split("/")[1]],
-        "parameters": _parameters(route, schemas),
-        "responses": {
-            str(route.status): _success(route, routes, schemas),
-            **_refusals(route, schemas),
-        },
-    }
-    if route.body:
-        content: Json = {"schema": schemas.of(route.body)}
-        if route.example:
-            content["example"] = route.example
-        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
-    if is_operation(route):
-        operation["security"] = [{}, {"token": []}]
-    return operation
+class _Description:
+    """One document in the making."""
+
+    def __init__(self, name: str, routes: Sequence[Route], views_at: str | None) -> None:
+        self._name = name
+        self._routes = routes
+        self._views_at = views_at
+        self._schemas = _Schemas(routes)
+        self._responses: dict[str, Json] = {}
+
+    def document(self) -> Json:
+        paths: defaultdict[str, Json] = defaultdict(dict)
+        tags = {route.tag.name: route.tag for route in self._routes}
+        for route in self._routes:
+            paths[route.path][route.method.lower()] = self._operation(route)
+            if route.method == "GET":
+                paths[route.path]["head"] = self._head(route)
+        return {
+            "openapi": "3.1.0",
+            "info": {
+                "title": self._name,
+                "version": API_VERSION,
+                "summary": f"The HTTP interface of {self._name}",
+                "description": _RULES,
+                "license": {"name": "MIT", "identifier": "MIT"},
+            },
+            "servers": [{"url": "/", "description": "where this document comes from"}],
+            "tags": [{"name": name, "description": tag.description} for name, tag in tags.items()],
+            "security": [],
+            "paths": dict(paths),
+            "components": {
+                "schemas": self._schemas.components,
+                "responses": dict(sorted(self._responses.items())),
+                "headers": _HEADERS,
+                "securitySchemes": _SECURITY,
+            },
+        }
+
+    def _operation(self, route: Route) -> Json:
+        operation: Json = {
+            "operationId": operation_id(route),
+            "summary": route.summary,
+            "tags": [route.tag.name],
+            **self._view_of(route),
+            "parameters": list(_parameters(route, self._schemas)),
+        }
+        if route.body:
+            content: Json = {"schema": self._schemas.of(route.body)}
+            if route.example:
+                content["example"] = route.example
+            operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+        operation["responses"] = {
+            str(route.status): self._success(route),
+            **self._refusals(route, with_body=True),
+        }
+        return operation | _security(route)
+
+    def _head(self, route: Route) -> Json:
+        """HEAD answers what GET does, without a body."""
+        success = {"description": route.summary, "headers": _headers_of(route)}
+        return {
+            "operationId": operation_id(route, "head"),
+            "summary": f"{route.summary}: the headers alone",
+            "tags": [route.tag.name],
+            "parameters": list(_parameters(route, self._schemas)),
+            "responses": {
+                str(route.status): success,
+                **self._refusals(route, with_body=False),
+            },
+        } | _security(route)
+
+    def _view_of(self, route: Route) -> Json:
+        """Where readers find what this route shows: in the query side's document."""
+        view = route.tag.view
+        if view is None or self._views_at is None or not route.answers_token:
+            return {}
+        pointer = f"/paths/~1{view.name}~1%7Bid%7D/get"
+        return {
+            "externalDocs": {
+                "description": f"GET /{view.name}/{{id}} of the query side shows what this leaves.",
+                "url": f"{self._views_at}#{pointer}",
+            }
+        }
+
+    def _success(self, route: Route) -> Json:
+        response: Json = {"description": route.summary, "headers": _headers_of(route)}
+        if route.answers:
+            response["content"] = {
+                route.media_type: {"schema": self._schemas.of(route.answers)},
+            }
+        elif route.media_type != "application/json":
+            response["content"] = {route.media_type: {"schema": {"type": "string"}}}
+        links = _links(route, self._routes)
+        return response | ({"links": links} if links else {})
+
+    def _refusals(self, route: Route, *, with_body: bool) -> Json:
+        by_status: defaultdict[int, list[str]] = defaultdict(list)
+        for name in problems_of(route):
+            if with_body or name != "outcome-unknown":
+                by_status[PROBLEMS[name].status].append(name)
+        return {
+            str(status): self._refusal(names, with_body=with_body)
+            for status, names in sorted(by_status.items())
+        }
+
+    def _refusal(self, names: Sequence[str], *, with_body: bool) -> Json:
+        """A reference to the response that refuses with one of these problems."""
+        name = ".".join(names) + ("" if with_body else ".head")
+        if name not in self._responses:
+            content = {MEDIA_TYPE: {"schema": _problem_schema(names, self._schemas)}}
+            self._responses[name] = {
+                "description": "; or ".join(_words(each) for each in names),
+                "headers": _headers_of_refusal(names),
+            } | ({"content": content} if with_body else {})
+        return {"$ref": _RESPONSES + name}
 
 
-def operation_id(route: Route) -> str:
-    """`post_orders_by_id_pay`: from method and path, so that it stays while words change."""
-    steps = ["by_id" if step == "{id}" else step for step in route.path.split("/")]
-    return "_".join([route.method.lower(), *filter(None, steps)]).replace("-", "_")
+# --- parameters -----------------------------------------------------------------------------------
 
 
-def is_operation(route: Route) -> bool:
-    """Whether it is for those who run the system, not for its clients."""
-    return route.path.startswith("/admin/")
-
-
-def _changes(route: Route) -> bool:
-    return route.method != "GET" and not is_operation(route)
-
-
-def _parameters(route: Route, schemas: _Schemas) -> list[Json]:
-    parameters = list(schemas.parameters(route.query)) if route.query else []
+def _parameters(route: Route, schemas: _Schemas) -> Iterable[Json]:
+    if route.query:
+        yield from schemas.parameters(route.query)
     if "{id}" in route.path:
-        number = {"type": "integer", "minimum": 1, "maximum": ID_MAX}
-        parameters.append({"name": "id", "in": "path", "required": True, "schema": number})
+        yield {
+            "name": "id",
+            "in": "path",
+            "required": True,
+            "description": "As it was answered when the resource was made.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": ID_MAX},
+        }
     if route.idempotent_by_key:
-        parameters.append(
-            _header(
-                headers.IDEMPOTENCY_KEY,
-                "Makes it safe to send this again: the answer is the first one, for 24 hours.",
-                headers.KEY_PATTERN,
-            )
+        yield _header(
+            headers.IDEMPOTENCY_KEY,
+            "Makes it safe to send this again: the answer is the first one, for 24 hours.",
+            headers.KEY_PATTERN,
         )
     if route.read_your_writes:
-        parameters.append(
-            _header(
-                headers.CONSISTENCY_TOKEN,
-                "As a write has answered it. Waits until that write is visible here.",
-            )
+        yield _header(
+            headers.CONSISTENCY_TOKEN,
+            "As a write has answered it. Waits until that write is visible here.",
+            tokens.pattern({view.name: view.parts for view in route.read_your_writes}),
         )
-    parameters.append(
-        _header(headers.CORRELATION_ID, "A UUID, which then goes with all that follows.")
-    )
-    return parameters
+    yield _header(headers.CORRELATION_ID, "A UUID, which then goes with all that follows.")
 
 
 def _header(name: str, description: str, pattern: str | None = None) -> Json:
@@ -169,27 +278,9 @@ def _header(name: str, description: str, pattern: str | None = None) -> Json:
     }
 
 
-_HEADERS: Json = {
-    headers.CORRELATION_ID: {
-        "description": "The request's own, or a new one.",
-        "required": True,
-        "schema": {"type": "string", "format": "uuid"},
-    },
-    headers.CONSISTENCY_TOKEN: {
-        "description": "Send it to the query side to see there what was written here.",
-        "schema": {"type": "string"},
-    },
-    "Location": {
-        "description": "The path of what was made.",
-        "required": True,
-        "schema": {"type": "string"},
-    },
-    "Retry-After": {
-        "description": "Seconds after which to try again.",
-        "schema": {"type": "string", "pattern": "^[0-9]+$"},
-    },
-    "WWW-Authenticate": {"schema": {"type": "string"}},
-}
+def _security(route: Route) -> Json:
+    return {"security": [{}, {"token": []}]} if is_operation(route) else {}
+
 
 _SECURITY: Json = {
     "token": {
@@ -200,78 +291,93 @@ _SECURITY: Json = {
 }
 
 
+# --- answers --------------------------------------------------------------------------------------
+
+
+_HEADERS: Json = {
+    headers.CORRELATION_ID: {
+        "description": "The request's own, or a new one.",
+        "required": True,
+        "schema": {"type": "string", "format": "uuid"},
+    },
+    "Allow": {
+        "description": "The methods that the path has.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Z]+(, [A-Z]+)*$"},
+    },
+    "Retry-After": {
+        "description": "Seconds after which to try again. Left out where that would not be safe.",
+        "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    },
+    "WWW-Authenticate": {
+        "description": "How to show who you are.",
+        "required": True,
+        "schema": {"type": "string", "const": "Bearer"},
+    },
+}
+
+
 def _sent(*names: str) -> Json:
     return {
         name: {"$ref": f"#/components/headers/{name}"} for name in (headers.CORRELATION_ID, *names)
     }
 
 
-def _success(route: Route, routes: Sequence[Route], schemas: _Schemas) -> Json:
-    names = ["Location"] if route.status == 201 else []
-    if _changes(route):
-        names.append(headers.CONSISTENCY_TOKEN)
-    response: Json = {"description": route.summary, "headers": _sent(*names)}
-    if route.answers:
-        response["content"] = {"application/json": {"schema": schemas.of(route.answers)}}
-    links = _links(route, routes)
-    if links:
-        response["links"] = links
-    return response
+def _headers_of(route: Route) -> Json:
+    """The headers of a success."""
+    found = _sent()
+    if route.status == 201:
+        found["Location"] = {
+            "description": "The path of what was made.",
+            "required": True,
+            "schema": {"type": "string", "pattern": f"^{route.path}/[1-9][0-9]{{0,18}}$"},
+        }
+    if route.answers_token:
+        found[headers.CONSISTENCY_TOKEN] = _token_of(route.tag)
+    return found
+
+
+def _token_of(tag: Tag) -> Json:
+    assert tag.view is not None, "only what has a view is waited for there"
+    return {
+        "description": "Send it to the query side to see there at least what is answered here.",
+        "required": True,
+        "schema": {
+            "type": "string",
+            "pattern": tokens.pattern({tag.view.name: tag.view.parts}),
+        },
+    }
 
 
 def _links(route: Route, routes: Sequence[Route]) -> Json:
-    """What can be done next with a resource that was just made."""
-    if route.status != 201:
+    """What can be done next with the resource that was just answered."""
+    if route.answers is None or "id" not in route.answers.model_fields:
         return {}
+    resource = f"/{route.path.split('/')[1]}/{{id}}"
     return {
         operation_id(other): {
             "operationId": operation_id(other),
             "parameters": {"id": "$response.body#/id"},
         }
         for other in routes
-        if other.path.startswith(route.path + "/{id}")
+        if other.path.startswith(resource) and other is not route
     }
 
 
-def _refusals(route: Route, schemas: _Schemas) -> Json:
-    by_status: defaultdict[int, list[str]] = defaultdict(list)
-    for name in problems_of(route):
-        by_status[PROBLEMS[name].status].append(name)
-    return {str(status): _refusal(names, schemas) for status, names in sorted(by_status.items())}
+def _headers_of_refusal(names: Sequence[str]) -> Json:
+    extra = {
+        "Allow": "method-not-allowed" in names,
+        "Retry-After": any(PROBLEMS[name].retry_after_s for name in names),
+        "WWW-Authenticate": "unauthorized" in names,
+    }
+    return _sent(*(name for name, is_sent in extra.items() if is_sent))
 
 
-def problems_of(route: Route) -> list[str]:
-    """All that a route may refuse with: its own problems and those of what it honours."""
-    names = {"malformed-request", "invalid", "unavailable", "internal", *route.problems}
-    if route.body:
-        names |= {"malformed-json", "request-timeout", "body-too-large", "unsupported-media-type"}
-    if "{id}" in route.path:
-        names.add("not-found")
-    if _changes(route):
-        names |= {"outcome-unknown"}
-    if route.idempotent_by_key:
-        names |= {"key-reused", "request-in-progress"}
-    if route.read_your_writes:
-        names |= {"malformed-token", "view-behind"}
-    if is_operation(route):
-        names |= {"unauthorized", "forbidden"}
-    return [name for name in PROBLEMS if name in names]
-
-
-def _refusal(names: Sequence[str], schemas: _Schemas) -> Json:
-    problems = [PROBLEMS[name] for name in names]
-    extra = ["Retry-After"] if any(problem.retry_after_s for problem in problems) else []
-    if "unauthorized" in names:
-        extra.append("WWW-Authenticate")
+def _problem_schema(names: Sequence[str], schemas: _Schemas) -> Json:
     types = [f"/problems/{name}" for name in names]
-    schema = {
-        "allOf": [schemas.of(ProblemBody), {"properties": {"type": {"enum": types}}}],
-    }
-    return {
-        "description": "; or ".join(
-            f"{name}: {problem.title[0].lower()}{problem.title[1:]}"
-            for name, problem in zip(names, problems, strict=True)
-        ),
-        "headers": _sent(*extra),
-        "content": {MEDIA_TYPE: {"schema": schema}},
-    }
+    return {"allOf": [schemas.of(ProblemBody), {"properties": {"type": {"enum": types}}}]}
+
+
+def _words(name: str) -> str:
+    title = PROBLEMS[name].title
+    return f"{name}: {title[0].lower()}{title[1:]}"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
+
+from pydantic import BaseModel
 
 from system.metrics import CONTENT_TYPE, Metrics
 from system.values import dumps
@@ -16,13 +19,42 @@ from system.web.route import Answer, Request, Route
 TEXT = "text/plain; charset=utf-8"
 
 
-def pages(name: str, routes: Sequence[Route], health: Health, metrics: Metrics) -> list[Route]:
-    """The routes that all APIs have in common."""
-    return [
-        _fixed("/", f"What {name} is", _about(name, routes), "application/json"),
+class AboutRoute(BaseModel):
+    method: str
+    path: str
+    summary: str
+
+
+class About(BaseModel):
+    """What a service is, and where to go on from here."""
+
+    service: str
+    version: str
+    routes: list[AboutRoute]
+    links: dict[str, str]
+
+
+def pages(
+    name: str,
+    routes: Sequence[Route],
+    health: Health,
+    metrics: Metrics,
+    *,
+    views_at: str | None = None,
+) -> list[Route]:
+    """The routes that all APIs have in common.
+
+    What programs read is in the document, too. What it leaves out is for people, `/docs` and
+    `/problems`, and itself.
+    """
+    for_programs = [
+        _fixed("/", f"What {name} is", _about(name, routes), "application/json", answers=About),
         *health.routes(),
         _metrics(metrics),
-        _description(name, routes, health),
+    ]
+    return [
+        *for_programs,
+        _description(name, [*routes, *for_programs], views_at),
         _docs(),
         _fixed("/problems", "What can go wrong", "\n".join(_all_problems()), TEXT),
         *(
@@ -32,27 +64,35 @@ def pages(name: str, routes: Sequence[Route], health: Health, metrics: Metrics) 
     ]
 
 
-def _fixed(path: str, summary: str, body: str | bytes, content_type: str, **headers: str) -> Route:
+def _fixed(
+    path: str,
+    summary: str,
+    body: str | bytes,
+    content_type: str,
+    *,
+    answers: type[BaseModel] | None = None,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Route:
     content = body.encode() if isinstance(body, str) else body
     answer = Answer(200, content, {"Content-Type": content_type, **headers})
 
     async def send(_: Request) -> Answer:
         return answer
 
-    return Route("GET", path, summary, send)
+    return Route("GET", path, summary, send, answers=answers, media_type=content_type)
 
 
 def _metrics(metrics: Metrics) -> Route:
     async def send(_: Request) -> Answer:
         return Answer(200, metrics.text(), {"Content-Type": CONTENT_TYPE})
 
-    return Route("GET", "/metrics", "Metrics for Prometheus", send)
+    return Route("GET", "/metrics", "Metrics for Prometheus", send, media_type=CONTENT_TYPE)
 
 
-def _description(name: str, routes: Sequence[Route], health: Health) -> Route:
+def _description(name: str, routes: Sequence[Route], views_at: str | None) -> Route:
     @cache  # made for the first who asks: at the start it would be half of the work
     def answer() -> Answer:
-        document = dumps(openapi(name, [*routes, *health.routes()]))
+        document = dumps(openapi(name, routes, views_at=views_at))
         return Answer(200, document, {"Content-Type": "application/json"})
 
     async def send(_: Request) -> Answer:
@@ -68,7 +108,11 @@ def _docs() -> Route:
         "script-src 'unsafe-inline'; style-src 'unsafe-inline'; frame-ancestors 'none'"
     }
     return _fixed(
-        "/docs", "A page to try it", page, "text/html; charset=utf-8", **nothing_from_elsewhere
+        "/docs",
+        "A page to try it",
+        page,
+        "text/html; charset=utf-8",
+        headers=nothing_from_elsewhere,
     )
 
 

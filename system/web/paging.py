@@ -51,8 +51,14 @@ def _undefaulted(schema: JsonDict) -> None:
 class Page(Query):
     """The parameters of every list. A list's filters are fields of a subclass."""
 
-    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX), DIGITS] = LIMIT_DEFAULT
-    after: Cursor = Field(default=0, json_schema_extra=_undefaulted)
+    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX), DIGITS] = Field(
+        default=LIMIT_DEFAULT, description="How many a page may hold."
+    )
+    after: Cursor = Field(
+        default=0,
+        description="The `next` of the page before: gives the page that follows.",
+        json_schema_extra=_undefaulted,
+    )
 
 
 class PageBody(BaseModel):
@@ -60,8 +66,10 @@ class PageBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    next: str | None
-    """Send it as `after` to get the page that follows; null on the last one."""
+    next: str | None = Field(
+        description="Send it as `after` to get the page that follows; null on the last one.",
+        json_schema_extra={"anyOf": [{"type": "string", "pattern": _CURSOR}, {"type": "null"}]},
+    )
 
 
 def cut(rows: Sequence[R], limit: int, key: Callable[[R], int]) -> tuple[Sequence[R], str | None]:

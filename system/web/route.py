@@ -6,13 +6,14 @@ A domain's `api.py` lists its routes and knows nothing of aiohttp.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel
 
 from system.events import Cause
+from system.ports.views import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,23 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Tag:
+    """A group of routes."""
+
+    name: str
+    description: str
+    view: View | None = None
+    """What the query side shows of it. Routes of one resource then answer a Consistency-Token."""
+
+
+SERVICE = Tag("service", "The service itself: what it is, and whether it is ready for work.")
+OPERATIONS = Tag(
+    "operations", "For those who run the system: by token, or else from the machine itself."
+)
+"""Paths under `/admin/`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """One call of an API. `path` is in OpenAPI's form, `{id}` the only parameter in it."""
 
@@ -54,11 +72,24 @@ class Route:
     status: int = 200
     answers: type[BaseModel] | None = None
     """The model of a success's body."""
+    media_type: str = "application/json"
+    """Of a success's body. What is not JSON is text, and has no model."""
     problems: tuple[str, ...] = ()
     """Names, from the table in `problems.py`, of what this route may refuse with."""
     idempotent_by_key: bool = False
     """Takes an Idempotency-Key."""
-    read_your_writes: bool = False
-    """Honours a Consistency-Token."""
+    read_your_writes: Sequence[View] = ()
+    """Honours a Consistency-Token of these views."""
     example: Mapping[str, Any] | None = None
     """A body to try it with."""
+    tag: Tag = SERVICE
+
+    @property
+    def answers_token(self) -> bool:
+        """Whether a success answers a Consistency-Token. A page has none: it is no one document."""
+        return self.tag.view is not None and not self.read_your_writes and self.query is None
+
+
+def tagged(tag: Tag, routes: Sequence[Route]) -> list[Route]:
+    """The same routes, as a group."""
+    return [replace(route, tag=tag) for route in routes]

@@ -11,13 +11,14 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from system.values import ID_MAX
 from system.web.headers import CONSISTENCY_TOKEN
 from system.web.problems import Refused
 
 TERMS_MAX = 100
 
-_TERM = re.compile(r"([a-z]+)/([1-9][0-9]{0,18})\.([a-z]+)@([1-9][0-9]{0,18})")
+_NUMBER = "[1-9][0-9]{0,17}"
+"""More than any counter here reaches, fewer than 63 bits hold, and a pattern can say it."""
+_TERM = re.compile(rf"([a-z]+)/({_NUMBER})\.([a-z]+)@({_NUMBER})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,16 @@ def token(view: str, key: int, **versions: int) -> dict[str, str]:
     return {CONSISTENCY_TOKEN: ",".join(terms)}
 
 
+def pattern(known: Mapping[str, Collection[str]]) -> str:
+    """A pattern for a schema: whatever matches is a token, and nothing else is."""
+    ways = (rf"{view}/{_NUMBER}\.({'|'.join(parts)})@{_NUMBER}" for view, parts in known.items())
+    term = f"({'|'.join(ways)})"
+    return rf"^{term}([ \t]*,[ \t]*{term}){{0,{TERMS_MAX - 1}}}$"
+
+
 def terms(text: str, known: Mapping[str, Collection[str]]) -> Sequence[Term]:
     """Read a token; `known` has the parts of each view. Raises Refused(malformed-token)."""
-    found = [_term(term.strip(), known) for term in text.split(",")]
+    found = [_term(term.strip(" \t"), known) for term in text.split(",")]
     if len(found) > TERMS_MAX:
         raise Refused("malformed-token", f"A token has at most {TERMS_MAX} terms.")
     return found
@@ -49,6 +57,6 @@ def _term(text: str, known: Mapping[str, Collection[str]]) -> Term:
     if match is None:
         raise Refused("malformed-token")
     view, key, part, version = match[1], int(match[2]), match[3], int(match[4])
-    if part not in known.get(view, ()) or key > ID_MAX or version > ID_MAX:
+    if part not in known.get(view, ()):
         raise Refused("malformed-token")
     return Term(view, key, part, version)
