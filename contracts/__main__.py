@@ -1,7 +1,7 @@
 """Write every generated artifact of the kit, or check that each is what would be written.
 
 A generator is a function without arguments: it reads the one definition, which is code, and
-gives the files that follow from it. To add one, add a line to GENERATORS.
+gives the files that follow from it, or raises Incomplete. To add one, add a line to GENERATORS.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from contracts import event_map, event_schemas, scenario_table
+from contracts import event_archive, event_map, scenario_table
 from contracts.http import documents
 from contracts.http import pact_files as http_pacts
 from contracts.kit import Incomplete
@@ -25,7 +25,7 @@ Generator = Callable[[], Mapping[str, str]]
 GENERATORS: Mapping[str, Generator] = {
     "map": event_map.files,
     "scenarios": scenario_table.files,
-    "schemas": event_schemas.files,
+    "schemas": event_archive.files,
     "message-pacts": message_pacts.files,
     "http-pacts": http_pacts.files,
     "openapi": documents.files,
@@ -36,23 +36,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for; the exit status."""
     asked = parser().parse_args(arguments)
     made: dict[str, str] = {}
-    try:
-        for name in asked.names or GENERATORS:
+    lacking: list[Incomplete] = []
+    for name in asked.names or GENERATORS:
+        try:
             made.update(GENERATORS[name]())
-    except Incomplete as incomplete:
-        print(incomplete, file=sys.stderr)
-        return 1
+        except Incomplete as incomplete:
+            lacking.append(incomplete)
     outdated = {path: text for path, text in made.items() if _present(path) != text}
     if asked.action == "write":
         for path, text in outdated.items():
             _write(path, text)
             print(f"written: {path}")
-        return 0
-    for path in outdated:
-        print(f"not what the code says any more: {path}", file=sys.stderr)
-    if outdated:
-        print("run: python -m contracts write", file=sys.stderr)
-    return 1 if outdated else 0
+    else:
+        for path in outdated:
+            print(f"not what the code says any more: {path}", file=sys.stderr)
+        if outdated:
+            print("run: python -m contracts write", file=sys.stderr)
+    for reason in lacking:
+        print(reason, file=sys.stderr)
+    return 1 if lacking or (outdated and asked.action == "check") else 0
 
 
 def parser() -> argparse.ArgumentParser:

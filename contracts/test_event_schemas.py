@@ -1,31 +1,65 @@
-"""Every event type has its JSON Schema, a file that says what the model says."""
+"""What every event type says in each version is published, stays, and is read by old and new code.
+
+`docs/events.md` says what may change, and how.
+"""
 
 from __future__ import annotations
 
 import pytest
 
+from contracts import event_archive
 from contracts.event_schemas import ARCHIVE, EVENT_TYPES
+from contracts.kit.published import objection, touched, unread, unreadable
 from contracts.kit.schemas import MessageType, text_of, validator
 
 EACH = pytest.mark.parametrize("event", EVENT_TYPES, ids=lambda event: event.name)
+WRITE = "run: python -m contracts write"
 
 
 @EACH
-def test_the_file_says_what_the_model_says(event: MessageType) -> None:
+def test_a_published_version_says_what_its_model_says(event: MessageType) -> None:
+    assert (objected := objection(ARCHIVE, event)) is None, objected
     path = ARCHIVE.path(event.name, event.version)
-
-    assert path.exists(), "run: python -m contracts write"
-    same = path.read_text(encoding="utf-8") == text_of(ARCHIVE.generated(event))
-    assert same, f"{path} is not what the model says; run: python -m contracts write"
+    assert path.exists(), f"{event.name} v{event.version} is not written yet; {WRITE}"
+    written = path.read_text(encoding="utf-8") == text_of(ARCHIVE.generated(event))
+    assert written, f"words of {event.name} changed, no more than that; {WRITE}"
 
 
 @EACH
-def test_each_file_is_a_schema_and_says_in_its_id_where_it_lies(event: MessageType) -> None:
-    for version in ARCHIVE.versions(event.name):
-        schema = ARCHIVE.schema(event.name, version)
-        validator(schema)
-        assert schema["$id"] == f"{ARCHIVE.base}{event.name}/v{version}.json"
+def test_events_of_every_older_version_can_be_read(event: MessageType) -> None:
+    assert (found := unread(ARCHIVE, event)) == [], "\n".join(found)
+
+
+@EACH
+def test_consumers_of_every_older_version_can_read_what_is_sent(event: MessageType) -> None:
+    assert (found := unreadable(ARCHIVE, event)) == [], "\n".join(found)
+
+
+def test_no_published_version_was_touched() -> None:
+    assert touched(ARCHIVE) == [], (
+        "what was published never changes: restore schema and example of these versions; if one has"
+        f" never left your branch, delete its line in {ARCHIVE.digests_path.name}, and {WRITE}"
+    )
 
 
 def test_no_type_is_in_the_folder_that_the_code_does_not_know() -> None:
-    assert ARCHIVE.names() == tuple(sorted(event.name for event in EVENT_TYPES))
+    assert ARCHIVE.names() == tuple(sorted(event.name for event in EVENT_TYPES)), (
+        "the log keeps events of a type for ever, so a type that was published stays in EVENTS"
+    )
+
+
+@EACH
+def test_each_version_is_a_schema_with_an_example_of_it(event: MessageType) -> None:
+    for version in ARCHIVE.versions(event.name):
+        assert ARCHIVE.schema(event.name, version)["$id"].endswith(f"{event.name}/v{version}.json")
+        example = ARCHIVE.example(event.name, version)
+        validator(ARCHIVE.closed(event.name, version)).validate(example.payload)
+        assert example.headers["event-type"] == event.name
+        assert example.headers["schema-version"] == str(version)
+
+
+@EACH
+def test_an_example_can_be_made_of_any_schema(event: MessageType) -> None:
+    example = event_archive.example_of(event)
+
+    validator(ARCHIVE.closed(event.name, event.version)).validate(example.payload)

@@ -7,9 +7,10 @@ A version rises if and only if an event is emitted.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, ClassVar, Generic, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -94,6 +95,10 @@ class Missing(Part):
     left: Units
 
 
+Upcast = Callable[[dict[str, Any]], dict[str, Any]]
+"""Says a payload as the next version does. It is pure, and gives a new dictionary."""
+
+
 class Event(Part):
     """A fact that happened."""
 
@@ -102,9 +107,23 @@ class Event(Part):
     """Whose outbox rows these are: user, product or order."""
     key_field: ClassVar[str]
     schema_version: ClassVar[int] = 1
+    """Of what is emitted. It rises with every change but of words; `docs/events.md` says how."""
+    oldest_reader: ClassVar[int] = 1
+    """The oldest version that a running consumer may still have as its own."""
+    upcasts: ClassVar[Mapping[int, Upcast]] = {}
+    """Steps from a version to the next, by the older one; where there is none, nothing changes."""
 
     event_id: Uuid
     occurred_at: Time
+
+    @classmethod
+    def upcast(cls, payload: Any, version: int) -> Any:  # the shape is for the model to check
+        """Say a payload of an older version as the present one does; leave a newer one as it is."""
+        steps = range(version, cls.schema_version) if isinstance(payload, dict) else ()
+        for step in steps:
+            if step in cls.upcasts:
+                payload = cls.upcasts[step](payload)
+        return payload
 
     @property
     def key(self) -> int:

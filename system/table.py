@@ -107,3 +107,8 @@ def handlers_of(consumer: str, table: Sequence[Row] = TABLE) -> dict[str, Handle
 def projections(table: Sequence[Row] = TABLE) -> dict[str, Sequence[Projection]]:
     """The projections of each topic."""
     return {row.event.type: row.shows for row in table}
+
+
+def events_of(table: Sequence[Row] = TABLE) -> dict[str, type[Event]]:
+    """The model of each topic."""
+    return {row.event.type: row.event for row in table}

@@ -34,7 +34,7 @@ from system.delivery.middleware.transactional import transactional
 from system.delivery.patience import patiently
 from system.delivery.purge import Purge, Rule
 from system.delivery.relay import Relay, RelayParts
-from system.events import PARTITIONS, TOPICS, dlq
+from system.events import BY_TYPE, PARTITIONS, TOPICS, Event, dlq
 from system.life import Life, Service
 from system.metrics import Metrics
 from system.operations import admin
@@ -55,6 +55,7 @@ from system.table import (
     VIEWS,
     RoleSpec,
     Row,
+    events_of,
     handlers_of,
     projections,
 )
@@ -249,6 +250,8 @@ class WriteChain:
     metrics: Metrics
     logger: logs.Logger
     life: Life
+    events: Mapping[str, type[Event]] = field(default_factory=lambda: BY_TYPE)
+    """The model of each topic."""
 
 
 def write_chain(made_of: WriteChain) -> list[Middleware]:
@@ -257,7 +260,14 @@ def write_chain(made_of: WriteChain) -> list[Middleware]:
     world, letters, consumer = parts.world, made_of.letters, made_of.consumer
     return [
         traced(consumer, logger),
-        decoded(consumer, letters.park, life=life, world=world, logger=logger),
+        decoded(
+            consumer,
+            letters.park,
+            life=life,
+            world=world,
+            logger=logger,
+            events=made_of.events,
+        ),
         split,
         patient(life, logger),
         dead_lettered(letters.park),
@@ -372,6 +382,7 @@ class _Builder:
                 logger=self.logger,
                 letters=letters,
                 retry_delays_s=self.blueprint.settings.retry_delays_s,
+                events=events_of(self.blueprint.table),
             ),
         )
         return [projecting], [*admin.letter_routes(letters), *admin.rebuild_routes(projecting)]
@@ -402,6 +413,7 @@ class _Builder:
                 metrics=self.metrics,
                 logger=self.logger,
                 life=life,
+                events=events_of(self.blueprint.table),
             )
             return chain(self.blueprint.write_chain(made_of), handled(handler))
 

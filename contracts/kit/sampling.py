@@ -39,6 +39,8 @@ class Sampler:
                 return self.draw(self.schema["$defs"][ref.removeprefix("#/$defs/")])
             case {"const": value}:
                 return value
+            case {"examples": list(values), "pattern": _}:
+                return self.random.choice(values)
             case {"enum": values} | {"anyOf": [{"enum": values}]}:
                 return self.random.choice(values)
             case {"anyOf": choices}:
@@ -90,7 +92,7 @@ def _string(sampler: Sampler, node: Json) -> str:
             after = timedelta(microseconds=sampler.random.randrange(8_000_000_000_000_000))
             return f"{datetime(1970, 1, 1, tzinfo=UTC) + after:%Y-%m-%dT%H:%M:%S.%fZ}"
         case {"pattern": str(pattern)}:
-            raise ValueError(f"cannot draw what the pattern {pattern} allows")
+            raise ValueError(f"cannot draw what {pattern} allows; give the field examples")
         case _:
             least, most = node.get("minLength", 0), node.get("maxLength", 300)
             return sampler.random.choice(_TEXTS)[:most].ljust(least, "x")
@@ -105,3 +107,46 @@ _DRAWN: dict[str, Callable[[Sampler, Json], Any]] = {
     "boolean": lambda sampler, _: sampler.random.random() < 0.5,
     "null": lambda *_: None,
 }
+
+
+def illustration(schema: Json) -> Any:
+    """One plain payload: every field is there, texts say what they are, numbers are small."""
+    return _plain(schema, schema, "")
+
+
+def _plain(node: Json, root: Json, name: str) -> Any:
+    match node:
+        case (
+            {"default": value}
+            | {"examples": [value, *_]}
+            | {"const": value}
+            | {"enum": [value, *_]}
+        ):
+            return value
+        case {"$ref": str(ref)}:
+            return _plain(root["$defs"][ref.removeprefix("#/$defs/")], root, name)
+        case {"anyOf": [choice, *_]}:
+            return _plain(choice, root, name)
+        case {"type": "object"}:
+            fields = node.get("properties", {})
+            return {name: _plain(inner, root, name) for name, inner in fields.items()}
+        case {"type": "array"}:
+            return [_plain(node.get("items", {}), root, name)] * max(1, node.get("minItems", 0))
+        case {"type": "integer"}:
+            return max(1, node.get("minimum", 1))
+        case {"type": "number"}:
+            return Decimal(str(max(1, node.get("minimum", 1)))).quantize(Decimal("0.01"))
+        case {"type": "string"}:
+            return _plain_text(node, name)
+        case _:
+            return False if node.get("type") == "boolean" else None
+
+
+def _plain_text(node: Json, name: str) -> str:
+    match node:
+        case {"format": "uuid"}:
+            return "00000000-0000-4000-8000-000000000001"
+        case {"format": "date-time"}:
+            return "2026-01-31T08:00:00.000000Z"
+        case _:
+            return f"a {name}"[: node.get("maxLength")].ljust(node.get("minLength", 0), "x")

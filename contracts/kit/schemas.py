@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,13 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 WORDS = frozenset({"$schema", "$id", "$comment", "title", "description", "examples", "deprecated"})
 """Keywords that tell a reader something, and a validator nothing."""
 
+_BY_NAME, _ONE = ("properties", "$defs"), ("items", "additionalProperties")
+_LISTED = ("anyOf", "oneOf", "allOf", "prefixItems")
+"""Where a schema has schemas within it."""
+
+
+Upcast = Callable[[Json], Json]
+
 
 @dataclass(frozen=True, slots=True)
 class MessageType:
@@ -32,17 +40,46 @@ class MessageType:
     name: str
     version: int
     model: type[BaseModel]
+    oldest_reader: int = 1
+    """Consumers that know only older versions are gone."""
+    upcasts: Mapping[int, Upcast] = field(default_factory=dict)
+    """Steps from a version to the next, by the older one; where there is none, nothing changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A message of the golden archive; numbers with a point are Decimal, to be written as they were."""
+
+    key: str
+    headers: Mapping[str, str]
+    payload: Json
+
+    @property
+    def text(self) -> str:
+        """As its file has it."""
+        return text_of(asdict(self))
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A folder of published schemas, `TYPE/vVERSION.json`; `base` is where their `$id` begins."""
+    """A folder of what was published, `TYPE/vVERSION.json`; `base` is where each `$id` begins.
+
+    Beside each schema lies `vVERSION.example.json`, a message of that version.
+    """
 
     folder: Path
     base: str
 
     def path(self, name: str, version: int) -> Path:
         return self.folder / name / f"v{version}.json"
+
+    def example_path(self, name: str, version: int) -> Path:
+        return self.folder / name / f"v{version}.example.json"
+
+    @property
+    def digests_path(self) -> Path:
+        """Says of each version what it was when it was published."""
+        return self.folder / "published.json"
 
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(place.name for place in self.folder.iterdir() if place.is_dir()))
@@ -61,6 +98,11 @@ class Archive:
         """The same schema, for judging what we emit ourselves."""
         return closed(self.schema(name, version))
 
+    def example(self, name: str, version: int) -> Example:
+        """A message of this version as it was sent. Raises FileNotFoundError."""
+        text = self.example_path(name, version).read_text(encoding="utf-8")
+        return Example(**json.loads(text, parse_float=Decimal))
+
     def generated(self, message: MessageType) -> Json:
         """What the file of a type's present version should say."""
         id = f"{self.base}{message.name}/v{message.version}.json"
@@ -72,7 +114,7 @@ class Archive:
 
 def text_of(schema: Json) -> str:
     """A schema as its file has it."""
-    return json.dumps(schema, ensure_ascii=False, indent=2) + "\n"
+    return json.dumps(schema, ensure_ascii=False, indent=2, default=float) + "\n"
 
 
 def validator(schema: Json) -> Draft202012Validator:
@@ -88,21 +130,40 @@ def closed(schema: Json) -> Json:
 
 def meaning(schema: Json) -> Json:
     """A schema without its words: two with one meaning accept the same payloads."""
-    return rewritten(schema, lambda node: {k: v for k, v in node.items() if k not in WORDS})
+    return rewritten(schema, _without_words)
 
 
 def rewritten(schema: Json, rewrite: Callable[[Json], Json]) -> Json:
     """Rewrite each schema within a schema, inside out; names of fields are no keywords."""
-    return rewrite({keyword: _within(keyword, value, rewrite) for keyword, value in schema.items()})
+    inner = {keyword: _each(keyword, value, rewrite) for keyword, value in schema.items()}
+    return rewrite(inner)
 
 
-def _within(keyword: str, value: Any, rewrite: Callable[[Json], Json]) -> Any:
+def subschemas(schema: Json) -> list[tuple[str, Json]]:
+    """Each schema within a schema and itself, by its JSON pointer."""
+    found = [("", schema)]
+    for keyword, value in schema.items():
+        match value:
+            case Mapping() if keyword in _BY_NAME:
+                inner = {f"{keyword}/{name}": node for name, node in value.items()}
+            case Mapping() if keyword in _ONE:
+                inner = {keyword: value}
+            case list() if keyword in _LISTED:
+                inner = {f"{keyword}/{number}": node for number, node in enumerate(value)}
+            case _:
+                continue
+        for place, node in inner.items():
+            found += [(f"/{place}{below}", within) for below, within in subschemas(node)]
+    return found
+
+
+def _each(keyword: str, value: Any, rewrite: Callable[[Json], Json]) -> Any:
     match value:
-        case Mapping() if keyword in ("properties", "$defs"):
+        case Mapping() if keyword in _BY_NAME:
             return {name: rewritten(inner, rewrite) for name, inner in value.items()}
-        case Mapping() if keyword in ("items", "additionalProperties"):
+        case Mapping() if keyword in _ONE:
             return rewritten(dict(value), rewrite)
-        case list() if keyword in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        case list() if keyword in _LISTED:
             return [rewritten(inner, rewrite) for inner in value]
         case _:
             return value
@@ -112,6 +173,14 @@ def _close(node: Json) -> Json:
     if node.get("type") != "object" or "additionalProperties" in node:
         return node
     return {**node, "additionalProperties": False}
+
+
+def _without_words(node: Json) -> Json:
+    """Leave out what is for readers, and the order of what has none."""
+    kept = {keyword: value for keyword, value in node.items() if keyword not in WORDS}
+    for keyword in kept.keys() & {"required", "enum"}:
+        kept[keyword] = sorted(kept[keyword], key=json.dumps)
+    return kept
 
 
 class _Untitled(GenerateJsonSchema):

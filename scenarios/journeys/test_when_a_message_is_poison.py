@@ -74,7 +74,7 @@ async def test_it_is_poison_also_when_it_says_what_it_is_not(own_stack: Stack) -
     await stack.deliver(
         Message("order.created", b"77", good.value, good.headers),  # another key than the event's
         Message("order.canceled", good.key, good.value, good.headers),  # another topic
-        Message("order.created", good.key, good.value, (("schema-version", b"99"),)),
+        Message("order.created", good.key, good.value, (("schema-version", b"0"),)),
     )
     await at_rest(stack)
 

@@ -7,6 +7,7 @@ nobody may read with a cursor. What is unsent is `processed_at IS NULL`, from th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +39,7 @@ from system.statements import among
 from system.values import dumps, loads
 
 EVENT_BYTES_MAX = 256 * 1024
+_VERSION = re.compile("[1-9][0-9]{0,5}")
 
 outbox = Table(
     "outbox",
@@ -192,23 +194,32 @@ async def purge(sql: AsyncConnection, aggregate: str, before: datetime, limit: i
     return len(ids)
 
 
-def decode(message: Message) -> Envelope[Any]:  # of whatever event the topic has
-    """Read an event back from its message. Raises Poison, saying what is wrong with it."""
+def decode(
+    message: Message, events: Mapping[str, type[Event]] = BY_TYPE
+) -> Envelope[Any]:  # of whatever event the topic has
+    """Read an event back from its message. Raises Poison, saying what is wrong with it.
+
+    An older version is brought up to the present one. A newer one is read as far as it is known here:
+    a producer may be ahead of its consumers, and emits nothing that they could misread.
+    """
     headers = {name: value.decode("utf-8", "replace") for name, value in message.headers}
-    model = BY_TYPE.get(message.topic)
+    model = events.get(message.topic)
     if model is None:
         raise Poison(f"{message.topic} is not the topic of an event")
     if headers.get("event-type", model.type) != model.type:
         raise Poison(f"an event of type {headers['event-type']} on the topic {message.topic}")
-    if (version := headers.get("schema-version", "1")) != str(model.schema_version):
-        raise Poison(f"{model.type} has no schema version {version}")
+    version = headers.get("schema-version", "1")
+    if not _VERSION.fullmatch(version):
+        raise Poison(f"the schema version of {model.type} is {version!r}")
     try:
-        event = model.model_validate(loads(message.value))
+        event = model.model_validate(model.upcast(loads(message.value), int(version)))
         key_is_right = message.key == str(event.key).encode()
         cause = _cause(headers, event)
     except ValidationError as invalid:
-        raise Poison(f"no {model.type}: {_first(invalid)}") from None
-    except (ValueError, ArithmeticError, LookupError, TypeError) as malformed:
+        known = f" of version {version}, read as {model.schema_version}"
+        what = "" if version == str(model.schema_version) else known
+        raise Poison(f"no {model.type}{what}: {_first(invalid)}") from None
+    except (ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as malformed:
         raise Poison(f"undecodable: {malformed}") from None
     if not key_is_right:
         raise Poison(f"the key of {model.type} {event.key} is {message.key!r}")

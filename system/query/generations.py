@@ -31,6 +31,7 @@ from system.delivery.middleware.projected import Projection, projected
 from system.delivery.middleware.retried import retried
 from system.delivery.middleware.split import split
 from system.delivery.middleware.traced import traced
+from system.events import BY_TYPE, Event
 from system.life import Life
 from system.logs import Logger
 from system.metrics import Metrics
@@ -64,6 +65,8 @@ class ProjectionParts:
     logger: Logger
     letters: DeadLetters
     retry_delays_s: Sequence[float]
+    events: Mapping[str, type[Event]] = field(default_factory=lambda: BY_TYPE)
+    """The model of each topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +210,14 @@ class Projecting:
             return chain(
                 [
                     traced(self.name, parts.logger),
-                    decoded(self.name, park, life=life, world=parts.world, logger=parts.logger),
+                    decoded(
+                        self.name,
+                        park,
+                        life=life,
+                        world=parts.world,
+                        logger=parts.logger,
+                        events=parts.events,
+                    ),
                     split,
                     patient(life, parts.logger),
                     dead_lettered(park),

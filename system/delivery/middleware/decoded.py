@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -10,13 +11,22 @@ from system.delivery.dead_letters import Park, is_for
 from system.delivery.failures import Failure
 from system.delivery.middleware import Batch, Middleware, Step
 from system.delivery.patience import patiently
+from system.events import BY_TYPE, Event
 from system.life import Life
 from system.logs import Logger
 from system.ports.errors import Poison
 from system.ports.world import World
 
 
-def decoded(consumer: str, park: Park, *, life: Life, world: World, logger: Logger) -> Middleware:
+def decoded(
+    consumer: str,
+    park: Park,
+    *,
+    life: Life,
+    world: World,
+    logger: Logger,
+    events: Mapping[str, type[Event]] = BY_TYPE,
+) -> Middleware:
     """Pass on what can be read; park the rest at once, waiting for the broker if need be.
 
     Replays meant for another consumer are passed over.
@@ -29,7 +39,7 @@ def decoded(consumer: str, park: Park, *, life: Life, world: World, logger: Logg
                 if not is_for(record, consumer):
                     continue
                 try:
-                    good.append((record, outbox.decode(record.message)))
+                    good.append((record, outbox.decode(record.message, events)))
                 except Poison as poison:
                     failure = Failure.after(None, poison, world.now())
                     await patiently(partial(park, record, failure), life, logger)
