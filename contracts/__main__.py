@@ -16,6 +16,7 @@ from contracts.http import documents
 from contracts.http import pact_files as http_pacts
 from contracts.kit import Incomplete
 from contracts.messages import pact_files as message_pacts
+from contracts.topics import asyncapi
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,6 +24,7 @@ Generator = Callable[[], Mapping[str, str]]
 """Path inside the project to the text of the file."""
 
 GENERATORS: Mapping[str, Generator] = {
+    "asyncapi": asyncapi.files,
     "map": event_map.files,
     "scenarios": scenario_table.files,
     "schemas": event_archive.files,

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from random import Random
+from uuid import UUID
 
+PATTERN = "^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[01]$"
+"""Of what form ours are: the version known here, and no flag but `sampled`."""
 _TRACEPARENT = re.compile(
     r"(?!ff)(?P<version>[0-9a-f]{2})"
     r"-(?P<trace>(?!0{32})[0-9a-f]{32})"
@@ -29,8 +32,18 @@ def child(traceparent: str | None, random: Random) -> str:
     parent = _parsed(traceparent)
     if parent is None:
         return root(random)
-    flags = int(parent["flags"], 16) & _SAMPLED  # a flag that is not understood must not go on
-    return f"00-{parent['trace']}-{_id(random, 64)}-{flags:02x}"
+    return f"00-{parent['trace']}-{_id(random, 64)}-{_flags(parent)}"
+
+
+def carried(traceparent: str | None, story: UUID, event: UUID) -> str:
+    """What an event's own header says, in our form; else the trace of the story that it belongs to.
+
+    Whatever follows from an event of elsewhere has a context that is valid, and the same each time.
+    """
+    parent = _parsed(traceparent)
+    if parent is None:
+        return f"00-{story.int or 1:032x}-{event.int >> 64 or 1:016x}-{_SAMPLED:02x}"
+    return f"00-{parent['trace']}-{parent['span']}-{_flags(parent)}"
 
 
 def trace_id(traceparent: str | None) -> str | None:
@@ -43,6 +56,11 @@ def _parsed(traceparent: str | None) -> re.Match[str] | None:
     """Later versions may append fields to the ones known; version 00 has exactly these."""
     match = _TRACEPARENT.fullmatch(traceparent or "")
     return match if match and not (match["version"] == "00" and match["more"]) else None
+
+
+def _flags(parent: re.Match[str]) -> str:
+    """A flag that is not understood must not go on."""
+    return f"{int(parent['flags'], 16) & _SAMPLED:02x}"
 
 
 def _id(random: Random, bits: int) -> str:

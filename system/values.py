@@ -92,29 +92,28 @@ Id = Annotated[int, Field(ge=1, le=ID_MAX), WHOLE]
 Version = Annotated[int, Field(ge=0, le=ID_MAX), WHOLE]
 Money = Annotated[Decimal, BeforeValidator(_money), WithJsonSchema(_amount_up_to(TOTAL_MAX))]
 Price = Annotated[Money, Field(le=PRICE_MAX), WithJsonSchema(_amount_up_to(PRICE_MAX))]
-Time = Annotated[
-    datetime,
-    AfterValidator(_utc),
-    PlainSerializer(timestamp, when_used="json"),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "format": "date-time",
-            "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$",
-        }
-    ),
-]
-Uuid = Annotated[
-    UUID,
-    WithJsonSchema(
-        {
-            "type": "string",
-            "format": "uuid",
-            "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
-        }
-    ),
-]
+_TIME_SCHEMA = WithJsonSchema(
+    {
+        "type": "string",
+        "format": "date-time",
+        "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$",
+    }
+)
+_UUID_SCHEMA = WithJsonSchema(
+    {
+        "type": "string",
+        "format": "uuid",
+        "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+    }
+)
 """These two have a pattern, too, because a validator need not look at a format."""
+Time = Annotated[
+    datetime, AfterValidator(_utc), PlainSerializer(timestamp, when_used="json"), _TIME_SCHEMA
+]
+Uuid = Annotated[UUID, _UUID_SCHEMA]
+TimeText = Annotated[str, _TIME_SCHEMA]
+UuidText = Annotated[str, _UUID_SCHEMA]
+"""The same in headers, which are text already."""
 
 
 def _to_json(value: object) -> object:

@@ -170,5 +170,5 @@ def message(event: Event) -> Message:
         event.type,
         str(event.key).encode(),
         payload,
-        tuple((name, value.encode()) for name, value in headers.items()),
+        tuple((name, str(value).encode()) for name, value in headers.items()),
     )

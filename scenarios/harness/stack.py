@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from scenarios.harness.settled import Reading, Waits, eventually, waits
 from scenarios.harness.strikes import Switchboard
 from system import wiring
 from system.delivery import outbox
+from system.delivery.dead_letters import REPLAY_FOR
 from system.delivery.middleware import Middleware
 from system.delivery.outbox import Unsent
 from system.delivery.relay import leases
@@ -55,6 +56,19 @@ QUICK = Settings().model_copy(update={"port": 0, "retry_delays_s": (0.01, 0.01, 
 
 recent: list[Stack] = []
 """The stacks that the running test has used, for its history."""
+witnesses: list[Callable[[Stack], Awaitable[None]]] = []
+"""They look at each stack at its end: its roles are dead then, and its stores still there.
+
+Whoever judges stacks from above, as the contracts do, adds itself; no scenario knows of it.
+"""
+put_in: set[Message] = set()
+"""What scenarios of this run have made up and put into a log: poison, and what is no event."""
+
+
+def was_put_in(message: Message) -> bool:
+    """Whether a scenario made this message up. A dead letter of it that is replayed still is it."""
+    headers = tuple(header for header in message.headers if header[0] != REPLAY_FOR)
+    return replace(message, headers=headers) in put_in
 
 
 @dataclass(frozen=True)
@@ -169,20 +183,24 @@ class Stack:
         ]
 
     async def deliver(self, *messages: Message) -> None:
-        """Put messages into the log, past the outbox: early, again, or never meant to be there."""
-        assert await self.log.publish(messages) == [None] * len(messages)
+        """Put messages into the log that no outbox ever held: they are never judged as ours."""
+        put_in.update(messages)
+        await self._publish(*messages)
 
     async def deliver_early(self, topic: str, key: int) -> None:
         """Deliver what the outbox still holds, before all that should come first."""
         messages = await self.unsent(topic, key)
         assert messages, f"no {topic} of {key} waits in the outbox"
-        await self.deliver(*messages)
+        await self._publish(*messages)
 
     async def deliver_again(self, topic: str, key: int, times: int = 1) -> None:
         """Deliver the events of a topic and key once more, as they lie in the log."""
         messages = [record.message for record in await self.records(topic, key)]
         assert messages, f"there was no {topic} of {key}"
-        await self.deliver(*(messages * times))
+        await self._publish(*(messages * times))
+
+    async def _publish(self, *messages: Message) -> None:
+        assert await self.log.publish(messages) == [None] * len(messages)
 
     async def document(self, view: str, key: int) -> Document | None:
         """What the live views hold, shown or not."""
@@ -285,6 +303,8 @@ async def _running(wishes: Wishes, parts: Parts, open_parts: OpenParts) -> Async
             raise
         finally:
             await stack.end()
+        for look in witnesses:
+            await look(stack)
 
 
 STACKS: Mapping[str, Callable[[Wishes], Any]] = {

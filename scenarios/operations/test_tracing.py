@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
+from uuid import UUID
 
 import pytest
 
-from system.tracing import child, root, trace_id
+from system.tracing import PATTERN, carried, child, root, trace_id
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
@@ -42,6 +44,27 @@ def test_only_the_flag_that_is_understood_goes_on(flags: str, handed_on: str) ->
 
 def test_a_later_version_is_read_as_far_as_it_is_known() -> None:
     assert trace_id(f"01-{TRACE}-{SPAN}-01-what-comes-then") == TRACE
+
+
+STORY, EVENT = UUID(TRACE), UUID(int=7 << 64)
+
+
+def test_an_event_carries_its_trace_on_in_the_form_that_is_known() -> None:
+    assert carried(CALLER, STORY, EVENT) == CALLER
+    assert carried(f"01-{TRACE}-{SPAN}-ff-more", STORY, EVENT) == f"00-{TRACE}-{SPAN}-01"
+
+
+@pytest.mark.parametrize("nothing_valid", [None, "", "00", f"00-{'0' * 32}-{SPAN}-01", "\xff" * 9])
+@pytest.mark.parametrize("zero", [STORY, UUID(int=0)])
+def test_an_event_without_a_valid_trace_has_that_of_its_story(
+    nothing_valid: str | None, zero: UUID
+) -> None:
+    begun = carried(nothing_valid, zero, EVENT)
+
+    assert re.fullmatch(PATTERN, begun)
+    assert carried(nothing_valid, zero, EVENT) == begun
+    if zero is STORY:
+        assert trace_id(begun) == TRACE
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What Kafka says about one message: its partition and its size. Pure functions."""
+"""What Kafka says about one message and its topic: partition, size, settings. Pure functions."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ DEAD_LETTER_BYTES_MAX = 2 * 1024 * 1024
 """A dead letter is a message that fitted into its topic, and what is known of its failure."""
 
 
+KEPT_FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
+MAX_BYTES = "max.message.bytes"
+
+
 class MessageTooLarge(Poison):
     """The message is over Kafka's limit; no broker stores it."""
 
@@ -28,6 +32,11 @@ _BATCH_HEADER_BYTES = 61
 def topic_bytes_max(topic: str) -> int:
     """What a topic is made to take: its largest message must also fit when it is replayed."""
     return DEAD_LETTER_BYTES_MAX if is_dlq(topic) else MESSAGE_BYTES_MAX + REPLAY_BYTES_MAX
+
+
+def topic_settings(topic: str) -> dict[str, str]:
+    """What a topic is made with."""
+    return KEPT_FOR_EVER | {MAX_BYTES: str(topic_bytes_max(topic))}
 
 
 def _bytes_max(message: Message) -> int:

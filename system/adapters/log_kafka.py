@@ -34,7 +34,13 @@ from system.adapters.kafka_clients import (
 )
 from system.adapters.kafka_group import GroupRules, KafkaSubscription, as_record
 from system.adapters.kafka_publisher import BATCH_BYTES_MAX, REQUEST_S, Publisher
-from system.adapters.kafka_rules import is_dlq, topic_bytes_max
+from system.adapters.kafka_rules import (
+    KEPT_FOR_EVER,
+    MAX_BYTES,
+    is_dlq,
+    topic_bytes_max,
+    topic_settings,
+)
 from system.ports.errors import TimedOut, Unavailable
 from system.ports.log import Message, Partition, Record, Revoked, Subscription
 
@@ -44,8 +50,6 @@ READ_S = 10.0
 FETCH_WAIT_MS = 100
 """A fetch that waits for news holds up a partition that was just resumed or sought in."""
 NEWEST = -1
-KEPT_FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
-MAX_BYTES = "max.message.bytes"
 
 T = TypeVar("T")
 
@@ -171,7 +175,7 @@ class KafkaLog:
         if not names:
             return
         new = [
-            NewTopic(name, self._partitions, self._replication, topic_configs=_settings(name))
+            NewTopic(name, self._partitions, self._replication, topic_configs=topic_settings(name))
             for name in names
         ]
         await self._ask("making topics", partial(_create, new), bound_s=ENSURE_S)
@@ -241,14 +245,9 @@ async def _create(topics: Sequence[NewTopic], admin: Admin) -> None:
             _check(error_code, name)
 
 
-def _settings(topic: str) -> dict[str, str]:
-    """What a topic is made with."""
-    return KEPT_FOR_EVER | {MAX_BYTES: str(topic_bytes_max(topic))}
-
-
 async def _check_settings(topics: Sequence[str], admin: Admin) -> None:
     resources = [
-        ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(_settings(topic), ""))
+        ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(topic_settings(topic), ""))
         for topic in topics
     ]
     for answer in await admin.describe_configs(resources):

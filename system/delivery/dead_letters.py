@@ -11,6 +11,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from system.delivery.failures import Failure
 from system.delivery.outbox import ids_of
@@ -20,29 +24,38 @@ from system.metrics import Metrics
 from system.ports.errors import Unavailable
 from system.ports.log import Log, Message, Record
 from system.ports.world import World
-from system.values import timestamp
+from system.values import TimeText, timestamp
 
 REPLAY_FOR = "replay-for"
-_OURS = "dead-letter-"
-_ID = f"{_OURS}id"
+FACT = "dead-letter-"
+"""How the names of our headers begin."""
+_ID = f"{FACT}id"
 
-_FACTS = frozenset(
-    (
-        "resolution",
-        "id",
-        "topic",
-        "partition",
-        "offset",
-        "consumer",
-        "error-type",
-        "error",
-        "attempts",
-        "first-failed-at",
-        "last-failed-at",
-        "trace",
-    )
+_Digits = Annotated[str, Field(pattern="^[0-9]+$")]
+Facts = TypedDict(
+    "Facts",
+    {
+        "resolution": Literal[""],
+        "id": str,
+        "topic": str,
+        "partition": _Digits,
+        "offset": _Digits,
+        "consumer": str,
+        "error-type": str,
+        "error": str,
+        "attempts": _Digits,
+        "first-failed-at": TimeText,
+        "last-failed-at": TimeText,
+        "trace": str,
+    },
 )
 """What a letter adds to a message, as its last headers: names of its own count for nothing."""
+Resolved = TypedDict(
+    "Resolved",
+    {"id": str, "resolution": Literal["replayed", "purged"], "resolved-at": TimeText},
+)
+"""The headers of a resolution, which has no body."""
+_FACTS = frozenset(Facts.__annotations__)
 
 Park = Callable[[Record, Failure], Awaitable[None]]
 """Put a message aside. Returns once that is safe; raises Unavailable while it cannot be done."""
@@ -98,7 +111,7 @@ class DeadLetters:
         """Append the letter. Raises Unavailable while the broker does not take it."""
         place = record.partition
         id = letter_id(place.topic, place.number, record.offset, self.consumer)
-        facts = {
+        facts: Facts = {
             "resolution": "",
             "id": id,
             "topic": place.topic,
@@ -167,7 +180,7 @@ class DeadLetters:
         await self._resolve(letter, Resolution.PURGED)
 
     async def _resolve(self, letter: Letter, resolution: Resolution) -> None:
-        facts = {
+        facts: Resolved = {
             "id": letter.id,
             "resolution": resolution.value,
             "resolved-at": timestamp(self._world.now()),
@@ -217,13 +230,15 @@ def _letter(facts: Mapping[str, str], message: Message) -> Letter:
     )
 
 
-def _headers(facts: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:
-    return tuple((_OURS + name, value.encode("utf-8", "replace")) for name, value in facts.items())
+def _headers(facts: Facts | Resolved) -> tuple[tuple[str, bytes], ...]:
+    return tuple(
+        (FACT + name, str(value).encode("utf-8", "replace")) for name, value in facts.items()
+    )
 
 
 def _facts(message: Message) -> dict[str, str]:
     return {
-        name.removeprefix(_OURS): value.decode("utf-8", "replace")
+        name.removeprefix(FACT): value.decode("utf-8", "replace")
         for name, value in message.headers
-        if name.startswith(_OURS)
+        if name.startswith(FACT)
     }

@@ -11,10 +11,10 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, NotRequired
 from uuid import UUID
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from sqlalchemy import (
     Column,
     Index,
@@ -29,6 +29,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
+from typing_extensions import TypedDict
 
 from system import tracing
 from system.columns import TABLE_OPTIONS, Bytes, Id, Timestamp, ascii_key, metadata
@@ -36,7 +37,7 @@ from system.events import BY_TYPE, Cause, Envelope, Event
 from system.ports.errors import Poison
 from system.ports.log import Headers, Message
 from system.statements import among
-from system.values import dumps, loads
+from system.values import UuidText, dumps, loads
 
 EVENT_BYTES_MAX = 256 * 1024
 _VERSION = re.compile("[1-9][0-9]{0,5}")
@@ -77,6 +78,28 @@ _BELOW = (
 _MARK = update(outbox).where(among(outbox.c.id)).values(processed_at=bindparam("at"))
 _BACKLOG = select(func.count(), func.min(outbox.c.created_at)).where(_IS_UNSENT)
 
+Metadata = TypedDict(
+    "Metadata",
+    {
+        "event-type": str,
+        "schema-version": Annotated[str, Field(pattern=r"^[1-9][0-9]*$")],
+        "correlation-id": Annotated[
+            UuidText, Field(description="The same for everything that follows from one request.")
+        ],
+        "traceparent": Annotated[
+            str,
+            Field(description="W3C trace context.", json_schema_extra={"pattern": tracing.PATTERN}),
+        ],
+        "causation-id": NotRequired[
+            Annotated[
+                UuidText,
+                Field(description="The event that led here; none for what a request did itself."),
+            ]
+        ],
+    },
+)
+"""The headers that travel beside an event."""
+
 Key = tuple[str, bytes]
 """Topic and key: events of one keep their order."""
 
@@ -114,9 +137,8 @@ def row(event: Event, because: Cause, at: datetime) -> dict[str, object]:
     }
 
 
-def metadata_of(event: Event, because: Cause) -> dict[str, str]:
-    """What travels in the headers beside an event."""
-    known = {
+def metadata_of(event: Event, because: Cause) -> Metadata:
+    known: Metadata = {
         "event-type": event.type,
         "schema-version": str(event.schema_version),
         "correlation-id": str(because.correlation_id),
@@ -229,10 +251,11 @@ def decode(
 def _cause(headers: Mapping[str, str], event: Event) -> Cause:
     """An event from elsewhere may come without metadata: then it begins a story of its own."""
     causation = headers.get("causation-id")
+    correlation_id = UUID(headers.get("correlation-id", str(event.event_id)))
     return Cause(
-        correlation_id=UUID(headers.get("correlation-id", str(event.event_id))),
+        correlation_id,
         causation_id=UUID(causation) if causation else None,
-        traceparent=headers.get("traceparent", ""),
+        traceparent=tracing.carried(headers.get("traceparent"), correlation_id, event.event_id),
     )
 
 
