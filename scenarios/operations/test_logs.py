@@ -168,6 +168,33 @@ def test_an_address_or_a_login_is_hidden_inside_texts(text: str) -> None:
     assert stream.getvalue().count(logs.HIDDEN) == 7
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 1_000_000 + "@",
+        "a@" * 500_000,
+        "a@a." * 250_000,
+        "://" * 300_000 + "@",
+        "://@" * 250_000,
+        "@tcp(" * 200_000,
+        "@tcp " * 200_000,
+        "x" * 1_000_000,
+    ],
+    ids=lambda text: text[:5],
+)
+def test_a_stranger_s_text_is_cleaned_in_no_time_and_bounded(text: str) -> None:
+    """Patterns that go back over what they have read would take minutes for one of these."""
+    cleaned = logs.hide(None, "info", {"error": text, "short": text[:20_000]})
+
+    assert all(len(str(value)) < 110_000 for value in cleaned.values())
+
+
+def test_a_cut_goes_through_no_address() -> None:
+    beside = "x " * 9_995 + "ada.lovelace@example.com says no"
+
+    assert "ada" not in str(logs.hide(None, "info", {"error": beside})["error"])
+
+
 def test_an_exception_is_text_in_one_field_without_locals() -> None:
     stream = io.StringIO()
     logs.configure("json", "info", "kit", stream)

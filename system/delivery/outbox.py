@@ -40,6 +40,11 @@ from system.statements import among
 from system.values import UuidText, dumps, loads
 
 EVENT_BYTES_MAX = 256 * 1024
+"""With its headers."""
+ID_BYTES_MAX = 45
+"""Of a UUID in its longest form: `urn:uuid:` before it."""
+SHOWN_MAX = 200
+"""More of a stranger's header or key is in no text, and no longer `traceparent` is understood."""
 _VERSION = re.compile("[1-9][0-9]{0,5}")
 
 outbox = Table(
@@ -123,15 +128,15 @@ class Backlog:
 
 def row(event: Event, because: Cause, at: datetime) -> dict[str, object]:
     """The outbox row of an event. Raises ValueError for one that no relay could send."""
-    payload = dumps(event.model_dump())
-    if len(payload) > EVENT_BYTES_MAX:
-        raise ValueError(f"{event.type} {event.key} has {len(payload)} bytes, over 256 kB")
+    payload, headers = dumps(event.model_dump()), dumps(metadata_of(event, because))
+    if (size := len(payload) + len(headers)) > EVENT_BYTES_MAX:
+        raise ValueError(f"{event.type} {event.key} has {size} bytes, over 256 kB")
     return {
         "aggregate": event.aggregate,
         "event_type": event.type,
         "message_key": str(event.key),
         "payload": payload,
-        "headers": dumps(metadata_of(event, because)),
+        "headers": headers,
         "created_at": at,
         "processed_at": None,
     }
@@ -150,10 +155,12 @@ def metadata_of(event: Event, because: Cause) -> Metadata:
 
 
 def ids_of(message: Message) -> dict[str, str]:
-    """What finds a message's story in the logs; an event from elsewhere may have neither."""
-    correlation_id = (message.header("correlation-id") or b"").decode("ascii", "replace")
-    trace_id = tracing.trace_id((message.header("traceparent") or b"").decode("ascii", "replace"))
-    found = {"correlation_id": correlation_id, "trace_id": trace_id}
+    """What finds a message's story in the logs; an event from elsewhere may have none of it."""
+    correlation_id = _id_in(message, "correlation-id")
+    found = {
+        "correlation_id": correlation_id and str(correlation_id),
+        "trace_id": tracing.trace_id(_traceparent(message)),
+    }
     return {name: id for name, id in found.items() if id}
 
 
@@ -224,19 +231,18 @@ def decode(
     An older version is brought up to the present one. A newer one is read as far as it is known here:
     a producer may be ahead of its consumers, and emits nothing that they could misread.
     """
-    headers = {name: value.decode("utf-8", "replace") for name, value in message.headers}
     model = events.get(message.topic)
     if model is None:
         raise Poison(f"{message.topic} is not the topic of an event")
-    if headers.get("event-type", model.type) != model.type:
-        raise Poison(f"an event of type {headers['event-type']} on the topic {message.topic}")
-    version = headers.get("schema-version", "1")
+    if (type_ := _text(message, "event-type", model.type)) != model.type:
+        raise Poison(f"an event of type {type_} on the topic {message.topic}")
+    version = _text(message, "schema-version", "1")
     if not _VERSION.fullmatch(version):
         raise Poison(f"the schema version of {model.type} is {version!r}")
     try:
         event = model.model_validate(model.upcast(loads(message.value), int(version)))
         key_is_right = message.key == str(event.key).encode()
-        cause = _cause(headers, event)
+        cause = _cause(message, event)
     except ValidationError as invalid:
         known = f" of version {version}, read as {model.schema_version}"
         what = "" if version == str(model.schema_version) else known
@@ -244,19 +250,41 @@ def decode(
     except (ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as malformed:
         raise Poison(f"undecodable: {malformed}") from None
     if not key_is_right:
-        raise Poison(f"the key of {model.type} {event.key} is {message.key!r}")
+        raise Poison(f"the key of {model.type} {event.key} is {message.key[:SHOWN_MAX]!r}")
     return Envelope(event, cause)
 
 
-def _cause(headers: Mapping[str, str], event: Event) -> Cause:
-    """An event from elsewhere may come without metadata: then it begins a story of its own."""
-    causation = headers.get("causation-id")
-    correlation_id = UUID(headers.get("correlation-id", str(event.event_id)))
+def _cause(message: Message, event: Event) -> Cause:
+    """An event from elsewhere may come without metadata: then it begins a story of its own.
+
+    What is there and cannot be right counts as not there. It must not be handed on: with 500 kB
+    of `traceparent`, the events that follow from this one would be larger than any topic takes.
+    """
+    correlation_id = _id_in(message, "correlation-id") or event.event_id
     return Cause(
         correlation_id,
-        causation_id=UUID(causation) if causation else None,
-        traceparent=tracing.carried(headers.get("traceparent"), correlation_id, event.event_id),
+        causation_id=_id_in(message, "causation-id"),
+        traceparent=tracing.carried(_traceparent(message), correlation_id, event.event_id),
     )
+
+
+def _id_in(message: Message, name: str) -> UUID | None:
+    header = message.header(name) or b""
+    try:
+        return UUID(header.decode("ascii")) if len(header) <= ID_BYTES_MAX else None
+    except ValueError:
+        return None
+
+
+def _traceparent(message: Message) -> str:
+    header = message.header("traceparent") or b""
+    return header.decode("ascii", "replace") if len(header) <= SHOWN_MAX else ""
+
+
+def _text(message: Message, name: str, otherwise: str) -> str:
+    """A header as text, cut to what can be shown."""
+    header = message.header(name)
+    return otherwise if header is None else header[:SHOWN_MAX].decode("utf-8", "replace")
 
 
 def _first(invalid: ValidationError) -> str:
