@@ -30,7 +30,7 @@ GROUPS = {
     "apis": tuple(spec.name for spec in ROLES if spec.name.endswith("-api")),
     "consumers": tuple(spec.name for spec in ROLES if spec.name.endswith("-consumer")),
 }
-DRIVERS = ("aiokafka", "aiomysql", "motor", "pymysql")
+DRIVERS = ("aiokafka", "aiomysql", "cramjam", "motor", "pymysql")
 """Of the servers: the embedded stack does without."""
 ABANDON_S = 9.5
 """A process that was asked to stop ends within ten seconds, whatever hangs."""
@@ -135,6 +135,7 @@ def _run(asked: argparse.Namespace) -> int:
     if settings.port is not None and len(roles) != 1:
         raise Impossible("PORT is for exactly one role; name it, or unset PORT")
     from system import logs, wiring
+    from system.ports.errors import Misconfigured
     from system.web.server import CannotListen
 
     service = settings.service_name or (roles[0] if len(roles) == 1 else "system")
@@ -155,7 +156,7 @@ def _run(asked: argparse.Namespace) -> int:
             raise
         return _fail(f"{driver} is not installed: pip install -e '.[servers]'", 1)
     except BaseExceptionGroup as group:
-        expected, bugs = group.split((CannotListen, wiring.StackError))
+        expected, bugs = group.split((CannotListen, Misconfigured, wiring.StackError))
         if expected is None or bugs is not None:
             raise
         return _fail(str(next(_leaves(expected))), 1)  # eight ports taken are one story

@@ -322,6 +322,10 @@ class Settings(BaseModel):
         default=1, validation_alias="KAFKA_REPLICATION"
     )
     """Replicas of the topics that are made at start."""
+    kafka_session_timeout_s: Annotated[float, _duration("1s", "30m")] = Field(
+        default=6.0, validation_alias="KAFKA_SESSION_TIMEOUT"
+    )
+    """How long a group waits for a silent consumer before its partitions go to others."""
 
     instance: Annotated[str | None, BeforeValidator(_word), BeforeValidator(_unset_if_empty)] = (
         Field(default=None, validation_alias="INSTANCE")

@@ -177,6 +177,7 @@ async def embedded(settings: Settings, directory: Path | None = None) -> AsyncIt
 @asynccontextmanager
 async def servers(settings: Settings) -> AsyncIterator[Parts]:
     """MySQL, Kafka and MongoDB, at the addresses of the settings."""
+    from system.adapters.kafka_group import GroupRules
     from system.adapters.log_kafka import KafkaLog, UnfitTopic
     from system.adapters.views_mongo import MongoViewStore
     from system.adapters.work_sql import SqlWork, UnfitDatabase, create_tables, mysql_engine
@@ -204,6 +205,7 @@ async def servers(settings: Settings) -> AsyncIterator[Parts]:
                 f"{role}-{instance}",
                 partitions=PARTITIONS,
                 replication=settings.kafka_replication,
+                rules=GroupRules(session_s=settings.kafka_session_timeout_s),
             )
         return logs_of[role]
 

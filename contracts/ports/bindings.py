@@ -128,13 +128,15 @@ async def embedded_views() -> AsyncIterator[ViewStore]:
 
 @asynccontextmanager
 async def kafka_log() -> AsyncIterator[LogBench]:
+    from system.adapters.kafka_group import GroupRules  # noqa: PLC0415
     from system.adapters.log_kafka import KafkaLog  # noqa: PLC0415
 
     servers = await shared.servers()
+    rules = GroupRules(session_s=3.0)  # so that who leaves is missed sooner
     clients: list[KafkaLog] = []
 
     async def client(client_id: str) -> Log:
-        clients.append(KafkaLog([servers.kafka.address], client_id))
+        clients.append(KafkaLog([servers.kafka.address], client_id, rules=rules))
         return clients[-1]
 
     yield LogBench(client, lambda prefix: f"{prefix}-{uuid4().hex[:12]}")

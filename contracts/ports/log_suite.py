@@ -10,17 +10,30 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from random import Random
 
 import pytest
 
 from contracts.ports.bindings import LogBench, LogBinding
+from system.adapters.kafka_rules import UNPACKED_BYTES_MAX
 from system.delivery.dead_letters import REPLAY_FOR
 from system.events import dlq
 from system.ports.errors import Lost, Poison, Unavailable
-from system.ports.log import Log, Message, Partition, Record, Revoked, Subscription
+from system.ports.log import (
+    Log,
+    Message,
+    Partition,
+    Record,
+    Revoked,
+    Subscription,
+    header_bytes,
+    header_name,
+)
 
 PARTITIONS = 3
 TOO_LARGE = 1_048_589
+NOISE = Random(1).randbytes(3 * TOO_LARGE)
+"""No compression makes this smaller."""
 ENVELOPE_BYTES = 74
 """Of the largest message with a key of one byte and no headers, what is not its value, plus one."""
 KEY_OF_NUMBER = (b"1", b"4", b"0")
@@ -242,7 +255,7 @@ class LogSuite:
     async def test_a_message_over_the_limit_is_poison_and_only_a_prefix_is_stored(
         self, stage: Stage
     ) -> None:
-        too_large = b"x" * TOO_LARGE
+        too_large = NOISE[:TOO_LARGE]
 
         first, large, later, elsewhere = await stage.log.publish(
             [
@@ -260,7 +273,7 @@ class LogSuite:
         assert sorted(values(await stage.all_records())) == [b"elsewhere", b"first"]
 
     async def test_after_a_refused_message_the_partition_takes_others(self, stage: Stage) -> None:
-        await stage.log.publish([stage.message(0, b"x" * TOO_LARGE), stage.message(0, b"later")])
+        await stage.log.publish([stage.message(0, NOISE[:TOO_LARGE]), stage.message(0, b"later")])
 
         await stage.publish(b"later")
 
@@ -271,8 +284,8 @@ class LogSuite:
     ) -> None:
         parking = dlq(stage.topic)
         await stage.log.ensure([parking])
-        largest = stage.message(0, b"x" * (TOO_LARGE - ENVELOPE_BYTES))
-        one_more = stage.message(1, b"x" * (TOO_LARGE - ENVELOPE_BYTES + 1))
+        largest = stage.message(0, NOISE[: TOO_LARGE - ENVELOPE_BYTES])
+        one_more = stage.message(1, NOISE[: TOO_LARGE - ENVELOPE_BYTES + 1])
         facts = (("trace", b"t" * 20_000),)
         parked = Message(parking, largest.key, largest.value, facts)
 
@@ -285,7 +298,7 @@ class LogSuite:
         assert found.message == parked
 
     async def test_the_largest_message_of_a_topic_can_be_replayed(self, stage: Stage) -> None:
-        largest = stage.message(0, b"x" * (TOO_LARGE - ENVELOPE_BYTES))
+        largest = stage.message(0, NOISE[: TOO_LARGE - ENVELOPE_BYTES])
         replay = replace(largest, headers=((REPLAY_FOR, b"product-consumer"),))
 
         assert await stage.log.publish([largest, replay]) == [None, None]
@@ -297,9 +310,59 @@ class LogSuite:
         parking = dlq(stage.topic)
         await stage.log.ensure([parking])
 
-        (outcome,) = await stage.log.publish([Message(parking, b"1", b"x" * 2 * TOO_LARGE, ())])
+        (outcome,) = await stage.log.publish([Message(parking, b"1", NOISE, ())])
 
         assert isinstance(outcome, Poison)
+
+    async def test_what_its_topic_takes_only_compressed_is_kept_as_it_was(
+        self, stage: Stage
+    ) -> None:
+        """As may come from elsewhere: a topic's limit is one of what is stored."""
+        sent = [
+            stage.message(0, b"before"),
+            stage.message(0, b"x" * 5_000_000),
+            replace(stage.message(0), headers=(("h", b"y" * 2_000_000),)),
+            replace(stage.message(0), headers=tuple((f"h{n}", b"v") for n in range(100_000))),
+            stage.message(0, b"after"),
+        ]
+
+        assert await stage.log.publish(sent) == [None] * len(sent)
+
+        assert [record.message for record in await stage.all_records()] == sent
+
+    async def test_what_nobody_could_unpack_is_poison_however_small_it_is_stored(
+        self, stage: Stage
+    ) -> None:
+        (outcome,) = await stage.log.publish([stage.message(0, bytes(UNPACKED_BYTES_MAX))])
+
+        assert isinstance(outcome, Poison)
+
+    async def test_a_header_s_name_may_be_any_bytes(self, stage: Stage) -> None:
+        names = (b"\xff\xfe", b"\xc3", "é".encode(), b"", b"\xed\xa0\x80")
+        sent = replace(
+            stage.message(0, b"v"),
+            headers=tuple((header_name(name), name) for name in names),
+        )
+
+        assert await stage.log.publish([sent, stage.message(0, b"after")]) == [None, None]
+
+        found, after = await stage.all_records()
+        assert found.message == sent
+        assert [header_bytes(name) for name, _ in found.message.headers] == list(names)
+        assert after.message.value == b"after"
+
+    async def test_one_record_is_found_by_its_place(self, stage: Stage) -> None:
+        await stage.publish(b"a", b"b", b"c", number=1)
+        place = stage.partition(1)
+
+        found = await stage.log.record(place, 1)
+
+        assert found is not None
+        assert (found.message.value, found.partition, found.offset) == (b"b", place, 1)
+        for offset in (-1, 3, 1_000_000):
+            assert await stage.log.record(place, offset) is None
+        assert await stage.log.record(stage.partition(0), 0) is None
+        assert await stage.log.record(stage.partition(PARTITIONS), 0) is None
 
     async def test_a_topic_that_nobody_made_takes_nothing(self, stage: Stage) -> None:
         nowhere = Message(stage.name("nowhere"), b"1", b"", ())

@@ -7,6 +7,7 @@ import gc
 import time
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.stack("local")
 
 KEY = b"1"
 """Lies in partition 0."""
-RULES = GroupRules(watch_s=1.0, stuck_s=3.0)
+RULES = GroupRules(session_s=3.0, watch_s=1.0, stuck_s=3.0, covered_s=2.0)
 DEADLINE_S = 40.0
 
 
@@ -61,7 +62,7 @@ async def topic(servers: Servers) -> AsyncIterator[str]:
 @asynccontextmanager
 async def direct(servers: Servers, client_id: str = "observer") -> AsyncIterator[KafkaLog]:
     """A log that no toxic harms."""
-    log = KafkaLog([servers.kafka.address], client_id)
+    log = KafkaLog([servers.kafka.address], client_id, rules=RULES)
     yield log
     await log.close()
 
@@ -69,7 +70,7 @@ async def direct(servers: Servers, client_id: str = "observer") -> AsyncIterator
 @asynccontextmanager
 async def impatient(servers: Servers, client_id: str) -> AsyncIterator[KafkaLog]:
     """A log whose members have to poll every other second."""
-    log = KafkaLog([servers.kafka.address], client_id, rules=GroupRules(unpolled_s=UNPOLLED_S))
+    log = KafkaLog([servers.kafka.address], client_id, rules=replace(RULES, unpolled_s=UNPOLLED_S))
     yield log
     await log.close()
 

@@ -55,6 +55,7 @@ class Place:
                 ),
                 "kafka_brokers": self.servers.kafka_brokers,
                 "kafka_replication": self.servers.kafka_replication,
+                "kafka_session_timeout_s": self.servers.kafka_session_timeout_s,
                 "instance": instance,
             }
         )
@@ -163,6 +164,10 @@ class ApartLog:
     async def read(self, *topics: str, start: int = 0) -> AsyncIterator[Record]:
         async for record in self._log.read(*self._all_out(topics), start=start):
             yield self.record_in(record)
+
+    async def record(self, partition: Partition, offset: int) -> Record | None:
+        found = await self._log.record(self.out(partition), offset)
+        return None if found is None else self.record_in(found)
 
     async def committed(self, group: str) -> Mapping[Partition, int]:
         return self.offsets_in(await self._log.committed(self._prefix + group))

@@ -116,6 +116,10 @@ class FaultyLog(_Around):
         async for record in self._log.read(*topics, start=start):
             yield record
 
+    async def record(self, partition: Partition, offset: int) -> Record | None:
+        async with self._call("log.read"):
+            return await self._log.record(partition, offset)
+
     async def committed(self, group: str) -> Mapping[Partition, int]:
         async with self._call("log.committed"):
             return await self._log.committed(group)

@@ -115,6 +115,7 @@ ROLE_ENVIRONMENT = {
     "MYSQL_DSN": "ecommerce:ecommerce@tcp(${MYSQL_AT:-mysql:3306})/ecommerce?parseTime=true",
     "MONGO_URI": "mongodb://admin:admin@${MONGO_AT:-mongo:27017}/ecommerce?authSource=admin",
     "KAFKA_BROKERS": "${KAFKA_AT:-kafka:29092}",
+    "KAFKA_SESSION_TIMEOUT": "3s",  # so short only because the broker allows it
     "ADMIN_TOKEN": "${ADMIN_TOKEN:-}",
 }
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("driver", ["aiokafka", "aiomysql", "motor"])
+@pytest.mark.parametrize("driver", ["aiokafka", "aiomysql", "cramjam", "motor"])
 def test_what_is_not_installed_is_named(driver: str) -> None:
     program = (
         f"import sys; sys.modules[{driver!r}] = None\n"

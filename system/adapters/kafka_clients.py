@@ -16,12 +16,13 @@ from aiokafka.errors import (
     CommitFailedError,
     IllegalGenerationError,
     IllegalStateError,
+    InvalidSessionTimeoutError,
     KafkaError,
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
 
-from system.ports.errors import Lost, TimedOut, Unavailable
+from system.ports.errors import Lost, Misconfigured, TimedOut, Unavailable
 
 START_S = 5.0
 STOP_S = 1.0
@@ -52,6 +53,11 @@ async def bounded(what: str, bound_s: float | None) -> AsyncIterator[None]:
         raise TimedOut(f"{what}: Kafka did not answer in time") from None
     except _OUT_OF_GROUP as error:
         raise Lost(f"{what}: {error!r}") from error
+    except InvalidSessionTimeoutError as error:
+        raise Misconfigured(
+            "Kafka refuses the session's time: set KAFKA_SESSION_TIMEOUT to one between the"
+            " broker's group.min.session.timeout.ms (6s by default) and its maximum"
+        ) from error
     except (KafkaError, OSError) as error:
         raise Unavailable(f"{what}: {error!r}") from error
 

@@ -16,12 +16,15 @@ aiokafka joins, heartbeats and fetches in tasks of its own. Three rules keep tha
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 
 from system.adapters.kafka_clients import (
     START_S,
@@ -31,8 +34,11 @@ from system.adapters.kafka_clients import (
     close_consumer,
     see_commits,
 )
+from system.adapters.kafka_records import Unreadable
 from system.ports.errors import Lost, TimedOut, Unavailable
 from system.ports.log import Message, Partition, Record, Revoked
+
+_log = logging.getLogger(__name__)
 
 COMMIT_S = 2.0
 GET_MANY_MS = 1_000
@@ -44,8 +50,7 @@ UUID_CHARACTERS = 36
 class GroupRules:
     """The times of a group. A broker must allow the session: `group.min.session.timeout.ms`."""
 
-    session_s: float = 3.0
-    heartbeat_s: float = 1.0
+    session_s: float = 6.0
     rebalance_s: float = 30.0
     unpolled_s: float = 300.0
     """How long nobody may poll before the partitions go to others."""
@@ -55,10 +60,49 @@ class GroupRules:
     """How long records may lie there unfetched before the consumer is given up."""
     unassigned_s: float = 25.0
     """How long a join may take before the consumer is given up."""
+    covered_s: float = 10.0
+    """How often it is looked at whether every partition is somebody's."""
+
+    @property
+    def heartbeat_s(self) -> float:
+        return self.session_s / 3
 
 
 Ends = Callable[[Collection[str]], Awaitable[Mapping[Partition, int]]]
 Members = Callable[[], Awaitable[Collection[str]]]
+Unassigned = Callable[[Collection[str]], Awaitable[Collection[Partition]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What a membership asks the broker, beside the consumer that it has."""
+
+    ends: Ends
+    """Of what can be read."""
+    written: Ends
+    """With what stands behind an open transaction."""
+    members: Members
+    unassigned: Unassigned
+    """The partitions of these topics that no member of the group has."""
+
+
+class Assignor(RoundRobinPartitionAssignor):  # type: ignore[misc]  # aiokafka ships no types
+    """Deals partitions in turn; can make the broker have them dealt anew."""
+
+    def __init__(self) -> None:
+        self._forced = 0
+
+    def force(self) -> None:
+        """Join with something new to say, the next time.
+
+        A broker deals anew for a member that says what it said before only if it is the leader,
+        and who restarted within its session is not told that it is.
+        """
+        self._forced += 1
+
+    def metadata(self, topics: Collection[str]) -> Any:
+        say = b"%d" % self._forced if self._forced else b""
+        return ConsumerProtocolMemberMetadata(self.version, list(topics), say)
 
 
 class KafkaSubscription:
@@ -70,20 +114,18 @@ class KafkaSubscription:
 
     def __init__(
         self,
-        make_consumer: Callable[[], Consumer],
+        make_consumer: Callable[[Assignor], Consumer],
         topics: frozenset[str],
         revoked: Revoked,
         *,
-        ends: Ends,
-        members: Members,
+        questions: Questions,
         instance: str,
         rules: GroupRules,
     ) -> None:
         self._make_consumer = make_consumer
         self._topics = topics
         self._revoked = revoked
-        self._ends = ends
-        self._members = members
+        self._questions = questions
         self._instance = instance
         self._rules = rules
         self._membership: Membership | None = None
@@ -100,12 +142,13 @@ class KafkaSubscription:
             await self._background.close()
 
     def _join(self) -> Membership:
+        assignor = Assignor()
         self._membership = Membership(
-            self._make_consumer(),
+            self._make_consumer(assignor),
+            assignor,
             self._topics,
             self._revoked,
-            ends=self._ends,
-            members=self._members,
+            questions=self._questions,
             instance=self._instance,
             rules=self._rules,
         )
@@ -163,11 +206,11 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
     def __init__(
         self,
         consumer: Consumer,
+        assignor: Assignor,
         topics: frozenset[str],
         revoked: Revoked,
         *,
-        ends: Ends,
-        members: Members,
+        questions: Questions,
         instance: str,
         rules: GroupRules,
     ) -> None:
@@ -175,16 +218,20 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         """Set when another look is worth it: the fetch that was asked for is over, or all is."""
         self.failure: Exception | None = None
         self._consumer = consumer
+        self._assignor = assignor
         self._topics = topics
         self._revoked = revoked
-        self._ends = ends
-        self._members = members
+        self._questions = questions
         self._instance = instance
         self._rules = rules
         self._owned: frozenset[TopicPartition] | None = None
         """None from a revocation to the next assignment."""
         self._paused: set[TopicPartition] = set()
         self._buffer: dict[TopicPartition, list[Record]] = {}
+        self._given: dict[TopicPartition, int] = {}
+        """The offset after the last record that a poll gave."""
+        self._done: dict[TopicPartition, int] = {}
+        """The offset that was committed last."""
         self._revoking = asyncio.Lock()
         self._asked = asyncio.Event()
         self._member_id = ""
@@ -192,7 +239,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         self._asked_at = now
         self._moved_at = now
         """When records were last fetched, or what is fetched last changed."""
-        self._tasks = [asyncio.create_task(self._fetch()), asyncio.create_task(self._watch())]
+        self._tasks = [
+            asyncio.create_task(work) for work in (self._fetch(), self._watch(), self._cover())
+        ]
         for task in self._tasks:
             task.add_done_callback(self._ended)
 
@@ -210,6 +259,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
                 fetched = await self._consumer.getmany(timeout_ms=GET_MANY_MS)
                 # no await from here on: see the rules above
                 self._keep(fetched)
+            await self._pass_over()
 
     def _keep(self, fetched: Mapping[TopicPartition, list[Any]]) -> None:
         for partition, found in fetched.items():
@@ -233,14 +283,17 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         self._paused = set(wanted)
 
     def take(self, full: Collection[TopicPartition]) -> dict[Partition, Sequence[Record]]:
-        ready = [partition for partition in self._buffer if partition not in full]
-        return {_ported(partition): self._buffer.pop(partition) for partition in sorted(ready)}
+        ready = sorted(partition for partition in self._buffer if partition not in full)
+        self._given |= {partition: self._buffer[partition][-1].offset + 1 for partition in ready}
+        return {_ported(partition): self._buffer.pop(partition) for partition in ready}
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         if self._owned is None or partition not in self._owned:
             raise Lost(f"{partition.topic}/{partition.partition} is not ours")
         self._consumer.seek(partition, offset)
         self._buffer.pop(partition, None)
+        self._given[partition] = offset
+        self._done.pop(partition, None)
 
     # Commits and lag
 
@@ -250,16 +303,38 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         if self._is_out():
             # aiokafka would commit without a generation, and an empty group accepts that
             raise Lost("the group has put this member out")
+        offsets = {_native(partition): offset for partition, offset in next_offsets.items()}
         async with bounded("committing", COMMIT_S):
-            await self._consumer.commit(
-                {_native(partition): offset for partition, offset in next_offsets.items()}
-            )
+            await self._consumer.commit(offsets)
+        self._done |= offsets
+
+    async def _pass_over(self) -> None:
+        """Commit past what nobody is given: marks of transactions, and what was aborted.
+
+        1. Records 0 to 4 are given, and 5 is committed. 2. The end is 6: the transaction's mark.
+        3. With 5 committed, the group would for ever be one behind, and a rebuild never done.
+        """
+        owned, empty = self._owned, {}
+        for partition in owned or ():
+            is_done = self._given.get(partition) == self._done.get(partition)
+            if not is_done or partition in self._buffer:
+                continue
+            position = await self._next(partition)
+            if position is not None and position > self._done.get(partition, 0):
+                empty[partition] = position
+        if not empty or self._owned is not owned or not self._buffer.keys().isdisjoint(empty):
+            return
+        with suppress(Lost, Unavailable):  # then it is done again, or is another member's to do
+            await self.commit({_ported(partition): at for partition, at in empty.items()})
+            for partition, position in empty.items():
+                if self._given.get(partition, 0) < position:
+                    self._given[partition] = position
 
     async def lag(self) -> Mapping[Partition, int]:
         owned = self._owned
         if not owned:
             return {}
-        ends = await self._ends({partition.topic for partition in owned})
+        ends = await self._questions.written({partition.topic for partition in owned})
         lags = {}
         for partition in sorted(owned):
             position = await self._next(partition)
@@ -289,6 +364,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
     def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         self._buffer.clear()
         self._paused.clear()
+        self._given.clear()
+        self._done.clear()
         self._owned = frozenset(assigned)
         self._member_id = self._consumer._coordinator.member_id  # noqa: SLF001
         self._moved_at = asyncio.get_running_loop().time()
@@ -319,7 +396,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
     async def _is_replaced(self) -> bool:
         """Whether the group has another member with our id; if nobody says so, we join again."""
         try:
-            members = await self._members()
+            members = await self._questions.members()
         except Unavailable:
             return False
         return any(
@@ -342,7 +419,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
                 raise Unavailable("the consumer stands still and is made anew")
 
     async def _stands_still(self, still_s: float) -> bool:
-        ends = await self._ends(self._topics)  # also tells whether the broker is there
+        ends = await self._questions.ends(self._topics)  # also tells whether the broker is there
         owned = self._owned
         if owned is None:
             return still_s > self._rules.unassigned_s
@@ -353,6 +430,24 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
             if position is None or position < ends.get(_ported(partition), 0):
                 return self._owned is owned
         return False
+
+    # New partitions
+
+    async def _cover(self) -> None:
+        """See to it that every partition is somebody's.
+
+        The leader looks for new ones by itself, unless it has restarted within its session: then
+        it does not know that it leads, and nobody looks (KAFKA-13435).
+        """
+        while True:
+            await asyncio.sleep(self._rules.covered_s)
+            if self._owned is None:
+                continue
+            with suppress(Unavailable):  # the watch says so
+                if unassigned := await self._questions.unassigned(self._topics):
+                    _log.info("to be dealt anew: nobody has %s", min(unassigned))
+                    self._assignor.force()
+                    self._consumer._coordinator.request_rejoin()  # noqa: SLF001 (nothing public)
 
     # Ending
 
@@ -394,4 +489,6 @@ def as_record(found: Any) -> Record:  # aiokafka ships no types
         found.value or b"",
         tuple((name, value or b"") for name, value in found.headers),
     )
-    return Record(message, Partition(found.topic, found.partition), found.offset, found.timestamp)
+    place = Partition(found.topic, found.partition)
+    why = found.value.reason if isinstance(found.value, Unreadable) else None
+    return Record(message, place, found.offset, found.timestamp, why)

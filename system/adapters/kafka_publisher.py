@@ -10,6 +10,7 @@ begins with the first message that failed.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 
@@ -21,9 +22,10 @@ from aiokafka.errors import (
 )
 
 from system.adapters.kafka_clients import Kept, Producer, bounded, close_producer
-from system.adapters.kafka_rules import MessageTooLarge, partition_number, too_large
+from system.adapters.kafka_records import SingleBatch
+from system.adapters.kafka_rules import MessageTooLarge, fits, partition_number, too_large
 from system.ports.errors import Poison, TimedOut, Unavailable
-from system.ports.log import Message, Partition
+from system.ports.log import Message, Partition, is_utf8
 
 BATCH_BYTES_MAX = 900_000
 """Under the broker's 1,048,588, which aiokafka does not check. A larger message goes alone."""
@@ -79,8 +81,7 @@ class Publisher:
 
     async def _send(self, messages: Sequence[Message], partition: Partition) -> list[Outcome]:
         """Send one partition's messages within its bound; the outcome of each."""
-        storable = _storable(messages)
-        sending = _Sending(self._producers, partition, storable)
+        sending = _Sending(self._producers, partition, messages)
         failure: Exception | None = None
         try:
             async with bounded(f"publishing to {partition.topic}", PARTITION_S):
@@ -89,22 +90,12 @@ class Publisher:
             failure = error
         outcomes: list[Outcome] = [None] * sending.acked
         rest = len(messages) - sending.acked
-        if failure is None and rest:
-            failure = too_large(messages[sending.acked])
         if failure is not None:
             outcomes += [failure, *[_after(failure)] * (rest - 1)]
         return outcomes
 
     async def close(self) -> None:
         await self._producers.close()
-
-
-def _storable(messages: Sequence[Message]) -> Sequence[Message]:
-    """Those before the first that is too large for its topic."""
-    for index, message in enumerate(messages):
-        if too_large(message) is not None:
-            return messages[:index]
-    return messages
 
 
 def _after(failure: Exception) -> Exception:
@@ -124,6 +115,8 @@ class _Sending:
         self._partition = partition
         self._messages = messages
         self._batch_count_max = len(messages)
+        self._compress = False
+        """Whether the next one was refused as it is."""
 
     async def run(self) -> None:
         while self.acked < len(self._messages):
@@ -139,20 +132,28 @@ class _Sending:
                 continue
             except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
                 self._producers.discard(producer)
-                if count == 1:
+                if self._compress:
                     raise MessageTooLarge(f"the broker refused it: {error!r}") from error
-                self._batch_count_max = count // 2
+                self._compress = count == 1
+                self._batch_count_max = max(1, count // 2)
                 continue
             except (KafkaError, asyncio.CancelledError):  # canceled: its time is up
                 self._producers.discard(producer)
                 raise
             self.acked += count
+            self._compress = False
 
     def _filled(self, producer: Producer) -> tuple[object, int]:
-        """Put as many messages into a batch as it takes, at least one."""
+        """Put as many messages into a batch as it takes, at least one. Raises MessageTooLarge.
+
+        One that its topic does not take as it is goes alone, compressed.
+        """
+        messages = self._messages[self.acked : self.acked + self._batch_count_max]
+        if self._compress or not _is_plain(messages[0]):
+            return _single(messages[0]), 1
         batch = producer.create_batch()
         count = 0
-        for message in self._messages[self.acked : self.acked + self._batch_count_max]:
+        for message in itertools.takewhile(_is_plain, messages):
             headers = list(message.headers)
             if not batch.append(
                 key=message.key, value=message.value, timestamp=None, headers=headers
@@ -161,3 +162,17 @@ class _Sending:
             count += 1
         batch.close()
         return batch, count
+
+
+def _is_plain(message: Message) -> bool:
+    """Whether aiokafka can write it as it is, and its topic takes it so."""
+    return fits(message) and all(is_utf8(name) for name, _ in message.headers)
+
+
+def _single(message: Message) -> SingleBatch:
+    if error := too_large(message, 0):
+        raise error
+    batch = SingleBatch(message)
+    if error := too_large(message, batch.size()):
+        raise error
+    return batch

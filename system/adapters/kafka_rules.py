@@ -5,7 +5,7 @@ from __future__ import annotations
 from system.delivery.dead_letters import REPLAY_FOR
 from system.events import dlq
 from system.ports.errors import Poison
-from system.ports.log import Message
+from system.ports.log import Message, header_bytes
 
 MESSAGE_BYTES_MAX = 1_048_588
 """The broker's default `message.max.bytes`: the largest record batch that it stores."""
@@ -15,6 +15,8 @@ DEAD_LETTER_BYTES_MAX = 2 * 1024 * 1024
 """A dead letter is a message that fitted into its topic, and what is known of its failure."""
 
 
+UNPACKED_BYTES_MAX = 32 * 1024 * 1024
+"""More of a compressed batch is not unpacked: 1 MB of it may stand for 10 GB."""
 KEPT_FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
 MAX_BYTES = "max.message.bytes"
 
@@ -39,7 +41,7 @@ def topic_settings(topic: str) -> dict[str, str]:
     return KEPT_FOR_EVER | {MAX_BYTES: str(topic_bytes_max(topic))}
 
 
-def _bytes_max(message: Message) -> int:
+def bytes_max(message: Message) -> int:
     """What is no replay leaves room to become one."""
     if is_dlq(message.topic) or message.header(REPLAY_FOR) is not None:
         return topic_bytes_max(message.topic)
@@ -50,9 +52,18 @@ def is_dlq(topic: str) -> bool:
     return topic.endswith(dlq(""))
 
 
-def too_large(message: Message) -> MessageTooLarge | None:
-    size, limit = batch_bytes(message), _bytes_max(message)
-    return MessageTooLarge(f"{size} bytes, over the limit of {limit}") if size > limit else None
+def fits(message: Message) -> bool:
+    """Whether its topic takes it as it is. Else it may still do so compressed."""
+    return batch_bytes(message) <= bytes_max(message)
+
+
+def too_large(message: Message, stored_bytes: int) -> MessageTooLarge | None:
+    """Why a message that is stored in so many bytes, as it is or compressed, cannot be."""
+    if (size := batch_bytes(message)) > UNPACKED_BYTES_MAX:
+        return MessageTooLarge(f"{size} bytes, over the limit of {UNPACKED_BYTES_MAX}")
+    if stored_bytes > (limit := bytes_max(message)):
+        return MessageTooLarge(f"{stored_bytes} bytes, over the limit of {limit}")
+    return None
 
 
 def partition_number(key: bytes, partitions: int) -> int:
@@ -77,7 +88,7 @@ def murmur2(data: bytes) -> int:
 def batch_bytes(message: Message) -> int:
     """Count the bytes of a record batch (format 2, uncompressed) with this message alone."""
     headers = _varint_bytes(len(message.headers)) + sum(
-        _with_length(len(name.encode())) + _with_length(len(value))
+        _with_length(len(header_bytes(name))) + _with_length(len(value))
         for name, value in message.headers
     )
     attributes_and_deltas = 3  # one byte, and two zeros: offset and time relative to the batch

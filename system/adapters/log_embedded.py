@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import zlib
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,10 +19,18 @@ from pathlib import Path
 import orjson
 
 from system.adapters.journal import DataDirectoryError, DirectoryLock, Journal, SharedWrites
-from system.adapters.kafka_rules import partition_number, too_large
+from system.adapters.kafka_rules import fits, partition_number, too_large
 from system.adapters.log_groups import Group, Member
 from system.ports.errors import Lost, Unavailable
-from system.ports.log import Message, Partition, Record, Revoked, Subscription
+from system.ports.log import (
+    Message,
+    Partition,
+    Record,
+    Revoked,
+    Subscription,
+    header_bytes,
+    header_name,
+)
 
 RECORDS_PER_POLL = 500
 """Of each partition, so that one with a long backlog starves no other."""
@@ -144,7 +153,8 @@ class EmbeddedBroker:
             return Unavailable("an earlier message of its partition was not stored")
         if slot.partition not in self._records:
             return Unavailable(f"there is no topic {slot.partition.topic}")
-        return too_large(slot.message)
+        message = slot.message
+        return None if fits(message) else too_large(message, _compressed_bytes(message))
 
     async def _store(self, slots: Sequence[_Slot]) -> None:
         if self._files is None:
@@ -217,6 +227,11 @@ class EmbeddedLog:
                 ):
                     yield record
                 await asyncio.sleep(0)
+
+    async def record(self, partition: Partition, offset: int) -> Record | None:
+        if not 0 <= offset < (await self.ends([partition.topic])).get(partition, 0):
+            return None
+        return self._broker.records(partition, offset, offset + 1)[0]
 
     async def committed(self, group: str) -> Mapping[Partition, int]:
         return self._broker.committed(group)
@@ -387,6 +402,11 @@ class _Files:
         self._lock.release()
 
 
+def _compressed_bytes(message: Message) -> int:
+    """In how many bytes Kafka's twin would store it, which keeps it as it is all the same."""
+    return len(zlib.compress(_encoded(slots=[_Slot(Partition("", 0), 0, message)]), level=1))
+
+
 _TOPIC, _RECORD = b"T", b"R"
 _COUNT = struct.Struct(">I")
 _PLACE = struct.Struct(">Hq")  # partition number, timestamp
@@ -404,7 +424,7 @@ def _encoded(*, topics: Iterable[str] = (), slots: Iterable[_Slot] = ()) -> byte
         parts += (*_sized(message.key), *_sized(message.value))
         parts += (_COUNT.pack(len(message.headers)),)
         for name, value in message.headers:
-            parts += (*_sized(name.encode()), *_sized(value))
+            parts += (*_sized(header_bytes(name)), *_sized(value))
     return b"".join(parts)
 
 
@@ -424,7 +444,7 @@ def _decoded(payload: bytes) -> tuple[list[str], list[_Slot]]:
             number, timestamp_ms = _PLACE.unpack(reader.take(_PLACE.size))
             key, value = reader.sized(), reader.sized()
             headers = tuple(
-                (reader.sized().decode(), reader.sized()) for _ in range(reader.count())
+                (header_name(reader.sized()), reader.sized()) for _ in range(reader.count())
             )
             message = Message(topic, key, value, headers)
             slots.append(_Slot(Partition(topic, number), timestamp_ms, message))

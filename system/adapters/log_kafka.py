@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Mapping,
+    Sequence,
+)
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import (
     KafkaError,
     LeaderNotAvailableError,
     NoError,
     TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
     for_code,
 )
 from aiokafka.protocol.commit import OffsetFetchRequest
@@ -32,8 +43,15 @@ from system.adapters.kafka_clients import (
     close_admin,
     close_consumer,
 )
-from system.adapters.kafka_group import GroupRules, KafkaSubscription, as_record
+from system.adapters.kafka_group import (
+    Assignor,
+    GroupRules,
+    KafkaSubscription,
+    Questions,
+    as_record,
+)
 from system.adapters.kafka_publisher import BATCH_BYTES_MAX, REQUEST_S, Publisher
+from system.adapters.kafka_records import install
 from system.adapters.kafka_rules import (
     KEPT_FOR_EVER,
     MAX_BYTES,
@@ -47,11 +65,20 @@ from system.ports.log import Message, Partition, Record, Revoked, Subscription
 ASK_S = 5.0
 ENSURE_S = 20.0
 READ_S = 10.0
+READ_MS = 1_000
 FETCH_WAIT_MS = 100
 """A fetch that waits for news holds up a partition that was just resumed or sought in."""
+METADATA_MS = 10_000
+"""How old the leader of a group may know the partitions that it deals."""
 NEWEST = -1
+READ_UNCOMMITTED, READ_COMMITTED = 0, 1
+"""Where a partition ends: with what was written last, or before the first open transaction."""
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+install()
 
 
 class UnfitTopic(Exception):
@@ -103,7 +130,7 @@ class KafkaLog:
             request_timeout_ms=int(REQUEST_S * 1000),
         )
 
-    def _consumer(self, group: str | None) -> Consumer:
+    def _consumer(self, group: str | None, assignor: Assignor | None = None) -> Consumer:
         rules = self._rules
         return AIOKafkaConsumer(
             bootstrap_servers=self._servers,
@@ -118,8 +145,10 @@ class KafkaLog:
             request_timeout_ms=int(rules.rebalance_s * 1000) + 5_000,
             auto_offset_reset="earliest",
             enable_auto_commit=False,
+            isolation_level="read_committed",  # what was aborted never was
             fetch_max_wait_ms=FETCH_WAIT_MS,
-            metadata_max_age_ms=30_000,
+            partition_assignment_strategy=[assignor or Assignor()],
+            metadata_max_age_ms=METADATA_MS,
         )
 
     async def publish(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
@@ -132,8 +161,12 @@ class KafkaLog:
             partial(self._consumer, group),
             frozenset(topics),
             revoked,
-            ends=self.ends,
-            members=partial(self._members, group),
+            questions=Questions(
+                ends=self.ends,
+                written=self._written,
+                members=partial(self._members, group),
+                unassigned=partial(self._unassigned, group),
+            ),
             instance=self._client_id,
             rules=self._rules,
         )
@@ -146,15 +179,36 @@ class KafkaLog:
         }
         if not ends:
             return
-        consumer = self._consumer(None)
-        try:
-            consumer.assign(list(ends))
-            async with bounded("reading topics", START_S):
-                await consumer.start()
-            for partition in ends:
-                consumer.seek(partition, start)
+        async with self._reading(ends, start) as consumer:
             async for record in _up_to(consumer, ends):
                 yield record
+
+    async def record(self, partition: Partition, offset: int) -> Record | None:
+        end = (await self.ends([partition.topic])).get(partition, 0)
+        if not 0 <= offset < end:
+            return None
+        place = TopicPartition(*partition)
+        async with (
+            self._reading([place], offset) as consumer,
+            aclosing(_up_to(consumer, {place: end})) as records,
+        ):
+            async for record in records:
+                return record if record.offset == offset else None
+        return None
+
+    @asynccontextmanager
+    async def _reading(
+        self, partitions: Collection[TopicPartition], start: int
+    ) -> AsyncIterator[Consumer]:
+        """A consumer of no group, at this offset of each partition."""
+        consumer = self._consumer(None)
+        try:
+            consumer.assign(list(partitions))
+            async with bounded("reading topics", START_S):
+                await consumer.start()
+            for partition in partitions:
+                consumer.seek(partition, start)
+            yield consumer
         finally:
             await close_consumer(consumer)
 
@@ -162,9 +216,17 @@ class KafkaLog:
         return await self._ask(f"asking for the offsets of {group}", partial(_committed, group))
 
     async def ends(self, topics: Collection[str]) -> Mapping[Partition, int]:
+        return await self._ends_at(topics, READ_COMMITTED)
+
+    async def _written(self, topics: Collection[str]) -> Mapping[Partition, int]:
+        """The ends with what stands behind an open transaction, which nobody can read yet."""
+        return await self._ends_at(topics, READ_UNCOMMITTED)
+
+    async def _ends_at(self, topics: Collection[str], isolation: int) -> Mapping[Partition, int]:
         if not topics:
             return {}
-        return await self._ask("asking for the ends of topics", partial(_ends, list(topics)))
+        ask = partial(_ends, list(topics), isolation)
+        return await self._ask("asking for the ends of topics", ask)
 
     async def ensure(self, topics: Collection[str]) -> None:
         """Raises TopicForgets for a topic that does not keep every record for ever.
@@ -184,6 +246,10 @@ class KafkaLog:
 
     async def _members(self, group: str) -> Collection[str]:
         return await self._ask(f"asking for the members of {group}", partial(_member_ids, group))
+
+    async def _unassigned(self, group: str, topics: Collection[str]) -> Collection[Partition]:
+        ask = partial(_unassigned, group, sorted(topics))
+        return await self._ask(f"asking who reads what in {group}", ask)
 
     async def _ask(
         self, what: str, question: Callable[[Admin], Awaitable[T]], *, bound_s: float = ASK_S
@@ -213,20 +279,24 @@ class KafkaLog:
         await asyncio.gather(self._publisher.close(), self._admins.close())
 
 
-async def _up_to(consumer: Consumer, ends: Mapping[TopicPartition, int]) -> AsyncIterator[Record]:
-    """All records before these ends."""
-    pending = set(ends)
+async def _up_to(consumer: Consumer, ends: Mapping[TopicPartition, int]) -> AsyncGenerator[Record]:
+    """All records before these ends. Raises Unavailable when nothing comes for `READ_S`."""
+    pending, moved = dict.fromkeys(ends, -1), asyncio.get_running_loop().time()
     while pending:
         async with bounded("reading", READ_S):
-            fetched = await consumer.getmany(timeout_ms=1000)
-            if not fetched:
-                pending = {p for p in pending if await consumer.position(p) < ends[p]}
+            fetched = await consumer.getmany(timeout_ms=READ_MS)
+            # by position, not by record: marks of transactions may be all that is left
+            now_at = {p: await consumer.position(p) for p in pending}
         for partition, records in fetched.items():
             for found in records:
                 if found.offset < ends[partition]:
                     yield as_record(found)
-            if records[-1].offset + 1 >= ends[partition]:
-                pending.discard(partition)
+        now = asyncio.get_running_loop().time()
+        if now_at != pending:
+            moved = now
+        elif now - moved > READ_S:
+            raise TimedOut("reading: Kafka sends nothing more")
+        pending = {p: at for p, at in now_at.items() if at < ends[p]}
 
 
 def _check(error_code: int, what: str) -> None:
@@ -281,7 +351,7 @@ async def _leaders(topics: Sequence[str], admin: Admin) -> Mapping[Partition, in
     return leaders
 
 
-async def _ends(topics: Sequence[str], admin: Admin) -> Mapping[Partition, int]:
+async def _ends(topics: Sequence[str], isolation: int, admin: Admin) -> Mapping[Partition, int]:
     by_node: defaultdict[int, defaultdict[str, list[tuple[int, int]]]] = defaultdict(
         lambda: defaultdict(list)
     )
@@ -290,7 +360,7 @@ async def _ends(topics: Sequence[str], admin: Admin) -> Mapping[Partition, int]:
     ends = {}
     for node, wanted in by_node.items():
         # The admin client has no public question for this; a consumer would cost a connection.
-        request = OffsetRequest(-1, 0, list(wanted.items()))
+        request = OffsetRequest(-1, isolation, list(wanted.items()))
         answer = await admin._send_request(request, node)  # noqa: SLF001
         for topic, partitions in answer.topics:
             for number, error_code, _timestamp, offset, *_ in partitions:
@@ -312,6 +382,26 @@ async def _committed(group: str, admin: Admin) -> Mapping[Partition, int]:
             if offset >= 0:
                 committed[Partition(topic, number)] = offset
     return committed
+
+
+async def _unassigned(group: str, topics: Sequence[str], admin: Admin) -> Collection[Partition]:
+    """None while the group is dealing."""
+    assigned: set[Partition] = set()
+    for answer in await admin.describe_consumer_groups([group]):
+        for error_code, _, state, _, _, members, *_ in answer.groups:
+            _check(error_code, group)
+            if state != "Stable":
+                return ()
+            for member in members:
+                if hand := member[-1]:
+                    dealt = ConsumerProtocolMemberAssignment.decode(hand).partitions()
+                    assigned |= {Partition(*partition) for partition in dealt}
+    there: set[Partition] = set()
+    for topic in await admin.describe_topics(list(topics)):
+        there |= {Partition(topic["topic"], each["partition"]) for each in topic["partitions"]}
+        if for_code(topic["error_code"]) is UnknownTopicOrPartitionError:
+            _log.warning("there is no topic %s: nothing can be read from it", topic["topic"])
+    return there - assigned
 
 
 async def _member_ids(group: str, admin: Admin) -> Collection[str]:

@@ -50,6 +50,10 @@ class Unavailable(Exception):
     """A store or the broker cannot be reached: wait for as long as it lasts, never park."""
 
 
+class Misconfigured(Exception):
+    """A server refuses what was set: no waiting helps. The text is one line with the setting."""
+
+
 class TimedOut(Unavailable):
     """A bound was reached. The store may be away, or this one request too much for it."""
 

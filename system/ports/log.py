@@ -8,6 +8,23 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 Headers = tuple[tuple[str, bytes], ...]
+"""A name is text; what in it is no UTF-8 is kept as Python keeps it in the names of files."""
+
+
+def header_name(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
+
+
+def header_bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
+
+
+def is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Partition(NamedTuple):
@@ -37,6 +54,11 @@ class Record:
     partition: Partition
     offset: int
     timestamp_ms: int
+    unreadable: str | None = None
+    """Why nobody could unpack it; then the message has nothing but its topic.
+
+    It may stand for several records, up to the next one that can be read.
+    """
 
 
 Revoked = Callable[[frozenset[Partition]], Awaitable[None]]
@@ -94,6 +116,10 @@ class Log(Protocol):
 
         Without a group: for dead letters and checkers.
         """
+        ...
+
+    async def record(self, partition: Partition, offset: int) -> Record | None:
+        """What stands in this place; None when it is gone, or never was there."""
         ...
 
     async def committed(self, group: str) -> Mapping[Partition, int]:

@@ -65,6 +65,7 @@ class Servers:
             "MYSQL_DSN": self.sql.dsn(at["sql"]),
             "KAFKA_BROKERS": at["kafka"],
             "MONGO_URI": self.mongo.uri_at(at["mongo"], views),
+            "KAFKA_SESSION_TIMEOUT": "3s",
         }
 
     async def __aenter__(self) -> Self:

@@ -5,17 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from system.delivery import outbox
 from system.delivery.dead_letters import Park, is_for
 from system.delivery.failures import Failure
 from system.delivery.middleware import Batch, Middleware, Step
 from system.delivery.patience import patiently
-from system.events import BY_TYPE, Event
+from system.events import BY_TYPE, Envelope, Event
 from system.life import Life
 from system.logs import Logger
 from system.ports.errors import Poison
+from system.ports.log import Record
 from system.ports.world import World
+
+
+def decode(
+    record: Record, events: Mapping[str, type[Event]]
+) -> Envelope[Any]:  # of whatever event the topic has
+    if record.unreadable is not None:
+        raise Poison(record.unreadable)
+    return outbox.decode(record.message, events)
 
 
 def decoded(
@@ -39,7 +49,7 @@ def decoded(
                 if not is_for(record, consumer):
                     continue
                 try:
-                    good.append((record, outbox.decode(record.message, events)))
+                    good.append((record, decode(record, events)))
                 except Poison as poison:
                     failure = Failure.after(None, poison, world.now())
                     await patiently(partial(park, record, failure), life, logger)
