@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
+
+import pytest
 
 from scenarios.delivery.bench import CONSUMER, EPOCH, Bench, bench, in_virtual_time
 from system import logs
-from system.delivery.dead_letters import REPLAY_FOR, DeadLetters, Letter
+from system.delivery.dead_letters import REPLAY_FOR, DeadLetters, Gone, Letter, NotTaken
 from system.delivery.failures import Failure
-from system.ports.log import Message, Record
+from system.delivery.middleware import Batch
+from system.delivery.middleware.decoded import decoded
+from system.ports.errors import Poison
+from system.ports.log import Log, Message, Partition, Record, Unreadable
 from system.values import timestamp
 
 TOPIC = "order.created"
@@ -135,3 +142,146 @@ async def test_records_that_are_nobodys_letters_are_passed_over() -> None:
     async with bench() as it:
         await it.parts.log("x").publish([Message(f"{TOPIC}.dlq", b"k", b"by hand", ())])
         assert await it.letters.open([TOPIC]) == []
+
+
+# --- what does not fit, and what cannot be unpacked ------------------------------------------------
+
+LARGE = Message(TOPIC, b"k" * 2_000, b"v" * 3_000, (("h" * 500, b"\xff" * 500),))
+BEYOND = Unreadable("cannot be unpacked: TooMuch", 97_298, "5f" * 32)
+
+
+@dataclass
+class Narrow:
+    """A log whose topics take little: what came from elsewhere was compressed better than we do."""
+
+    log: Log
+    bytes_max: int = 1_500
+    instead: Record | None = None
+    """What stands where a record is looked for."""
+    is_gone: bool = False
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.log, name)
+
+    async def publish(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
+        (message,) = messages
+        if len(message.key) + len(message.value) > self.bytes_max:
+            return [Poison("too large")]
+        return await self.log.publish(messages)
+
+    async def record(self, partition: Partition, offset: int) -> Record | None:
+        if self.is_gone or self.instead is not None:
+            return self.instead
+        return await self.log.record(partition, offset)
+
+
+def narrow(it: Bench) -> Narrow:
+    """Let the letters have a log that takes little."""
+    log = Narrow(it.parts.log(CONSUMER))
+    it.letters = DeadLetters(CONSUMER, log, it.parts.world, it.metrics, logs.logger(CONSUMER))  # type: ignore[arg-type]
+    return log
+
+
+@in_virtual_time
+async def test_one_that_is_too_large_to_keep_is_a_reference_to_its_place() -> None:
+    async with bench() as it:
+        narrow(it)
+        record = await parked(it, LARGE)
+        letter = await only(it)
+        assert letter.message == Message(TOPIC, b"", b"", ())
+        assert letter.reference is not None
+        assert letter.reference.size == 2_000 + 3_000 + 500 + 500
+        assert (letter.partition, letter.offset) == (record.partition.number, record.offset)
+        assert letter.error == "no such thing"
+        assert await it.letters.message_of(letter) == LARGE
+
+
+@in_virtual_time
+async def test_a_reference_is_replayed_from_its_place() -> None:
+    async with bench() as it:
+        log = narrow(it)
+        await parked(it, LARGE)
+        log.bytes_max = 10_000
+        await it.letters.replay(await only(it))
+        (_, again) = [record.message for record in await it.records(TOPIC)]
+        assert again == replace(LARGE, headers=(*LARGE.headers, (REPLAY_FOR, CONSUMER.encode())))
+        assert await it.letters.open([TOPIC]) == []
+
+
+@in_virtual_time
+async def test_a_replay_that_its_topic_never_takes_says_so_and_the_letter_stays() -> None:
+    async with bench() as it:
+        narrow(it)
+        await parked(it, LARGE)
+        with pytest.raises(NotTaken, match="does not take the message: too large"):
+            await it.letters.replay(await only(it))
+        await only(it)
+
+
+@in_virtual_time
+async def test_a_reference_whose_message_is_gone_says_so_and_can_be_purged() -> None:
+    async with bench() as it:
+        log = narrow(it)
+        await parked(it, LARGE)
+        log.is_gone = True
+        with pytest.raises(Gone, match="gone from its place"):
+            await it.letters.replay(await only(it))
+        await it.letters.purge(await only(it))
+        assert await it.letters.open([TOPIC]) == []
+
+
+@in_virtual_time
+async def test_a_reference_is_never_taken_for_another_message() -> None:
+    """As when a topic was deleted and made again: its offsets begin anew."""
+    async with bench() as it:
+        log = narrow(it)
+        record = await parked(it, LARGE)
+        log.instead = replace(record, message=replace(LARGE, value=b"w" * 3_000))
+        with pytest.raises(Gone, match="another message stands in its place"):
+            await it.letters.message_of(await only(it))
+
+
+@in_virtual_time
+async def test_what_cannot_be_unpacked_is_parked_as_a_reference_and_its_neighbours_go_on() -> None:
+    async with bench() as it:
+        log = narrow(it)
+        await it.parts.log("x").publish([ORIGINAL])
+        (stored,) = await it.records(TOPIC)
+        bomb = replace(stored, message=Message(TOPIC, b"", b"", ()), unreadable=BEYOND)
+        handled: list[Record] = []
+
+        async def step(batch: Batch) -> None:
+            handled.extend(batch.records)
+
+        chain = decoded(
+            CONSUMER,
+            it.letters.park,
+            life=it.life,
+            world=it.parts.world,
+            logger=logs.logger(CONSUMER),
+        )
+        await chain(step)(Batch((bomb,)))
+
+        letter = await only(it)
+        assert handled == []
+        assert (letter.error_type, letter.error) == ("Poison", BEYOND.reason)
+        assert letter.reference is not None
+        assert letter.reference.size == BEYOND.size
+        assert BEYOND.sha256 in letter.reference.digest
+        log.instead = bomb
+        with pytest.raises(Gone, match="cannot be unpacked: TooMuch"):
+            await it.letters.replay(letter)
+        log.instead = stored  # a later version of the client can
+        await it.letters.replay(letter)
+        assert (await it.records(TOPIC))[-1].message.value == ORIGINAL.value
+
+
+@in_virtual_time
+async def test_no_message_passes_itself_off_as_a_reference() -> None:
+    spoof = (("dead-letter-size", b"1"), ("dead-letter-digest", b"sha256 x"))
+    for value in (b"", b"value"):
+        async with bench() as it:
+            await parked(it, Message(TOPIC, b"", value, spoof))
+            letter = await only(it)
+            assert letter.reference is None
+            assert letter.message == Message(TOPIC, b"", value, spoof)

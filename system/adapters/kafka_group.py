@@ -34,7 +34,7 @@ from system.adapters.kafka_clients import (
     close_consumer,
     see_commits,
 )
-from system.adapters.kafka_records import Unreadable
+from system.adapters.kafka_records import NoValue
 from system.ports.errors import Lost, TimedOut, Unavailable
 from system.ports.log import Message, Partition, Record, Revoked
 
@@ -490,5 +490,5 @@ def as_record(found: Any) -> Record:  # aiokafka ships no types
         tuple((name, value or b"") for name, value in found.headers),
     )
     place = Partition(found.topic, found.partition)
-    why = found.value.reason if isinstance(found.value, Unreadable) else None
+    why = found.value.unreadable if isinstance(found.value, NoValue) else None
     return Record(message, place, found.offset, found.timestamp, why)

@@ -6,7 +6,7 @@ could so end every process that reads it, at each start again. Here:
 
 - A batch is unpacked up to `UNPACKED_BYTES_MAX`, with aiokafka's own reader behind it.
 - Where that fails, each record is read for itself. One that cannot be read, or a whole batch that
-  cannot be unpacked, is handed on as an `Unreadable` in its place, with the reason.
+  cannot be unpacked, is handed on as a `NoValue` in its place, with the reason.
 - A checksum that is wrong still fails the fetch: what was damaged on its way is asked for again.
 
 aiokafka has no place to hang this in, so `install` puts `Batches` where its fetcher looks for
@@ -20,6 +20,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import cramjam
@@ -30,7 +31,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 
 from system.adapters.kafka_rules import UNPACKED_BYTES_MAX
-from system.ports.log import Message, header_bytes, header_name
+from system.ports.log import Message, Unreadable, header_bytes, header_name
 
 AT_ONCE_BYTES_MAX = 4 * 1024 * 1024
 """Unpacked of one partition, after which the rest of a fetch is left, to be fetched again."""
@@ -54,16 +55,10 @@ class TooMuch(ValueError):
     """Unpacked, it is more than a reader may be made to hold."""
 
 
-class Unreadable(bytes):
-    """Stands for the value of a record that cannot be read. Empty; `reason` says why."""
+class NoValue(bytes):
+    """Stands for the value of a record that cannot be read. Empty; `unreadable` says why."""
 
-    reason: str
-
-    @classmethod
-    def because(cls, error: Exception) -> Unreadable:
-        made = cls()
-        made.reason = f"cannot be unpacked: {type(error).__name__}: {str(error)[:200]}"
-        return made
+    unreadable: Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +133,12 @@ class Batch:
         try:
             plain = _plain(self._raw, head[-1])
         except Exception as error:  # noqa: BLE001 (whatever a codec raises: it cannot be unpacked)
-            return iter([_stand_in(head, head[0], error)])
+            return iter([_stand_in(self._raw, head[0], error)])
         self._unpacked(len(plain))
         try:
             return iter(list(DefaultRecordBatch(plain)))
         except Exception:  # noqa: BLE001 (whatever aiokafka raises; each is told where it stands)
-            return _one_by_one(head, plain)
+            return _one_by_one(self._raw, plain)
 
 
 def _plain(raw: memoryview, count: int) -> bytes:
@@ -224,20 +219,21 @@ UNPACK: dict[int, Callable[[bytes], bytes]] = {
 # --- reading what aiokafka does not ---------------------------------------------------------------
 
 
-def _one_by_one(head: tuple[Any, ...], plain: bytes) -> Iterator[ReadRecord]:
+def _one_by_one(raw: memoryview, plain: bytes) -> Iterator[ReadRecord]:
     """Each record for itself; where the frames themselves are wrong, one stands for the rest."""
+    head = _HEAD.unpack_from(raw)
     first, count = head[0], head[-1]
     read = _Reader(plain, _HEAD.size)
     for index in range(count):
         try:
             record = read.sub(read.varint())
         except ValueError as error:
-            yield _stand_in(head, first + index, error)
+            yield _stand_in(raw, first + index, error)
             return
         try:
             yield _record(head, record)
         except ValueError as error:
-            yield _stand_in(head, first + index, error)
+            yield _stand_in(raw, first + index, error)
 
 
 def _record(head: tuple[Any, ...], read: _Reader) -> ReadRecord:
@@ -255,8 +251,13 @@ def _record(head: tuple[Any, ...], read: _Reader) -> ReadRecord:
     )
 
 
-def _stand_in(head: tuple[Any, ...], offset: int, error: Exception) -> ReadRecord:
-    return ReadRecord(offset, head[8], 0, None, Unreadable.because(error), [])
+def _stand_in(raw: memoryview, offset: int, error: Exception) -> ReadRecord:
+    reason = f"cannot be unpacked: {type(error).__name__}: {str(error)[:200]}"
+    # without the place and the leader's epoch, which the broker writes
+    digest = sha256(raw[_MAGIC_AT:]).hexdigest()
+    value = NoValue()
+    value.unreadable = Unreadable(reason, len(raw), digest)
+    return ReadRecord(offset, _HEAD.unpack_from(raw)[8], 0, None, value, [])
 
 
 class _Reader:

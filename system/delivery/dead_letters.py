@@ -1,7 +1,8 @@
 """Dead letters: messages parked with their reason, to be read, replayed or purged.
 
 A letter keeps the original bytes, key and headers, and adds what is known of the failure. It lies
-in the `.dlq` of its topic. Replaying or purging appends a resolution to the same place: the open
+in the `.dlq` of its topic. What does not fit there, or could not even be unpacked, is kept as a
+reference: the letter has its place, size and digest, and `show` and `replay` fetch it. Replaying or purging appends a resolution to the same place: the open
 letters are the letters minus the resolutions. A letter is named by where its message stood and
 who could not handle it, so that one parked twice, by a consumer that died in between, is one.
 """
@@ -11,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Literal
+from hashlib import sha256
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -21,8 +23,8 @@ from system.delivery.outbox import ids_of
 from system.events import TOPICS, dlq
 from system.logs import Logger
 from system.metrics import Metrics
-from system.ports.errors import Unavailable
-from system.ports.log import Log, Message, Record
+from system.ports.errors import Poison, Unavailable
+from system.ports.log import Log, Message, Partition, Record, header_bytes
 from system.ports.world import World
 from system.values import TimeText, timestamp
 
@@ -47,6 +49,9 @@ Facts = TypedDict(
         "first-failed-at": TimeText,
         "last-failed-at": TimeText,
         "trace": str,
+        # of a letter without its message, and the last headers of it alone
+        "size": NotRequired[_Digits],
+        "digest": NotRequired[str],
     },
 )
 """What a letter adds to a message, as its last headers: names of its own count for nothing."""
@@ -55,7 +60,7 @@ Resolved = TypedDict(
     {"id": str, "resolution": Literal["replayed", "purged"], "resolved-at": TimeText},
 )
 """The headers of a resolution, which has no body."""
-_FACTS = frozenset(Facts.__annotations__)
+_FACTS = frozenset(Facts.__required_keys__)
 
 Park = Callable[[Record, Failure], Awaitable[None]]
 """Put a message aside. Returns once that is safe; raises Unavailable while it cannot be done."""
@@ -82,7 +87,24 @@ class Letter:
     last_failed_at: str
     trace: str
     message: Message
-    """As it was before it was parked."""
+    """As it was before it was parked; without anything if the letter is a reference."""
+    reference: Reference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What stands in for a message that its letter does not have."""
+
+    size: int
+    digest: str
+
+
+class Gone(Exception):
+    """A letter's message cannot be had any more; the text says why."""
+
+
+class NotTaken(Exception):
+    """A topic does not take this message, now or ever; the text says why."""
 
 
 def letter_id(topic: str, partition: int, offset: int, consumer: str) -> str:
@@ -125,14 +147,16 @@ class DeadLetters:
             "last-failed-at": timestamp(failure.last_at),
             "trace": failure.trace,
         }
-        await self._publish(
-            Message(
-                dlq(place.topic),
-                record.message.key,
-                record.message.value,
-                (*record.message.headers, *_headers(facts)),
-            )
-        )
+        try:
+            if record.unreadable is not None:
+                raise NotTaken(record.unreadable.reason)
+            message = record.message
+            headers = (*message.headers, *_headers(facts))
+            await self._publish(Message(dlq(place.topic), message.key, message.value, headers))
+        except NotTaken:
+            facts["size"], facts["digest"] = _size_and_digest(record)
+            headers = _headers(facts)
+            await self._publish(Message(dlq(place.topic), b"", b"", headers))
         self._metrics.dead_letter(self.consumer, place.topic)
         self._logger.error(
             "dead letter",
@@ -164,16 +188,33 @@ class DeadLetters:
     async def replay(self, letter: Letter) -> None:
         """Send the original message again, to the consumer that could not handle it, and say so.
 
-        Later messages of the same key have gone on meanwhile; handlers are right under any order.
+        Raises Gone or NotTaken for one that cannot be sent; then the letter stays open. Later messages of the same key have gone on meanwhile; handlers are right under any order.
         A crash in between leaves the letter open: replaying it once more is harmless, too.
         """
+        message = await self.message_of(letter)
         headers = (
-            *((name, value) for name, value in letter.message.headers if name != REPLAY_FOR),
+            *((name, value) for name, value in message.headers if name != REPLAY_FOR),
             (REPLAY_FOR, letter.consumer.encode()),
         )
-        message = letter.message
         await self._publish(Message(letter.topic, message.key, message.value, headers))
         await self._resolve(letter, Resolution.REPLAYED)
+
+    async def message_of(self, letter: Letter) -> Message:
+        """The message as it was, fetched from its place if need be. Raises Gone."""
+        if letter.reference is None:
+            return letter.message
+        place = f"{letter.topic}, partition {letter.partition}, offset {letter.offset}"
+        record = await self._log.record(Partition(letter.topic, letter.partition), letter.offset)
+        if record is None:
+            raise Gone(f"the message is gone from its place: {place}")
+        size, digest = _size_and_digest(record)
+        # what could not be unpacked, and now can, has another size and digest than its batch had
+        was_unreadable = letter.reference.digest.startswith(_OF_A_BATCH)
+        if letter.reference.digest != digest and (record.unreadable or not was_unreadable):
+            raise Gone(f"another message stands in its place: {place} ({size} bytes)")
+        if record.unreadable is not None:
+            raise Gone(f"the message at {place} {record.unreadable.reason}")
+        return record.message
 
     async def purge(self, letter: Letter) -> None:
         """Give a letter up for good. Its bytes stay in the topic."""
@@ -191,6 +232,8 @@ class DeadLetters:
 
     async def _publish(self, message: Message) -> None:
         (error,) = await self._log.publish([message])
+        if isinstance(error, Poison):
+            raise NotTaken(f"{message.topic} does not take the message: {error}") from error
         if error is not None:
             raise Unavailable(f"{message.topic} does not take the message: {error}") from error
 
@@ -213,7 +256,9 @@ def unresolved(records: Iterable[Record]) -> list[Letter]:
 
 
 def _letter(facts: Mapping[str, str], message: Message) -> Letter:
-    headers = message.headers[: -len(_FACTS)]  # a message may bring headers of these names along
+    is_reference = message.headers[-1][0] == FACT + "digest"
+    # a message may bring headers of these names along
+    headers = () if is_reference else message.headers[: -len(_FACTS)]
     return Letter(
         id=facts["id"],
         topic=facts["topic"],
@@ -227,7 +272,24 @@ def _letter(facts: Mapping[str, str], message: Message) -> Letter:
         last_failed_at=facts["last-failed-at"],
         trace=facts["trace"],
         message=Message(facts["topic"], message.key, message.value, headers),
+        reference=Reference(int(facts["size"]), facts["digest"]) if is_reference else None,
     )
+
+
+_OF_A_BATCH = "batch "
+
+
+def _size_and_digest(record: Record) -> tuple[str, str]:
+    """Of the message; or of what is stored, where there is no getting at the message."""
+    if record.unreadable is not None:
+        return str(record.unreadable.size), f"{_OF_A_BATCH}sha256 {record.unreadable.sha256}"
+    size, digest = 0, sha256()
+    message = record.message
+    parts = [part for name, value in message.headers for part in (header_bytes(name), value)]
+    for part in (message.key, message.value, *parts):
+        size += len(part)
+        digest.update(b"%d:" % len(part) + part)
+    return str(size), f"sha256 {digest.hexdigest()}"
 
 
 def _headers(facts: Facts | Resolved) -> tuple[tuple[str, bytes], ...]:

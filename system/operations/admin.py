@@ -18,8 +18,9 @@ from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from system.delivery import dead_letters
-from system.delivery.dead_letters import Letter
+from system.delivery.dead_letters import Gone, Letter, NotTaken
 from system.events import TOPICS
+from system.ports.log import header_bytes
 from system.query.generations import Projecting, RebuildInProgress
 from system.values import dumps
 from system.web.bodies import Body, Flag, Maybe, Query
@@ -82,6 +83,15 @@ class Selection(Body):
 # --- what is answered -----------------------------------------------------------------------------
 
 
+class Reference(BaseModel):
+    """What a letter has instead of its message, which was too large to be kept, or unreadable."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    size: int
+    digest: str
+
+
 class DeadLetter(BaseModel):
     """A parked message: where it came from, and why it was given up. Times are RFC 3339."""
 
@@ -96,16 +106,27 @@ class DeadLetter(BaseModel):
     attempts: int
     first_failed_at: str
     last_failed_at: str
+    reference: Reference | None = Field(
+        description="Where the message is still in its place alone."
+    )
 
 
 class DeadLetters(BaseModel):
     dead_letters: list[DeadLetter]
 
 
+class Failed(BaseModel):
+    """A letter that stays open, and why."""
+
+    id: str
+    reason: str
+
+
 class Resolved(DeadLetters):
     """The letters that were meant; with `dry_run`, nothing was done to them."""
 
     dry_run: bool
+    failed: list[Failed] = Field(description="What was meant too, and could not be done.")
 
 
 class Header(BaseModel):
@@ -117,6 +138,7 @@ class WholeLetter(DeadLetter):
     """A dead letter with its message: as text where it is text, and exactly, as base64."""
 
     trace: str
+    missing: str | None = Field(description="Why the message cannot be had; then it is empty.")
     value: str
     value_base64: str
     key_base64: str
@@ -222,7 +244,7 @@ class LetterApi:
     async def show(self, request: Request) -> Answer:
         for letter in await self._open(None):
             if letter.id == request.query.id:
-                return _answer(_whole(letter))
+                return _answer(await self._whole(letter))
         raise Refused("not-found", f"There is no open dead letter {request.query.id}.")
 
     async def replay(self, request: Request) -> Answer:
@@ -235,11 +257,38 @@ class LetterApi:
         self, selection: Selection, resolve: Callable[[Letter], Awaitable[None]]
     ) -> Answer:
         letters = await self._selected(selection)
+        failed: dict[str, str] = {}
         if not selection.dry_run:
             for letter in letters:
-                await resolve(letter)
-        shown = [_summary(letter) for letter in letters]
-        return _answer(Resolved(dead_letters=shown, dry_run=selection.dry_run))
+                try:
+                    await resolve(letter)
+                except (Gone, NotTaken) as error:  # its neighbours do not wait for it
+                    failed[letter.id] = str(error)
+        done = [_summary(letter) for letter in letters if letter.id not in failed]
+        left = [Failed(id=id, reason=reason) for id, reason in failed.items()]
+        return _answer(Resolved(dead_letters=done, dry_run=selection.dry_run, failed=left))
+
+    async def _whole(self, letter: Letter) -> WholeLetter:
+        missing: str | None = None
+        try:
+            message = await self._letters.message_of(letter)
+        except Gone as gone:
+            missing, message = str(gone), letter.message
+        return WholeLetter(
+            **_summary(letter).model_dump(),
+            trace=letter.trace,
+            missing=missing,
+            value=message.value.decode("utf-8", "replace"),
+            value_base64=b64encode(message.value).decode(),
+            key_base64=b64encode(message.key).decode(),
+            headers=[
+                Header(
+                    name=header_bytes(name).decode("utf-8", "replace"),
+                    value=value.decode("utf-8", "replace"),
+                )
+                for name, value in message.headers
+            ],
+        )
 
     async def _selected(self, selection: Selection) -> list[Letter]:
         letters = await self._open(selection.topic)
@@ -276,6 +325,7 @@ def _answer(body: BaseModel, status: int = 200) -> Answer:
 
 
 def _summary(letter: Letter) -> DeadLetter:
+    reference = letter.reference
     return DeadLetter(
         id=letter.id,
         topic=letter.topic,
@@ -288,19 +338,5 @@ def _summary(letter: Letter) -> DeadLetter:
         attempts=letter.attempts,
         first_failed_at=letter.first_failed_at,
         last_failed_at=letter.last_failed_at,
-    )
-
-
-def _whole(letter: Letter) -> WholeLetter:
-    message = letter.message
-    return WholeLetter(
-        **_summary(letter).model_dump(),
-        trace=letter.trace,
-        value=message.value.decode("utf-8", "replace"),
-        value_base64=b64encode(message.value).decode(),
-        key_base64=b64encode(message.key).decode(),
-        headers=[
-            Header(name=name, value=value.decode("utf-8", "replace"))
-            for name, value in message.headers
-        ],
+        reference=None if reference is None else Reference.model_validate(reference),
     )

@@ -244,6 +244,11 @@ async def _show(client: Client, asked: argparse.Namespace) -> None:
     facts = "id topic partition offset consumer key error_type error attempts first_failed_at"
     for name in (*facts.split(), "last_failed_at"):
         say(f"{name:<16}{printable(str(letter[name]))}")
+    if reference := letter["reference"]:
+        about = f"{reference['size']} bytes, {reference['digest']}"
+        say(f"{'kept':<16}in its place alone: {printable(about)}")
+    if letter["missing"]:
+        say(f"{'missing':<16}{printable(letter['missing'])}")
     for header in letter["headers"]:
         say(f"{'header':<16}{printable(header['name'])}: {printable(header['value'])}")
     say(f"{'value':<16}{printable(letter['value'])}", printable_lines(letter["trace"]).rstrip())
@@ -257,30 +262,38 @@ def _resolving(name: str, done: str) -> Operation:
         ids = asked.ids or [letter["id"] for letter in await _letters(client, asked)]
         parts = list(_by_consumer(ids))
         # all of them are looked up before anything is done to one
-        letters = [await _ask(client, name, part, dry_run=True) for part in parts]
+        letters = [(await _ask(client, name, part, dry_run=True))[0] for part in parts]
         resolved: Letters = []
+        failed: Letters = []
         try:
             for number, part in enumerate(parts):
                 if not asked.dry_run:
-                    letters[number] = await _ask(client, name, part, dry_run=False)
+                    letters[number], left = await _ask(client, name, part, dry_run=False)
+                    failed += left
                 resolved += letters[number]
                 if not asked.json:
                     say(*(letter["id"] for letter in letters[number]))
-        except OperationFailed as failed:
-            raise OperationFailed(f"{failed} ({len(resolved)} of {len(ids)} {done})") from failed
+        except OperationFailed as stopped:
+            raise OperationFailed(f"{stopped} ({len(resolved)} of {len(ids)} {done})") from stopped
         if asked.json:
             say(json.dumps(resolved, indent=2))
         else:
             say(_counted(len(resolved), f"would be {done}" if asked.dry_run else done))
+        if failed:
+            told = "; ".join(printable(f"{letter['id']}: {letter['reason']}") for letter in failed)
+            raise OperationFailed(f"not {done}, and still open: {told}")
 
     return resolve
 
 
-async def _ask(client: Client, name: str, ids: Sequence[str], *, dry_run: bool) -> Letters:
+async def _ask(
+    client: Client, name: str, ids: Sequence[str], *, dry_run: bool
+) -> tuple[Letters, Letters]:
+    """Those that are done, and those that could not be."""
     body = {"ids": ids, "dry_run": dry_run}
     path = f"/admin/dead-letters/{name}"
     answer = await client.ask(_consumer_of(ids[0]), "POST", path, body=body)
-    return list(answer["dead_letters"])
+    return list(answer["dead_letters"]), list(answer.get("failed", ()))
 
 
 async def _letters(client: Client, asked: argparse.Namespace) -> Letters:

@@ -47,6 +47,16 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Why a record cannot be unpacked, and what lies there."""
+
+    reason: str
+    size: int
+    """In bytes, as it is stored, with all that was packed together with it."""
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A message in its place in the log."""
 
@@ -54,8 +64,8 @@ class Record:
     partition: Partition
     offset: int
     timestamp_ms: int
-    unreadable: str | None = None
-    """Why nobody could unpack it; then the message has nothing but its topic.
+    unreadable: Unreadable | None = None
+    """Then the message has nothing but its topic.
 
     It may stand for several records, up to the next one that can be read.
     """

@@ -24,7 +24,7 @@ def decode(
     record: Record, events: Mapping[str, type[Event]]
 ) -> Envelope[Any]:  # of whatever event the topic has
     if record.unreadable is not None:
-        raise Poison(record.unreadable)
+        raise Poison(record.unreadable.reason)
     return outbox.decode(record.message, events)
 
 
