@@ -329,6 +329,35 @@ async def test_a_new_topic_is_read_also_by_one_that_restarted_within_its_session
         await member.until(b"2")
 
 
+async def test_a_new_topic_is_read_when_only_one_that_restarted_knows_it(
+    address: str, topic: str, other: Stranger
+) -> None:
+    """As while a group is renewed member by member. The leader has no reason to deal anew."""
+    group, later = uuid4().hex, f"later-{uuid4().hex[:12]}"
+    async with log_of(address, "leads") as log, reader(log, group, topic) as leader:
+        await other.send(topic, 0, RawBatch([record(0, b"k", b"1")]))
+        await leader.until(b"1")
+        async with log_of(address, "restarts") as log, reader(log, group, topic) as before:
+            await other.send(topic, 1, RawBatch([record(0, b"k", b"2")]))
+            await both_until(leader, before, topic, 3)
+        await log.ensure([later])
+        async with log_of(address, "restarts") as log, reader(log, group, topic, later) as member:
+            await other.send(later, 0, RawBatch([record(0, b"k", b"3")]))
+            await both_until(leader, member, later, 3)
+            await member.until(b"3")
+
+
+async def both_until(one: Reader, another: Reader, topic: str, partitions: int) -> None:
+    """Poll with both until all partitions of this topic are somebody's and each has some."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            await asyncio.gather(one.poll(), another.poll())
+            hands = [await member.subscription.lag() for member in (one, another)]
+            owned = [place for hand in hands for place in hand if place.topic == topic]
+            if all(hands) and len(owned) == partitions:
+                return
+
+
 @pytest.mark.parametrize("restarted", [False, True], ids=["from the start", "restarted"])
 async def test_a_topic_that_is_deleted_and_made_again_is_read(
     address: str, topic: str, restarted: bool
