@@ -337,11 +337,11 @@ async def test_a_new_topic_is_read_when_only_one_that_restarted_knows_it(
     async with log_of(address, "leads") as log, reader(log, group, topic) as leader:
         await other.send(topic, 0, RawBatch([record(0, b"k", b"1")]))
         await leader.until(b"1")
-        async with log_of(address, "restarts") as log, reader(log, group, topic) as before:
+        async with log_of(address, "restarts") as own, reader(own, group, topic) as before:
             await other.send(topic, 1, RawBatch([record(0, b"k", b"2")]))
             await both_until(leader, before, topic, 3)
         await log.ensure([later])
-        async with log_of(address, "restarts") as log, reader(log, group, topic, later) as member:
+        async with log_of(address, "restarts") as own, reader(own, group, topic, later) as member:
             await other.send(later, 0, RawBatch([record(0, b"k", b"3")]))
             await both_until(leader, member, later, 3)
             await member.until(b"3")
