@@ -22,6 +22,8 @@ from system.ports.log import Log, Partition, Record, Subscription
 
 BATCH_MAX = 100
 FULL_AT = 1_000
+FULL_AT_BYTES = 16 * 1024 * 1024
+"""Of keys and values: a record of somebody else may be as large as a whole batch unpacks to."""
 POLL_S = 0.05
 REVOKE_S = 4.0
 MEASURE_S = 1.0
@@ -36,14 +38,20 @@ class Lane:
     def __init__(self, chain: Chain) -> None:
         self.life = Life()
         self.queue: deque[Record] = deque()
+        self._bytes = 0
         self.done: int | None = None
         """The offset after the last record whose effect is committed."""
         self._step = chain(self.life)
         self._filled = asyncio.Event()
         self.task = asyncio.create_task(self._run())
 
+    @property
+    def is_full(self) -> bool:
+        return len(self.queue) >= FULL_AT or self._bytes >= FULL_AT_BYTES
+
     def extend(self, records: Sequence[Record]) -> None:
         self.queue.extend(records)
+        self._bytes += sum(map(_size, records))
         self._filled.set()
 
     def ask_to_stop(self) -> None:
@@ -62,8 +70,12 @@ class Lane:
                 records = tuple(self.queue[index] for index in range(size))
                 await self._step(Batch(records))
                 for _ in records:
-                    self.queue.popleft()
+                    self._bytes -= _size(self.queue.popleft())
                 self.done = records[-1].offset + 1
+
+
+def _size(record: Record) -> int:
+    return len(record.message.key) + len(record.message.value)
 
 
 class Consumer:
@@ -112,7 +124,7 @@ class Consumer:
 
     async def _poll_until_stopped(self, subscription: Subscription, life: Life) -> None:
         while not life.stopping.is_set():
-            full = [place for place, lane in self._lanes.items() if len(lane.queue) >= FULL_AT]
+            full = [place for place, lane in self._lanes.items() if lane.is_full]
             polled = await subscription.poll(full=full, timeout_s=POLL_S)
             life.ready(self.name)
             for partition, records in polled.items():
