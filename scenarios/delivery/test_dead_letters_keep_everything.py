@@ -144,6 +144,44 @@ async def test_records_that_are_nobodys_letters_are_passed_over() -> None:
         assert await it.letters.open([TOPIC]) == []
 
 
+FACTS = {
+    "resolution": "",
+    "id": f"{TOPIC}:0:7:{CONSUMER}",
+    "topic": TOPIC,
+    "partition": "0",
+    "offset": "7",
+    "consumer": CONSUMER,
+    "error-type": "Poison",
+    "error": "none",
+    "attempts": "1",
+    "first-failed-at": "x",
+    "last-failed-at": "y",
+    "trace": "",
+}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"partition": "none"},
+        {"offset": "9" * 5_000},
+        {"offset": "-7"},
+        {"attempts": "\N{FULLWIDTH DIGIT ONE}"},
+        {"topic": "nowhere", "id": f"nowhere:0:7:{CONSUMER}"},
+        {"id": "order.created:0:8:" + CONSUMER},
+        {"digest": "sha256 x"},
+        {"digest": "sha256 x", "size": "1 MB"},
+    ],
+    ids=str,
+)
+@in_virtual_time
+async def test_facts_that_cannot_be_are_nobodys_letter(wrong: dict[str, str]) -> None:
+    async with bench() as it:
+        headers = tuple((f"dead-letter-{n}", v.encode()) for n, v in (FACTS | wrong).items())
+        await it.parts.log("x").publish([Message(f"{TOPIC}.dlq", b"k", b"v", headers)])
+        assert await it.letters.open([TOPIC]) == []
+
+
 # --- what does not fit, and what cannot be unpacked ------------------------------------------------
 
 LARGE = Message(TOPIC, b"k" * 2_000, b"v" * 3_000, (("h" * 500, b"\xff" * 500),))

@@ -9,6 +9,7 @@ who could not handle it, so that one parked twice, by a consumer that died in be
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -33,6 +34,7 @@ FACT = "dead-letter-"
 """How the names of our headers begin."""
 _ID = f"{FACT}id"
 
+_NUMBER = re.compile("[0-9]{1,18}")
 _Digits = Annotated[str, Field(pattern="^[0-9]+$")]
 Facts = TypedDict(
     "Facts",
@@ -250,9 +252,20 @@ def unresolved(records: Iterable[Record]) -> list[Letter]:
         facts = _facts(record.message)
         if facts.get("resolution"):
             resolved.add(facts.get("id"))
-        elif facts.keys() >= _FACTS:
+        elif facts.keys() >= _FACTS and _are_ours(facts):
             letters[facts["id"]] = _letter(facts, record.message)
     return [letter for id, letter in letters.items() if id not in resolved]
+
+
+def _are_ours(facts: Mapping[str, str]) -> bool:
+    """Whether these can be the facts of a letter: anyone may write to a topic of dead letters."""
+    numbers = [facts[name] for name in ("partition", "offset", "attempts")]
+    if "digest" in facts:
+        numbers.append(facts.get("size", ""))
+    if facts["topic"] not in TOPICS or not all(map(_NUMBER.fullmatch, numbers)):
+        return False
+    place = facts["topic"], int(facts["partition"]), int(facts["offset"])
+    return facts["id"] == letter_id(*place, facts["consumer"])
 
 
 def _letter(facts: Mapping[str, str], message: Message) -> Letter:
