@@ -377,7 +377,7 @@ def lean() -> Iterator[None]:
         with (
             patch.object(system.wiring, "Metrics", lambda: metrics),
             patch.object(web_app, "_cached_build_middleware", uncached),
-            patch.object(system.web.app, "pages", lambda *_: ()),
+            patch.object(system.web.app, "pages", lambda *_, **__: ()),
             patch.object(metrics, "pool", lambda _: None),
             patch.object(system.delivery.consumer, "POLL_S", POLL_S),
             patch.object(system.delivery.relay, "PAUSE_MIN_S", PAUSE_MIN_S),
