@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from uuid import NAMESPACE_URL, uuid5
 
 from contracts.event_samples import consistent, event_of, message_of
 from contracts.event_schemas import ARCHIVE, EVENT_TYPES, ROOT
@@ -10,7 +11,8 @@ from contracts.kit import published
 from contracts.kit.sampling import illustration
 from contracts.kit.schemas import Example, MessageType
 from system.events import BY_TYPE
-from system.values import loads
+from system.ports.log import Message
+from system.values import dumps, loads
 
 
 def files() -> Mapping[str, str]:
@@ -19,9 +21,24 @@ def files() -> Mapping[str, str]:
     return {str(path.relative_to(ROOT)): text for path, text in made.items()}
 
 
+def golden() -> tuple[Message, ...]:
+    """The archive's examples, of every type in every version, as they were sent."""
+    return tuple(
+        _message(event.name, ARCHIVE.example(event.name, version))
+        for event in EVENT_TYPES
+        for version in ARCHIVE.versions(event.name)
+    )
+
+
+def _message(topic: str, example: Example) -> Message:
+    headers = tuple((name, value.encode()) for name, value in example.headers.items())
+    return Message(topic, example.key.encode(), dumps(example.payload), headers)
+
+
 def example_of(event: MessageType) -> Example:
     """A plain one, by the code path of every service."""
     payload = consistent(illustration(ARCHIVE.generated(event)))
+    payload["event_id"] = str(uuid5(NAMESPACE_URL, ARCHIVE.generated(event)["$id"]))
     message = message_of(event_of(BY_TYPE[event.name], payload))
     headers = {name: value.decode() for name, value in message.headers}
     return Example(message.key.decode(), headers, loads(message.value))

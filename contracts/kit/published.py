@@ -129,7 +129,7 @@ def _unread(archive: Archive, message: MessageType, old: int, new: int) -> Itera
     return {
         f"{error.json_path}: {error.message}": None
         for payload in tried
-        for error in judge.iter_errors(payload)
+        for error in judge.iter_errors(json.loads(json.dumps(payload, default=float)))
     }
 
 
