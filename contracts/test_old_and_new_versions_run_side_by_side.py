@@ -25,7 +25,7 @@ from contracts.kit.reader import model_of
 from contracts.kit.sampling import illustration
 from contracts.kit.schemas import Archive, Example, MessageType
 from scenarios.harness.at_rest import at_rest
-from scenarios.harness.stack import Stack, Wishes, embedded
+from scenarios.harness.stack import Stack, Wishes, embedded, put_in
 from system import orders
 from system.delivery import outbox
 from system.events import Event, Name, OrderCreated, OrderEvent, Upcast
@@ -118,6 +118,7 @@ async def produce(stack: Stack, order_id: int, model: type[Event]) -> None:
         await unit.sql.execute(
             update(table).where(of_order).values(payload=row["payload"], headers=row["headers"])
         )
+    put_in.update(await stack.unsent(TOPIC, order_id))  # published for this scenario alone
 
 
 @asynccontextmanager
