@@ -12,9 +12,9 @@ import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 from pact import Verifier
@@ -26,6 +26,9 @@ from contracts.kit.pacts.messages import CONTENT_TYPE, KEY, MEDIA_TYPE, TOPIC
 HOST = "127.0.0.1"
 REQUEST_TIMEOUT_MS = 60_000
 """Far more than any request needs, on a busy machine too; pact's own is 5 s."""
+STATE_S, AFTER_A_FAILURE_S = 30.0, 3.0
+
+T = TypeVar("T")
 
 
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -51,6 +54,25 @@ Prepare = Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, object]]]
 """Bring the provider to a state with these parameters; the values that the request is to name."""
 
 
+@dataclass(slots=True)
+class _Bounds:
+    """How long to wait for a state: once one was not reached, no other is waited for as long."""
+
+    failures: dict[str, str] = field(default_factory=dict)
+    """Per state that was not reached, why."""
+
+    async def reach(self, state: str, steps: Awaitable[T]) -> T:
+        bound_s = AFTER_A_FAILURE_S if self.failures else STATE_S
+        try:
+            async with asyncio.timeout(bound_s):
+                return await steps
+        except TimeoutError:
+            self.failures[state] = f"not within {bound_s:g} s"
+        except AssertionError as failure:
+            self.failures[state] = str(failure)
+        raise web.HTTPInternalServerError(text=self.failures[state])
+
+
 async def verify_messages(provider: str, pacts: Sequence[Path], produce: Produce) -> None:
     """Compare what a provider sends with what its consumers expect. Raises BrokenPact."""
     interactions = {
@@ -58,6 +80,7 @@ async def verify_messages(provider: str, pacts: Sequence[Path], produce: Produce
         for path in pacts
         for interaction in files.read(path)["interactions"]
     }
+    bounds = _Bounds()
 
     async def message(request: web.Request) -> web.Response:
         asked = await request.json()
@@ -66,7 +89,7 @@ async def verify_messages(provider: str, pacts: Sequence[Path], produce: Produce
         interaction = interactions[asked["description"]]
         expected = interaction["metadata"]
         (state,) = interaction["providerStates"]
-        sent = await produce(expected[TOPIC], state["name"])
+        sent = await bounds.reach(state["name"], produce(expected[TOPIC], state["name"]))
         metadata = {
             **sent.headers,
             TOPIC: sent.topic,
@@ -79,40 +102,41 @@ async def verify_messages(provider: str, pacts: Sequence[Path], produce: Produce
         )
 
     async with _endpoint(message) as (port, path):
-        verifier = _verifier(provider, pacts)
+        verifier = _verifier(provider, pacts, port, path)
         verifier.add_transport(protocol="message", port=port, path=path)
-        verifier.state_handler(f"http://{HOST}:{port}{path}", body=True)
-        await _verify(verifier, pacts)
+        await _verify(verifier, pacts, bounds)
 
 
 async def verify_http(provider: str, url: str, pacts: Sequence[Path], prepare: Prepare) -> None:
     """Compare what a provider answers with what its clients expect. Raises BrokenPact."""
+    bounds = _Bounds()
 
     async def state(request: web.Request) -> web.Response:
         asked = await request.json()
-        is_setup = asked["action"] == "setup" and asked["state"]
-        values = await prepare(asked["state"], asked["params"]) if is_setup else {}
-        return web.json_response(values)
+        name = asked["state"]
+        if asked["action"] != "setup" or not name:
+            return web.json_response({})
+        return web.json_response(await bounds.reach(name, prepare(name, asked["params"])))
 
     async with _endpoint(state) as (port, path):
-        verifier = _verifier(provider, pacts).add_transport(url=url)
-        verifier.state_handler(f"http://{HOST}:{port}{path}", body=True)
-        await _verify(verifier, pacts)
+        verifier = _verifier(provider, pacts, port, path).add_transport(url=url)
+        await _verify(verifier, pacts, bounds)
 
 
-def _verifier(provider: str, pacts: Sequence[Path]) -> Verifier:
+def _verifier(provider: str, pacts: Sequence[Path], port: int, path: str) -> Verifier:
     verifier = Verifier(provider, host=HOST).set_request_timeout(REQUEST_TIMEOUT_MS)
     verifier.set_coloured_output(enabled=False)
-    for path in pacts:
-        verifier.add_source(path)
+    verifier.state_handler(f"http://{HOST}:{port}{path}", body=True)
+    for source in pacts:
+        verifier.add_source(source)
     return verifier
 
 
-async def _verify(verifier: Verifier, pacts: Sequence[Path]) -> None:
+async def _verify(verifier: Verifier, pacts: Sequence[Path], bounds: _Bounds) -> None:
     with suppress(RuntimeError):  # says that there were differences; the results say which
         await asyncio.to_thread(verifier.verify)
     results = verifier.results["interactionResults"]
-    broken = [line for result in results for line in _differences(result)]
+    broken = [line for result in results for line in _differences(result, bounds.failures)]
     if broken:
         raise BrokenPact("\n".join(broken))
     wanted = sum(len(files.read(path)["interactions"]) for path in pacts)
@@ -120,10 +144,14 @@ async def _verify(verifier: Verifier, pacts: Sequence[Path]) -> None:
         raise BrokenPact(f"{len(results)} of {wanted} interactions were verified")
 
 
-def _differences(result: Json) -> Iterator[str]:
+def _differences(result: Json, failures: Mapping[str, str]) -> Iterator[str]:
     if result["result"] == "OK":
         return
     yield f"the pact of {result['consumer']} with {result['provider']}, {result['description']!r}:"
+    unreached = [failures[state] for state in result["providerStates"] if state in failures]
+    if unreached:
+        yield f"  its state was not reached: {unreached[0]}"
+        return
     mismatch = result["mismatch"]
     for each in mismatch.get("mismatches", ()):
         yield f"  {each.get('path') or each.get('key') or each['type']}: {each['mismatch']}"
@@ -141,30 +169,16 @@ def _key(sent: Sent, field: str) -> str:
 
 @asynccontextmanager
 async def _endpoint(handle: Handle) -> AsyncIterator[tuple[int, str]]:
-    """Serve one path on a free port of the running loop; what fails there is raised at the end."""
+    """Serve one path on a free port of the running loop."""
     path = "/pact"
-    failures: list[AssertionError] = []
-
-    async def guarded(request: web.Request) -> web.StreamResponse:
-        try:
-            return await handle(request)
-        except AssertionError as failure:
-            failures.append(failure)
-            return web.Response(status=500, text=str(failure))
-
     app = web.Application()
-    app.router.add_post(path, guarded)
+    app.router.add_post(path, handle)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
         site = web.TCPSite(runner, HOST, 0)
         await site.start()
         ((_, port),) = runner.addresses
-        try:
-            yield port, path
-        except BrokenPact as broken:
-            if failures:
-                raise failures[0] from broken
-            raise
+        yield port, path
     finally:
         await runner.cleanup()
