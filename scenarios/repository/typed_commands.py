@@ -151,6 +151,12 @@ def _copy(words: list[str]) -> None:
             _exists(path)
 
 
+def _pact(words: list[str]) -> None:
+    for word in words:
+        if "/" in word:
+            _exists(word)
+
+
 def _docker(words: list[str]) -> None:
     for path in _values(("-f", "--file"), words) or ["docker-compose.yml"]:
         _exists(path)
@@ -165,6 +171,7 @@ _PROGRAMS: dict[str, Callable[[list[str]], None]] = {
     "curl": _curl,
     "docker": _docker,
     "locust": _locust,
+    "pact": _pact,
     "pip": _pip,
     "pytest": _pytest,
     "python": _python,
