@@ -49,7 +49,7 @@ LETTER = Letter(
     note=None,
     lines=(Line(part=1, price=Decimal("0.50")),),
 )
-HEADERS = {"kind": "letter", "trace": str(UUID(int=2))}
+HEADERS = {"kind": "letter", "version": "1", "trace": str(UUID(int=2))}
 GOOD: Mapping[str, Any] = {  # as another would write it, with other values
     "id": 8,
     "mark": str(UUID(int=3)),
@@ -123,6 +123,7 @@ async def verify(
 
 async def test_a_provider_keeps_it_with_other_values_and_with_more(tmp_path: Path) -> None:
     await verify(tmp_path, GOOD)
+    await verify(tmp_path, GOOD, headers={**HEADERS, "version": "2", "trace": str(UUID(int=5))})
 
 
 @pytest.mark.parametrize(
@@ -160,9 +161,11 @@ async def test_a_provider_breaks_it_by_another_key(tmp_path: Path) -> None:
 
 async def test_a_provider_breaks_it_by_a_header(tmp_path: Path) -> None:
     with pytest.raises(BrokenPact, match="kind"):
-        await verify(tmp_path, GOOD, headers={"sort": "letter", "trace": HEADERS["trace"]})
+        await verify(tmp_path, GOOD, headers={**HEADERS, "kind": "parcel"})
     with pytest.raises(BrokenPact, match="trace"):
         await verify(tmp_path, GOOD, headers={**HEADERS, "trace": "none"})
+    with pytest.raises(BrokenPact, match=r"version.* missing"):
+        await verify(tmp_path, GOOD, headers={"kind": "letter", "trace": HEADERS["trace"]})
 
 
 async def test_a_provider_breaks_it_by_another_topic(tmp_path: Path) -> None:
