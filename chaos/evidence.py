@@ -5,7 +5,7 @@ A checker sees this and nothing else, so it can be tested on evidence written by
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -13,10 +13,10 @@ from uuid import UUID
 
 from chaos.history import Op
 from system.delivery import outbox
-from system.delivery.dead_letters import REPLAY_FOR, Letter, unresolved
+from system.delivery.dead_letters import REPLAY_FOR, Letter, unresolved, without_replay
 from system.events import TOPICS, Envelope, dlq
 from system.ports.errors import Poison
-from system.ports.log import Record
+from system.ports.log import Message, Record
 from system.ports.views import Document
 
 Row = Mapping[str, Any]  # a row of a table: values of several types
@@ -53,12 +53,18 @@ class Evidence:
     """Faults and restarts: each may cause some duplicates, no more."""
     duplicated: int = 0
     """Records that the run itself put in twice."""
+    put_in: Collection[Message] = frozenset()
+    """What the run itself made up and put into the log, as a broken producer of elsewhere does."""
 
     def rows(self, table: str) -> Sequence[Row]:
         """All rows of a table of the write model. Raises LookupError for one that there is not."""
         if self.tables and table not in self.tables:
             raise LookupError(f"there is no table {table!r}; there are {', '.join(self.tables)}")
         return self.tables.get(table, ())
+
+    def was_put_in(self, message: Message) -> bool:
+        """Whether the run made this message up. A dead letter of it that is replayed still is it."""
+        return without_replay(message) in self.put_in
 
     @cached_property
     def told(self) -> Sequence[Told]:

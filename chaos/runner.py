@@ -437,6 +437,7 @@ class _Simulation:
             failures=tuple(cluster.failures),
             disturbances=len(self.schedule.faults) + cluster.restarts,
             duplicated=self.duplicated,
+            put_in=frozenset(cluster.put_in),
         )
 
     def _rows(self, table: str) -> list[dict[str, Any]]:

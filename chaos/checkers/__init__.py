@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from chaos.checkers import commands, effects, events, letters, orders, rest, stock, views
+from chaos.checkers import commands, contract, effects, events, letters, orders, rest, stock, views
 from chaos.checkers.anomalies import ANOMALIES
 from chaos.checkers.checker import Anomaly, Checker
 from chaos.evidence import Evidence
@@ -20,6 +20,7 @@ CHECKERS: dict[str, Checker] = {
         events.PER_KEY_ORDER,
         events.FEW_REPEATS,
         events.CAUSES_TOLD,
+        contract.KEPT,
         effects.SINGLE_EFFECT,
         effects.INBOX_COMPLETE,
         stock.STOCK_CONSERVED,

@@ -19,6 +19,8 @@ ANOMALIES: dict[str, str] = {
     "too many repeats": "The log repeats more events than the faults of the run account for.",
     "orphan": "An event names a cause that is not in the log, or that is not about the same order.",
     "torn thread": "An event has another correlation id than the event that it follows from.",
+    # contract
+    "broken contract": "A message in a topic is not as docs/asyncapi.md says.",
     # effects
     "double effect": "An event was handled twice by a handler that has no guard but the inbox.",
     "missing effect": "An event had no effect, though its consumer is past it, or replayed it.",

@@ -23,7 +23,7 @@ from system.events import Cause, Event, Name, OrderItem, OrderStatus, Reservatio
 from system.ports.log import Message, Partition, Record
 from system.ports.views import Document
 from system.table import QUERY_CONSUMER, TABLE
-from system.values import cents, dumps, from_cents, loads
+from system.values import cents, dumps, from_cents, loads, timestamp
 
 PRICE = Decimal(10)
 BEGAN = datetime(2026, 1, 31, 8, tzinfo=UTC)
@@ -41,6 +41,7 @@ class Story:
         self.missing: list[str] = []
         self.failures: list[str] = []
         self.disturbances = 0
+        self.put_in: set[Message] = set()
         self.views: dict[str, dict[int, Document]] | None = None
         self.shown: dict[str, list[dict[str, Any]]] | None = None
         self._numbers = 0
@@ -138,8 +139,8 @@ class Story:
                 "error-type": "Poison",
                 "error": "undecodable",
                 "attempts": "1",
-                "first-failed-at": "",
-                "last-failed-at": "",
+                "first-failed-at": timestamp(BEGAN),
+                "last-failed-at": timestamp(BEGAN),
                 "trace": "",
                 **facts,
             }
@@ -154,6 +155,7 @@ class Story:
             history=tuple(self.history),
             tables=self.tables,
             log=self.log,
+            put_in=self.put_in,
             missing=tuple(self.missing),
             failures=tuple(self.failures),
             disturbances=self.disturbances,
@@ -210,6 +212,7 @@ class Story:
         self._out_of_stock()
         self._deleted()
         poison = self.append(Message(POISON, b"9", b"\xff", ()))
+        self.put_in.add(poison.message)
         self.letters(poison, "product-consumer", QUERY_CONSUMER)
         for program in PROGRAMS:
             self.tables["points"].append({"program": program, "user_id": 1, "begun": 2, "ended": 2})

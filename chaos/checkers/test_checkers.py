@@ -144,6 +144,25 @@ def _of_another(story: Story, header: str) -> None:
     _put(story, "stock.rejected", 0, Message(message.topic, message.key, message.value, headers))
 
 
+# --- contract
+
+
+@breaks("messages_as_promised", "broken contract")
+def _nobody_knows_the_field(story: Story) -> None:
+    story.edit("order.paid", 0, color="red")
+
+
+@breaks("messages_as_promised", "broken contract")
+def _letter_without_a_moment(story: Story) -> None:
+    (record,) = [record for record in story.log[POISON] if record.message in story.put_in]
+    story.letters(record, "product-consumer", **{"last-failed-at": "yesterday"})
+
+
+@breaks("messages_as_promised", "broken contract")
+def _in_a_topic_that_nobody_promised(story: Story) -> None:
+    story.append(Message("order.lost", b"1", b"{}", ()))
+
+
 # --- effects
 
 

@@ -226,12 +226,14 @@ def summary(wanted: Wanted, result: Result, folder: Path) -> str:
         if times
         else ""
     )
+    messages = sum(map(len, result.evidence.log.values()))
     verdict = "BROKEN" if is_broken(result) else "kept"
     late = f", {result.unfinished} shoppers not done" if result.unfinished else ""
     lines.append(
         f"{verdict}: {len(ids)} orders acknowledged of {wanted.orders} (requests: {of['ok']} ok, "
         f"{of['fail']} fail, {of['info']} info{late}), {kinds['kill']} kills, {kinds['pause']} "
-        f"pauses, {kinds['cut']} cuts, {rebuilds} rebuilds{recovery}; {len(PROMISES)} promises, "
+        f"pauses, {kinds['cut']} cuts, {rebuilds} rebuilds{recovery}; {messages} messages judged, "
+        f"{len(PROMISES)} promises, "
         f"{len(result.anomalies)} breaks; seed {wanted.seed}; logs and history in {folder}"
     )
     return "\n".join(lines)

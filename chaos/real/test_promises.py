@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from chaos.checkers import ANOMALIES, CHECKERS
+from chaos.checkers.by_hand import Story
 from chaos.evidence import Evidence
 from chaos.history import Op, Outcome
 from chaos.real.promises import NOT_HERE, OURS, PROMISES
@@ -208,3 +209,15 @@ def test_every_anomaly_is_explained() -> None:
 def test_only_checkers_that_exist_are_left_out() -> None:
     assert NOT_HERE.keys() <= CHECKERS.keys()
     assert len(PROMISES) == len(CHECKERS) - len(NOT_HERE) + len(OURS)
+
+
+def test_a_message_that_is_not_as_promised_is_found_here_too() -> None:
+    """Its header is missing: our own consumers read it all the same."""
+    story = Story()
+    (paid, *_) = story.log["order.paid"]
+    headers = tuple(header for header in paid.message.headers if header[0] != "event-type")
+    story.append(replace(paid.message, headers=headers))
+
+    (seen,) = PROMISES["messages_as_promised"].check(story.evidence())
+
+    assert (seen.name, "event-type" in seen.seen) == ("broken contract", True)

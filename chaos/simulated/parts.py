@@ -186,6 +186,8 @@ class Cluster:
         self.failures: list[str] = []
         """Processes that ended by themselves, with the reason."""
         self.restarts = 0
+        self.put_in: set[Message] = set()
+        """What no process sent."""
         self._plan = plan
         self._faults = faults
         self._engines = engines
@@ -206,6 +208,11 @@ class Cluster:
     async def start(self) -> None:
         for name in self._plan.processes:
             await self._start(name, 1)
+
+    async def deliver(self, message: Message) -> None:
+        """Put a message into the log that no process sent."""
+        self.put_in.add(message)
+        await self.stores.broker.publish([message])
 
     def process_of(self, role: str) -> Process:
         for process in self.processes.values():

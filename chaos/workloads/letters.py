@@ -23,7 +23,7 @@ async def poison(cluster: Cluster) -> None:
     """What a broken producer of somebody else puts into the topics."""
     await asyncio.sleep(0.1)
     for message in POISON:
-        await cluster.stores.broker.publish([message])
+        await cluster.deliver(message)
         await asyncio.sleep(0.05)
 
 

@@ -37,6 +37,7 @@ INFO: Json = {
 }
 KEY: Schema = {"type": "string", "pattern": "^[1-9][0-9]*$"}
 """An id in decimal digits, as bytes of ASCII."""
+CONSUMERS = sorted({*(name for row in TABLE for name in row.reacts), QUERY_CONSUMER})
 RESOLUTION = "resolution"
 _AT = datetime(2026, 1, 31, 8, tzinfo=UTC)
 _CAUSE = Cause(UUID(int=1, version=4), None, f"00-{1:032x}-{1:016x}-01")
@@ -61,10 +62,6 @@ def channels(table: Sequence[Row] = TABLE) -> list[Channel]:
 
 def operations(table: Sequence[Row] = TABLE) -> list[Operation]:
     return [operation for row in table for operation in _operations(row)]
-
-
-def readers(row: Row) -> list[str]:
-    return [*row.reacts, QUERY_CONSUMER]
 
 
 # --- topics -----------------------------------------------------------------------------------------
@@ -120,7 +117,7 @@ def _headers(row: Row, version: int) -> Schema:
         "schema-version": {"type": "string", "const": str(version)},
         REPLAY_FOR: {
             "type": "string",
-            "enum": readers(row),
+            "enum": CONSUMERS,
             "description": "The consumer that a dead letter is replayed for; others pass it over.",
         },
     }
@@ -153,17 +150,19 @@ def _dead_letters(row: Row) -> Channel:
 
 
 def _letter(row: Row) -> Message:
-    topic, reader = row.event.type, readers(row)[0]
+    topic = row.event.type
     facts = _untitled(TypeAdapter(Facts).json_schema())
     exactly = {
         "topic": {"type": "string", "const": topic},
-        "consumer": {"type": "string", "enum": readers(row)},
+        "consumer": {"type": "string", "enum": CONSUMERS},
     }
     facts["properties"] |= exactly
     sent = _example(row.event)
     known = {
         **_with_prefix(example(facts)),
-        FACT + "id": letter_id(topic, 0, 7, reader),
+        FACT + "id": letter_id(topic, 0, 7, QUERY_CONSUMER),
+        FACT + "consumer": QUERY_CONSUMER,
+        FACT + "partition": "0",
         FACT + "offset": "7",
     }
     return Message(
@@ -247,9 +246,8 @@ def _operations(row: Row) -> Iterator[Operation]:
     for consumer, handler in row.reacts.items():
         group = {"type": "string", "const": consumer}
         yield from _reading(consumer, topic, _first_line(handler), group)
-    shows = dict.fromkeys([QUERY_CONSUMER], "Folds it into the views.")
     group = {"type": "string", "pattern": rf"^{QUERY_CONSUMER}\.g[1-9][0-9]*$"}
-    yield from _reading(QUERY_CONSUMER, topic, shows[QUERY_CONSUMER], group)
+    yield from _reading(QUERY_CONSUMER, topic, "Folds it into the views.", group)
 
 
 def _reading(consumer: str, topic: str, what: str, group: Schema) -> Iterator[Operation]:

@@ -11,7 +11,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from scenarios.harness.settled import Reading, Waits, eventually, waits
 from scenarios.harness.strikes import Switchboard
 from system import wiring
 from system.delivery import outbox
-from system.delivery.dead_letters import REPLAY_FOR
+from system.delivery.dead_letters import without_replay
 from system.delivery.middleware import Middleware
 from system.delivery.outbox import Unsent
 from system.delivery.relay import leases
@@ -67,8 +67,7 @@ put_in: set[Message] = set()
 
 def was_put_in(message: Message) -> bool:
     """Whether a scenario made this message up. A dead letter of it that is replayed still is it."""
-    headers = tuple(header for header in message.headers if header[0] != REPLAY_FOR)
-    return replace(message, headers=headers) in put_in
+    return without_replay(message) in put_in
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, Literal, NotRequired
@@ -119,6 +119,12 @@ def is_for(record: Record, consumer: str) -> bool:
     return replay_for is None or replay_for == consumer.encode()
 
 
+def without_replay(message: Message) -> Message:
+    """The message as it was before it was replayed, if it was."""
+    headers = tuple(header for header in message.headers if header[0] != REPLAY_FOR)
+    return replace(message, headers=headers)
+
+
 class DeadLetters:
     """One consumer's view of the dead letters: it parks its own, and resolves any."""
 
@@ -193,12 +199,9 @@ class DeadLetters:
         Raises Gone or NotTaken for one that cannot be sent; then the letter stays open. Later messages of the same key have gone on meanwhile; handlers are right under any order.
         A crash in between leaves the letter open: replaying it once more is harmless, too.
         """
-        message = await self.message_of(letter)
-        headers = (
-            *((name, value) for name, value in message.headers if name != REPLAY_FOR),
-            (REPLAY_FOR, letter.consumer.encode()),
-        )
-        await self._publish(Message(letter.topic, message.key, message.value, headers))
+        message = without_replay(await self.message_of(letter))
+        headers = (*message.headers, (REPLAY_FOR, letter.consumer.encode()))
+        await self._publish(replace(message, topic=letter.topic, headers=headers))
         await self._resolve(letter, Resolution.REPLAYED)
 
     async def message_of(self, letter: Letter) -> Message:
