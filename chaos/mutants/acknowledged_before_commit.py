@@ -6,12 +6,12 @@ import asyncio
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.web.commands import Commands, _given, _Member
+from system.web.commands import Commands, _given
 
 
 def _eager(reached: Reached, _: Any) -> Any:
     def each(self: Any, act: Any) -> Any:
-        async def run(request: Any) -> Any:
+        async def run(member: Any) -> Any:
             answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
             async def acting(requests: Any, unit: Any) -> Any:
@@ -20,15 +20,14 @@ def _eager(reached: Reached, _: Any) -> Any:
                     answered.set_result(answer)
                 return [answer]
 
-            member = _Member(request, asyncio.get_running_loop().time() + 4)
-            settling = self._task(self._settle([member], acting, member.deadline))
+            settling = self._task(self._settle_alone(member, acting))
             await asyncio.wait({answered, settling}, return_when=asyncio.FIRST_COMPLETED)
             if answered.done():
                 reached()
                 return answered.result()
             return _given(member.outcome.result())
 
-        return run
+        return self._undisturbed(run)
 
     return each
 

@@ -13,7 +13,7 @@ from system.web.route import Answer
 
 def _without_keys(_: Reached, __: Any) -> Any:
     async def claim(self: Any, unit: Any, _: Any) -> None:
-        await idempotency.claim(unit, self._mark, {})
+        await idempotency.claim(unit, self.mark, {})
 
     return claim
 
@@ -26,9 +26,10 @@ def _nothing(_: Reached, __: Any) -> Any:
 
 
 def _afterwards(reached: Reached, right: Any) -> Any:
-    async def transact(self: Any, requests: Any, act: Any, deadline: float) -> Any:
-        outcomes = await right(self, requests, act, deadline)
-        for request, outcome in zip(requests, outcomes, strict=True):
+    async def transact(self: Any, attempt: Any, line: Any, act: Any) -> None:
+        await right(self, attempt, line, act)
+        for member, outcome in zip(attempt.members, attempt._outcomes, strict=True):  # noqa: SLF001
+            request = member.request
             key = idempotency.key_id(request)
             if key is None or not isinstance(outcome, Answer):
                 continue
@@ -40,7 +41,6 @@ def _afterwards(reached: Reached, right: Any) -> Any:
                     await idempotency.keep(unit, {key: outcome})
             except Conflict:
                 continue
-        return outcomes
 
     return transact
 

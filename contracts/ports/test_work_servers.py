@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import delete, func, select, text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts.ports.bindings import untold
+from contracts.ports.databases import Database
 from contracts.ports.work_suite import (
     NOTHING_SPECIAL,
     Refused,
@@ -24,15 +22,14 @@ from contracts.ports.work_suite import (
     lock,
     user,
 )
-from scenarios.harness.servers import DATABASES, MariaDB, ProxiedSql, shared
+from scenarios.harness.servers import MariaDB, ProxiedSql
 from system import wiring
 from system.adapters import work_sql
-from system.adapters.work_sql import SqlWork, UnfitDatabase, create_tables, mysql_engine
-from system.adapters.world_real import RealWorld
+from system.adapters.work_sql import UnfitDatabase, create_tables
 from system.columns import metadata
 from system.ports.errors import Conflict, OutcomeUnknown, TimedOut, Unavailable
 from system.ports.work import UnitOfWork, Work
-from system.settings import Settings, mysql_url
+from system.settings import Settings
 from system.users.store import users
 from system.web.idempotency import commands
 
@@ -45,56 +42,6 @@ THROW_AWAY_S = 2.0
 BACK_S = 20.0
 MAX_CONNECTIONS = 1_000
 """Of the servers of these tests."""
-
-
-@dataclass(slots=True)
-class Database:
-    """An empty database of one test, with or without its tables, and its clients."""
-
-    sql: ProxiedSql
-    name: str
-    engines: list[AsyncEngine]
-
-    def dsn(self, *, proxied: bool = False) -> str:
-        return self.sql.server.dsn(self.sql.address if proxied else None, self.name)
-
-    def engine(self, *, proxied: bool = False, pool_size: int | None = 5) -> AsyncEngine:
-        url = mysql_url(self.dsn(proxied=proxied))
-        self.engines.append(mysql_engine(url, pool_size=pool_size))
-        return self.engines[-1]
-
-    def work(self, *, proxied: bool = False, pool_size: int = 5, timeout_s: float = 5.0) -> SqlWork:
-        return SqlWork(
-            self.engine(proxied=proxied, pool_size=pool_size),
-            RealWorld(),
-            timeout_s=timeout_s,
-            committed=untold,
-            unpooled=self.engine(proxied=proxied, pool_size=None),
-        )
-
-    async def spoil(self, toxic: str, *, stream: str = "downstream", **attributes: int) -> None:
-        await self.sql.toxiproxy.spoil(self.sql.proxy, toxic, stream=stream, **attributes)
-
-    async def heal(self) -> None:
-        await self.sql.toxiproxy.heal()
-
-
-@pytest.fixture(params=sorted(DATABASES))
-async def empty(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
-    """A database without tables."""
-    sql = await shared.database(request.param)
-    async with sql.server.scratch() as name:
-        database = Database(sql, name, [])
-        yield database
-        await database.heal()
-        for engine in database.engines:
-            await engine.dispose()
-
-
-@pytest.fixture
-async def database(empty: Database) -> Database:
-    await create_tables(empty.engine())
-    return empty
 
 
 @asynccontextmanager

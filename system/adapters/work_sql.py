@@ -26,6 +26,7 @@ from system.adapters.sqlite_inline import InlineConnection
 from system.columns import metadata
 from system.delivery import outbox
 from system.events import Cause, Event
+from system.locks import LOCK_WAIT_OPTION
 from system.ports import errors
 from system.ports.work import Row, UnitOfWork
 from system.ports.world import Now, World
@@ -61,6 +62,7 @@ class SqlUnitOfWork:
     def __init__(self, sql: AsyncConnection, now: Now) -> None:
         self.sql = sql
         self.now = now
+        self.waits = True
         self.commit_sent = False
         self._outbox: list[dict[str, object]] = []
 
@@ -327,7 +329,30 @@ def mysql_engine(url: URL, *, pool_size: int | None, connect_timeout_s: float = 
         },
     )
     _translate_errors(engine, mysql_kind)
+    event.listen(engine.sync_engine, "before_cursor_execute", _bound_lock_wait, retval=True)
     return engine
+
+
+def _bound_lock_wait(
+    connection: Connection,
+    _: DBAPICursor,
+    statement: str,
+    parameters: object,
+    context: ExecutionContext | None,
+    __: bool,
+) -> tuple[str, object]:
+    """SQLAlchemy's hook before each statement: let one that locks wait for less than a second.
+
+    `innodb_lock_wait_timeout` counts whole seconds, so it is the statement that is bounded.
+    """
+    wait_s = context.execution_options.get(LOCK_WAIT_OPTION) if context is not None else None
+    if wait_s is not None:
+        if getattr(connection.dialect, "is_mariadb", False):
+            statement = f"SET STATEMENT max_statement_time={wait_s} FOR {statement}"
+        else:
+            hint = f"SELECT /*+ MAX_EXECUTION_TIME({round(wait_s * 1000)}) */"
+            statement = statement.replace("SELECT", hint, 1)
+    return statement, parameters
 
 
 class UnfitDatabase(errors.Unavailable):
@@ -384,7 +409,9 @@ Kind = Callable[[BaseException], type[Exception] | None]
 _MYSQL_CODES: dict[int, type[Exception]] = {
     1213: errors.Conflict,  # deadlock
     1205: errors.LockWaitTimeout,
-    3572: errors.Conflict,  # NOWAIT found a lock
+    3572: errors.LockWaitTimeout,  # NOWAIT found a lock
+    3024: errors.LockWaitTimeout,  # max_execution_time: only statements that lock have one
+    1969: errors.LockWaitTimeout,  # MariaDB's max_statement_time, the same
     1020: errors.Conflict,  # MariaDB: the row has changed since it was read
     3101: errors.Conflict,  # group replication: another member was faster, seen at COMMIT
     1062: errors.UniqueViolation,
@@ -421,7 +448,6 @@ _MYSQL_OUR_MISTAKES = frozenset(
         1390,  # more than 65,535 parameters
         1406,  # too long
         1690,  # out of range, while computing
-        3024,  # took longer than max_execution_time
         3819,  # a CHECK failed
         4025,  # MariaDB: a CHECK failed
     }

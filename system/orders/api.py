@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from system.events import OrderStatus
+from system.locks import Place, RowLocked
 from system.orders import store
 from system.orders.model import (
     Draft,
@@ -141,19 +142,25 @@ class OrderApi:
 
     async def place_all(
         self, requests: Sequence[Request], unit: UnitOfWork
-    ) -> Sequence[Answer | BrokenFact]:
-        """Place the orders that may be; each of the others is told what is wrong with it."""
+    ) -> Sequence[Answer | BrokenFact | RowLocked]:
+        """Place the orders that may be; each of the others is told what is wrong with it.
+
+        Nothing waits here, or all of them would: an order whose user or product is locked by
+        somebody else comes back with that row.
+        """
         wishes = [_wish(request.body) for request in requests]
-        users = await store.names_of_users(unit, {wish.user_id for wish in wishes})
-        offers = await store.offers(
+        users, locked_users = await store.names_of_users(unit, {wish.user_id for wish in wishes})
+        offers, locked_products = await store.offers(
             unit, {line.product_id for wish in wishes for line in wish.lines}
         )
-        outcomes: list[Answer | BrokenFact | Draft] = []
+        outcomes: list[Draft | BrokenFact | RowLocked] = []
         for wish in wishes:
             try:
+                _raise_if_locked([wish.user_id], locked_users)
+                _raise_if_locked((line.product_id for line in wish.lines), locked_products)
                 outcomes.append(draft(wish, users, offers))
-            except BrokenFact as broken:
-                outcomes.append(broken)
+            except (BrokenFact, RowLocked) as reason:
+                outcomes.append(reason)
         drafts = [outcome for outcome in outcomes if isinstance(outcome, Draft)]
         ids = iter(await store.insert_drafts(unit, drafts) if drafts else ())
         return [
@@ -220,6 +227,12 @@ class OrderApi:
 def _wish(body: NewOrder) -> PlaceOrder:
     lines = (Line(item.product_id, item.quantity, item.unit_price) for item in body.items)
     return PlaceOrder(body.user_id, tuple(lines))
+
+
+def _raise_if_locked(ids: Iterable[int], locked: Mapping[int, Place]) -> None:
+    for id in ids:
+        if id in locked:
+            raise RowLocked(locked[id])
 
 
 async def _lock(request: Request, unit: UnitOfWork) -> Order:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -12,7 +14,6 @@ from sqlalchemy import (
     Index,
     Integer,
     Row,
-    Select,
     String,
     Table,
     bindparam,
@@ -24,12 +25,14 @@ from sqlalchemy import (
     update,
 )
 
+from system import locks
 from system.columns import TABLE_OPTIONS, Cents, Id, Timestamp, ascii_key, metadata
 from system.events import Name, OrderItem, OrderStatus, ReservationState
+from system.locks import Place
 from system.orders.model import Draft, Offer, Order
 from system.ports.errors import Conflict, ReferenceViolation
 from system.ports.work import UnitOfWork
-from system.statements import among, locking
+from system.statements import among
 
 orders = Table(
     "orders",
@@ -70,11 +73,18 @@ _products = table(
 )
 
 
-_NAMES_OF_USERS = select(_users).where(among(_users.c.id))
-_OFFERS = select(_products).where(among(_products.c.id))
+# They stay as they are until the order is there: its foreign keys lock them in any case.
+_USERS = locks.shared(_users, _users.c.id)
+_OFFERS = locks.shared(_products, _products.c.id)
 _INSERT_ITEMS = insert(order_products)
-_FIND = select(orders).where(orders.c.id == bindparam("id"))
-_LOCK = locking(orders, orders.c.id)
+# An order and its items in one statement: a DELETE between two would leave an order without any.
+_FIND = (
+    select(orders, order_products)
+    .join_from(orders, order_products)
+    .where(orders.c.id == bindparam("id"))
+    .order_by(order_products.c.line)
+)
+_LOCK = locks.exclusive(orders, orders.c.id)
 _ITEMS = (
     select(order_products)
     .where(among(order_products.c.order_id))
@@ -83,17 +93,25 @@ _ITEMS = (
 _SAVE = update(orders).where(orders.c.id == bindparam("order_id"))
 
 
-async def names_of_users(unit: UnitOfWork, ids: Collection[int]) -> dict[int, Name]:
-    rows = await unit.sql.execute(_NAMES_OF_USERS, {"ids": sorted(ids)})
-    return {row.id: Name(id=row.id, name=row.name, version=row.version) for row in rows}
+async def names_of_users(
+    unit: UnitOfWork, ids: Collection[int]
+) -> tuple[dict[int, Name], dict[int, Place]]:
+    """The names of these users; and the users that are locked by others. It waits for none."""
+    rows, locked = await locks.take_free(unit, _USERS, ids)
+    names = {row.id: Name(id=row.id, name=row.name, version=row.version) for row in rows}
+    return names, {int(place.id): place for place in locked}
 
 
-async def offers(unit: UnitOfWork, ids: Collection[int]) -> dict[int, Offer]:
-    rows = await unit.sql.execute(_OFFERS, {"ids": sorted(ids)})
-    return {
+async def offers(
+    unit: UnitOfWork, ids: Collection[int]
+) -> tuple[dict[int, Offer], dict[int, Place]]:
+    """What these products cost; and those that are locked by others. It waits for none."""
+    rows, locked = await locks.take_free(unit, _OFFERS, ids)
+    offered = {
         row.id: Offer(Name(id=row.id, name=row.name, version=row.version), row.price)
         for row in rows
     }
+    return offered, {int(place.id): place for place in locked}
 
 
 async def insert_drafts(unit: UnitOfWork, drafts: Sequence[Draft]) -> Sequence[int]:
@@ -146,13 +164,15 @@ async def _insert_drafts(unit: UnitOfWork, drafts: Sequence[Draft]) -> Sequence[
 
 
 async def find(unit: UnitOfWork, id: int) -> Order | None:
-    found = await _load(unit, _FIND, {"id": id})
+    found = _whole(await unit.sql.execute(_FIND, {"id": id}))
     return found[0] if found else None
 
 
 async def lock(unit: UnitOfWork, ids: Collection[int]) -> dict[int, Order]:
     """Lock these orders, in the order of their ids; those that are gone are left out."""
-    return {order.id: order for order in await _load(unit, _LOCK, {"ids": sorted(ids)})}
+    rows = await locks.take(unit, _LOCK, ids)
+    items = await _items(unit, [row.id for row in rows])  # which stay: their orders are locked
+    return {row.id: _order(row, items[row.id]) for row in rows}
 
 
 async def page(
@@ -168,7 +188,13 @@ async def page(
         statement = statement.where(orders.c.status == status.value)
     if user_id is not None:
         statement = statement.where(orders.c.user_id == user_id)
-    return await _load(unit, statement)
+    some = statement.subquery("page")
+    whole = (
+        select(some, order_products)
+        .join_from(order_products, some, order_products.c.order_id == some.c.id)
+        .order_by(some.c.id, order_products.c.line)
+    )
+    return _whole(await unit.sql.execute(whole))
 
 
 async def save(unit: UnitOfWork, changed: Iterable[Order]) -> None:
@@ -196,33 +222,35 @@ async def remove(unit: UnitOfWork, id: int) -> None:
     await unit.sql.execute(delete(orders).where(orders.c.id == id))
 
 
-async def _load(
-    unit: UnitOfWork, statement: Select[Any], parameters: Mapping[str, object] | None = None
-) -> list[Order]:
-    rows = (await unit.sql.execute(statement, parameters)).all()
-    items = await _items(unit, [row.id for row in rows])
-    return [_order(row, tuple(items[row.id])) for row in rows]
+def _whole(rows: Iterable[Row[Any]]) -> list[Order]:
+    """Orders of rows that hold one item each, beside its order."""
+    orders = []
+    for _, of_one in groupby(rows, key=attrgetter("id")):
+        lines = list(of_one)
+        orders.append(_order(lines[0], map(_item, lines)))
+    return orders
 
 
 async def _items(unit: UnitOfWork, ids: Collection[int]) -> dict[int, list[OrderItem]]:
     items: dict[int, list[OrderItem]] = {id: [] for id in ids}
-    if not items:
-        return items
-    for row in await unit.sql.execute(_ITEMS, {"ids": list(items)}):
-        items[row.order_id].append(
-            OrderItem(product_id=row.product_id, quantity=row.quantity, unit_price=row.unit_price)
-        )
+    if items:
+        for row in await unit.sql.execute(_ITEMS, {"ids": list(items)}):
+            items[row.order_id].append(_item(row))
     return items
 
 
-def _order(row: Row[Any], items: tuple[OrderItem, ...]) -> Order:
+def _item(row: Row[Any]) -> OrderItem:
+    return OrderItem(product_id=row.product_id, quantity=row.quantity, unit_price=row.unit_price)
+
+
+def _order(row: Row[Any], items: Iterable[OrderItem]) -> Order:
     return Order(
         id=row.id,
         user_id=row.user_id,
         status=OrderStatus(row.status),
         paid=bool(row.paid),
         total_amount=row.total_amount,
-        items=items,
+        items=tuple(items),
         payment_method=row.payment_method,
         cancel_reason=row.cancel_reason,
         refund_due=bool(row.refund_due),

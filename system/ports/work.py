@@ -20,6 +20,8 @@ class UnitOfWork(Protocol):
 
     sql: AsyncConnection
     now: Now
+    waits: bool
+    """Whether it may wait for rows that others have locked; `locks.take` asks."""
 
     def emit(self, event: Event, *, because: Cause) -> None:
         """Keep the event; it is inserted into the outbox last, when all its rows are locked.

@@ -21,12 +21,12 @@ from sqlalchemy import (
 )
 from sqlalchemy import insert as insert_into
 
+from system import locks
 from system.columns import TABLE_OPTIONS, Bytes, Cents, Id, Timestamp, ascii_key, metadata
 from system.events import ReservationState
 from system.ports.errors import ReferenceViolation
 from system.ports.work import UnitOfWork
 from system.products.model import OfferProduct, Product, ProductIsOrdered, Reservation, Stock
-from system.statements import locking
 from system.values import dumps, loads
 
 products = Table(
@@ -67,9 +67,9 @@ _OFFERED = select(products, stock.c.on_hand, stock.c.version.label("stock_versio
     products, stock
 )
 _FIND = _OFFERED.where(products.c.id == bindparam("id"))
-_LOCK = select(products.c.id).where(products.c.id == bindparam("id")).with_for_update()
-_LOCK_STOCK = locking(stock, stock.c.product_id)
-_LOCK_RESERVATIONS = locking(reservations, reservations.c.order_id)
+_LOCK = locks.exclusive(products, products.c.id)
+_LOCK_STOCK = locks.exclusive(stock, stock.c.product_id)
+_LOCK_RESERVATIONS = locks.exclusive(reservations, reservations.c.order_id)
 _INSERT_RESERVATIONS = insert_into(reservations)
 _SAVE_RESERVATION = update(reservations).where(reservations.c.order_id == bindparam("id"))
 
@@ -98,11 +98,13 @@ async def page(unit: UnitOfWork, *, after: int, limit: int) -> list[Offered]:
 
 
 async def lock(unit: UnitOfWork, id: int, *, with_stock: bool) -> Offered | None:
-    """Lock a product; its stock only when it is to be set, so that a new price waits for nobody."""
-    if (await unit.sql.execute(_LOCK, {"id": id})).one_or_none() is None:
-        return None
+    """Lock a product; its stock only when it is to be set, so that a new price waits for nobody.
+
+    The stock first: a reservation may hold it, and orders must not wait for the product meanwhile.
+    """
     if with_stock:
         await lock_stock(unit, [id])
+    await locks.take(unit, _LOCK, [id])
     return await find(unit, id)
 
 
@@ -128,10 +130,7 @@ async def remove(unit: UnitOfWork, id: int) -> None:
 
 
 async def lock_stock(unit: UnitOfWork, product_ids: Collection[int]) -> dict[int, Stock]:
-    """Lock the stock of these products, in the order of their ids: no two ever wait crosswise."""
-    if not product_ids:
-        return {}
-    rows = await unit.sql.execute(_LOCK_STOCK, {"ids": sorted(product_ids)})
+    rows = await locks.take(unit, _LOCK_STOCK, product_ids)
     return {row.product_id: Stock(**row._mapping) for row in rows}
 
 
@@ -150,7 +149,7 @@ async def save_stock(unit: UnitOfWork, changed: Sequence[Stock]) -> None:
 
 
 async def lock_reservations(unit: UnitOfWork, order_ids: Collection[int]) -> dict[int, Reservation]:
-    rows = await unit.sql.execute(_LOCK_RESERVATIONS, {"ids": sorted(order_ids)})
+    rows = await locks.take(unit, _LOCK_RESERVATIONS, order_ids)
     return {row.order_id: _reservation(row) for row in rows}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, Integer, Row, Select, String, Table, delete, select, update
 
+from system import locks
 from system.columns import TABLE_OPTIONS, Id, Timestamp, metadata
 from system.ports.errors import ReferenceViolation, UniqueViolation
 from system.ports.work import UnitOfWork
@@ -22,6 +23,8 @@ users = Table(
     Column("updated_at", Timestamp, nullable=False),
     **TABLE_OPTIONS,
 )
+
+_LOCK = locks.exclusive(users, users.c.id)
 
 
 async def insert(unit: UnitOfWork, command: RegisterUser) -> int:
@@ -44,7 +47,8 @@ async def find(unit: UnitOfWork, id: int) -> User | None:
 
 
 async def lock(unit: UnitOfWork, id: int) -> User | None:
-    return await _one(unit, select(users).where(users.c.id == id).with_for_update())
+    rows = await locks.take(unit, _LOCK, [id])
+    return _user(rows[0]) if rows else None
 
 
 async def page(unit: UnitOfWork, *, after: int, limit: int) -> list[User]:

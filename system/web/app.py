@@ -194,6 +194,7 @@ class _Api:
             raw_body=raw,
             idempotency_key=key,
             consistency_token=",".join(tokens) if tokens and route.read_your_writes else None,
+            deadline=deadline,
         )
 
     async def _bounded(self, route: Route, run: Awaitable[T], deadline: float) -> T:

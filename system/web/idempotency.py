@@ -16,7 +16,9 @@ from uuid import UUID
 from sqlalchemy import Column, Integer, Table, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from system import locks
 from system.columns import TABLE_OPTIONS, Bytes, Timestamp, ascii_key, metadata
+from system.locks import Place
 from system.ports.work import UnitOfWork
 from system.statements import among
 from system.values import dumps, loads
@@ -35,7 +37,7 @@ commands = Table(
 )
 
 _ARE_THESE = among(commands.c.id)
-_ANSWERED = select(commands).where(_ARE_THESE, commands.c.status.is_not(None))
+_KEYS = locks.shared(commands, commands.c.id)
 _CLAIM = insert(commands)
 _KEEP = update(commands).where(commands.c.id == bindparam("key"))
 _DELETE = delete(commands).where(_ARE_THESE)
@@ -64,22 +66,30 @@ def mark_id(id: UUID) -> str:
     return id.hex
 
 
-async def answers(unit: UnitOfWork, ids: Collection[str]) -> dict[str, Stored]:
-    """The answers that these keys have already."""
+async def answers(
+    unit: UnitOfWork, ids: Collection[str]
+) -> tuple[dict[str, Stored], dict[str, Place]]:
+    """The answers that these keys have already, and the keys that others have in hand.
+
+    It waits for none of them.
+    """
     if not ids:
-        return {}
-    rows = await unit.sql.execute(_ANSWERED, {"ids": list(ids)})
-    return {
+        return {}, {}
+    rows, locked = await locks.take_free(unit, _KEYS, ids)
+    stored = {
         row.id: Stored(row.body_hash, Answer(row.status, row.body, loads(row.headers)))
         for row in rows
+        if row.status is not None
     }
+    return stored, {str(place.id): place for place in locked}
 
 
 async def claim(unit: UnitOfWork, mark: str, keys: Mapping[str, str]) -> None:
     """Insert the mark, and each key with its body's hash.
 
-    A second request with the same key waits here for the first. Raises UniqueViolation when the
-    first has committed meanwhile, LockWaitTimeout when it takes too long.
+    A second request with the same key waits here for the first, unless `answers` has seen it.
+    Raises UniqueViolation when the first has committed meanwhile, LockWaitTimeout when it takes
+    too long.
     """
     made = {"status": None, "headers": None, "body": None, "created_at": unit.now.at}
     rows = [{"id": mark, "body_hash": None, **made}]

@@ -6,6 +6,7 @@ A domain's `api.py` lists its routes and knows nothing of aiohttp.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -40,6 +41,8 @@ class Request:
     raw_body: bytes = b""
     idempotency_key: str | None = None
     consistency_token: str | None = None
+    deadline: float = math.inf
+    """By the loop's clock: an answer after it reaches nobody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,12 +69,18 @@ class Sql(Server):
 
     async def run(self, statement: str, *, user: str = DATABASE) -> None:
         """Run a statement as this user: the system's own, or `root`."""
+        await self.ask(statement, user=user)
+
+    async def ask(self, statement: str, *, user: str = DATABASE) -> object:
+        """The same; what a statement of one row and column answers."""
         connection = await aiomysql.connect(
             host=HOST, port=self.port, user=user, password=DATABASE if user == DATABASE else ""
         )
         try:
             async with connection.cursor() as cursor:
                 await cursor.execute(statement)
+                row = await cursor.fetchone()
+                return row[0] if row else None
         finally:
             connection.close()
 
