@@ -24,7 +24,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, Table, TableClause, bindparam, select
 
-from system.ports.errors import Conflict, LockWaitTimeout, StoreBusy
+from system.ports.errors import Conflict, LockWaitTimeout
 from system.ports.work import UnitOfWork
 from system.statements import among
 
@@ -108,8 +108,6 @@ async def take(unit: UnitOfWork, lock: Lock, ids: Collection[Id]) -> Sequence[Ro
     statement = lock.patient if unit.waits else lock.hasty
     try:
         return list(await unit.sql.execute(statement, {"ids": sorted(ids)}))
-    except StoreBusy:
-        raise
     except LockWaitTimeout:
         _, places = await _one_by_one(unit, lock, ids)
         if not places:  # it is free again
@@ -128,8 +126,6 @@ async def take_free(
         return (), ()
     try:
         return list(await unit.sql.execute(lock.hasty, {"ids": sorted(ids)})), ()
-    except StoreBusy:
-        raise
     except LockWaitTimeout:
         return await _one_by_one(unit, lock, ids)
 
@@ -143,8 +139,6 @@ async def _one_by_one(
     for id in sorted(set(ids) - {row[0] for row in rows}):  # a table's first column is its key
         try:
             rows += await unit.sql.execute(lock.hasty, {"ids": [id]})
-        except StoreBusy:
-            raise
         except LockWaitTimeout:
             places.append(lock.place(id))
     return rows, places

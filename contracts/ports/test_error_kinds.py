@@ -34,7 +34,9 @@ def told_by_mysql(code: int) -> Exception:
     [
         (1213, Conflict),  # deadlock
         (1205, LockWaitTimeout),
-        (3572, Conflict),  # NOWAIT
+        (3572, LockWaitTimeout),  # NOWAIT
+        (3024, LockWaitTimeout),  # a statement that locks took longer than it may
+        (1969, LockWaitTimeout),  # MariaDB: the same
         (1020, Conflict),  # MariaDB: changed since it was read
         (3101, Conflict),  # group replication
         (1062, UniqueViolation),

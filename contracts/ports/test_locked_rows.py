@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,20 +17,38 @@ from uuid import UUID
 
 import orjson
 import pytest
-from sqlalchemy import ColumnElement, insert, select
+from sqlalchemy import ColumnElement, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.ports.databases import Database
 from contracts.ports.work_suite import add_users, user
+from system import logs
 from system.adapters.work_sql import SqlWork
 from system.adapters.world_real import RealWorld
+from system.delivery import outbox
+from system.delivery.failures import Failure
+from system.delivery.middleware import Batch, Step, chain
+from system.delivery.middleware.dead_lettered import dead_lettered
+from system.delivery.middleware.decoded import decoded
+from system.delivery.middleware.handled import Handler, handled
+from system.delivery.middleware.inboxed import inboxed
+from system.delivery.middleware.patient import patient
+from system.delivery.middleware.retried import retried
+from system.delivery.middleware.split import split
+from system.delivery.middleware.transactional import transactional
 from system.events import Cause
+from system.life import Life
+from system.metrics import Metrics
 from system.orders import api as order_api
+from system.orders.handlers import note_reservation
 from system.orders.model import NoSuchOrder
 from system.orders.store import orders
 from system.orders.views import OrdersPage
+from system.ports.log import Partition, Record
+from system.ports.work import UnitOfWork
 from system.products import api as product_api
-from system.products.store import products, stock
+from system.products.handlers import reserve_stock
+from system.products.store import products, reservations, stock
 from system.users.store import users
 from system.web import idempotency
 from system.web.commands import PATIENCE_S, Commands
@@ -275,3 +293,157 @@ async def test_an_order_that_is_deleted_while_it_is_read_never_lacks_its_items(
             assert (await shop.ask("DELETE /orders/{id}", id=id)).status == 204
     deleted.set()
     await asyncio.gather(*readers)
+
+
+# Events
+
+
+@dataclass
+class Lane:
+    """A lane of the product-consumer, with the real chain around the real handler."""
+
+    step: Step
+    letters: list[Record]
+
+    async def __call__(self, records: Sequence[Record]) -> None:
+        await asyncio.wait_for(self.step(Batch(tuple(records))), WITHIN_S)
+
+
+def lane(shop: Shop, handler: Handler = reserve_stock) -> Lane:
+    letters: list[Record] = []
+
+    async def park(record: Record, _: Failure) -> None:
+        letters.append(record)
+
+    consumer, life, world = "product-consumer", Life(), RealWorld()
+    logger, metrics = logs.logger(consumer), Metrics()
+    middlewares = [
+        decoded(consumer, park, life=life, world=world, logger=logger),
+        split,
+        patient(life, logger),
+        dead_lettered(park),
+        retried(
+            (0.1,),
+            shop.work.probe,
+            consumer=consumer,
+            life=life,
+            world=world,
+            metrics=metrics,
+            logger=logger,
+        ),
+        transactional(shop.work, world),
+        inboxed(consumer, metrics),
+    ]
+    return Lane(chain(middlewares, handled(handler)), letters)
+
+
+async def placed(shop: Shop, *wanted: int) -> list[Record]:
+    """Orders of one product each, and their events as a lane gets them: in one partition."""
+    ids = [
+        orjson.loads(answer.body)["id"]
+        for answer in [await shop.place(product) for product in wanted]
+    ]
+    async with shop.work() as unit:
+        created = await emitted(unit, "order.created")
+    return [record for record in created if int(record.message.key) in ids]
+
+
+async def emitted(unit: UnitOfWork, type: str) -> list[Record]:
+    """All events of a type, in one partition."""
+    rows = select(outbox.outbox).where(outbox.outbox.c.event_type == type)
+    messages = [
+        outbox.message(row._mapping)
+        for row in await unit.sql.execute(rows.order_by(outbox.outbox.c.id))
+    ]
+    return [Record(message, Partition(type, 0), at, 0) for at, message in enumerate(messages)]
+
+
+async def reserved(shop: Shop) -> list[int]:
+    """The orders whose stock is reserved."""
+    async with shop.work() as unit:
+        return list(await unit.sql.scalars(select(reservations.c.order_id).order_by(text("1"))))
+
+
+async def until_reserved(shop: Shop, ids: Collection[int]) -> None:
+    async with asyncio.timeout(WITHIN_S):
+        while await reserved(shop) != sorted(ids):
+            await asyncio.sleep(0.05)
+
+
+def order_ids(records: Sequence[Record]) -> list[int]:
+    return [int(record.message.key) for record in records]
+
+
+async def test_only_the_events_of_a_locked_row_wait_in_a_batch(shop: Shop) -> None:
+    x, y, z = shop.products
+    records = await placed(shop, *(x if number in (5, 17) else y for number in range(30)))
+    held_up = {5, 17}
+    others = [record for number, record in enumerate(records) if number not in held_up]
+    behind = await placed(shop, z, y)
+    ahead = lane(shop)
+    async with shop.locked(stock.c.product_id, x):
+        batch = asyncio.create_task(ahead(records))
+        await until_reserved(shop, order_ids(others))
+        await lane(shop)(behind)  # a lane of another partition
+        assert not batch.done()
+    await batch
+    assert await reserved(shop) == sorted(order_ids([*records, *behind]))
+    assert ahead.letters == []
+
+
+async def test_a_batch_that_waits_for_a_row_holds_none_that_others_need(shop: Shop) -> None:
+    x, y, _ = shop.products
+    both = await placed(shop, y, x)
+    others = await placed(shop, y)
+    async with shop.locked(stock.c.product_id, x):
+        batch = asyncio.create_task(lane(shop)(both))
+        await until_reserved(shop, order_ids(both[:1]))
+        await lane(shop)(others)
+        assert not batch.done()
+    await batch
+    assert len(await reserved(shop)) == 3
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["there", "not committed yet"])
+async def test_an_event_whose_reservation_is_locked_waits_alone(shop: Shop, there: bool) -> None:
+    records = await placed(shop, *([shop.products[0]] * 10))
+    ids = order_ids(records)
+    row = {"order_id": ids[4], "state": "rejected", "version": 1, "lines": b"[]"}
+    if there:
+        async with shop.work() as unit:
+            await unit.sql.execute(insert(reservations).values(row))
+    async with shop.other.connect() as connection:
+        if there:
+            await connection.execute(select(reservations).with_for_update())
+        else:
+            await connection.execute(insert(reservations).values(row))
+        batch = asyncio.create_task(lane(shop)(records))
+        await until_reserved(shop, [id for id in ids if there or id != ids[4]])
+        assert not batch.done()
+        await connection.rollback()
+    await batch
+    assert await reserved(shop) == ids
+
+
+async def test_events_of_an_order_that_is_locked_wait_and_their_neighbours_are_noted(
+    shop: Shop,
+) -> None:
+    records = await placed(shop, *([shop.products[0]] * 10))
+    ids = order_ids(records)
+    await lane(shop)(records)
+    async with shop.work() as unit:
+        told = await emitted(unit, "stock.reserved")
+
+    async def noted() -> list[int]:
+        async with shop.work() as unit:
+            seen = select(orders.c.id).where(orders.c.reservation_version > 0)
+            return sorted(await unit.sql.scalars(seen))
+
+    async with shop.locked(orders.c.id, ids[3]):
+        batch = asyncio.create_task(lane(shop, note_reservation)(told))
+        async with asyncio.timeout(WITHIN_S):
+            while await noted() != [id for id in ids if id != ids[3]]:
+                await asyncio.sleep(0.05)
+        assert not batch.done()
+    await batch
+    assert await noted() == ids

@@ -365,8 +365,9 @@ async def test_a_busy_store_is_no_request_in_progress() -> None:
     async with bench() as it:
         writing = asyncio.create_task(write_for_long(it))
         await writes.wait()
-        answer = await commands(it).shared(desk.act)(request(2, key="fresh"))
-        assert answer.status == 201
+        with pytest.raises(Refused, match="unavailable"):
+            await commands(it).shared(desk.act)(request(2, key="fresh"))
+        assert asyncio.get_running_loop().time() == PATIENCE_S
         await writing
 
 

@@ -27,11 +27,20 @@ _KNOWN = select(processed_events.c.event_id).where(
     processed_events.c.service_name == bindparam("service"),
     among(processed_events.c.event_id),
 )
+_KNOWN_AT_ONCE = _KNOWN.with_for_update(read=True, nowait=True)
 _REMEMBER = insert(processed_events)
 
 
-async def known(sql: AsyncConnection, service: str, ids: Collection[UUID]) -> set[UUID]:
-    found = await sql.execute(_KNOWN, {"service": service, "ids": [str(id) for id in ids]})
+async def known(
+    sql: AsyncConnection, service: str, ids: Collection[UUID], *, waits: bool = True
+) -> set[UUID]:
+    """Those of these events that the service has handled.
+
+    One that somebody else handles just now is not known yet: `remember` would wait for it. Who
+    is not to wait is told here, by LockWaitTimeout.
+    """
+    statement = _KNOWN if waits else _KNOWN_AT_ONCE
+    found = await sql.execute(statement, {"service": service, "ids": [str(id) for id in ids]})
     return {UUID(id) for id in found.scalars()}
 
 

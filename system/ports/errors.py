@@ -38,7 +38,7 @@ class LockWaitTimeout(Conflict):
     """Another transaction held a lock for too long. Only the statement was undone: roll back."""
 
 
-class StoreBusy(LockWaitTimeout):
+class StoreBusy(Conflict):
     """The store's one lock for all writers was not free in time: that says nothing of a row."""
 
 

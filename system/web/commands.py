@@ -39,7 +39,6 @@ from system.ports.errors import (
     Conflict,
     LockWaitTimeout,
     OutcomeUnknown,
-    StoreBusy,
     Unavailable,
     UniqueViolation,
 )
@@ -91,7 +90,6 @@ _THEN: Sequence[tuple[type[Exception], _Then, _Then]] = (
     # kind of error    among several   of one alone
     (OutcomeUnknown, _Then.LOOK_UP, _Then.LOOK_UP),
     (RowLocked, _Then.APART, _Then.WAIT),
-    (StoreBusy, _Then.AGAIN, _Then.AGAIN),  # says nothing of a row: no member is to blame
     (LockWaitTimeout, _Then.APART, _Then.AGAIN),  # not every member needs the row
     (Conflict, _Then.AGAIN, _Then.AGAIN),
     (Unavailable, _Then.REFUSE, _Then.REFUSE),
@@ -494,8 +492,6 @@ class _Attempt:
         }
         try:
             await idempotency.claim(unit, self.mark, keys)
-        except StoreBusy:
-            raise
         except LockWaitTimeout:
             if keys and len(self.members) == 1:
                 raise Refused("request-in-progress") from None

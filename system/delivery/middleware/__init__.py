@@ -6,7 +6,7 @@ A step takes a batch of records of one partition; returning means done, the offs
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -22,10 +22,21 @@ class Batch:
     records: tuple[Record, ...]
     envelopes: tuple[Envelope[Any], ...] = ()  # of whatever event the topic has
     work: UnitOfWork | None = None
+    waits: bool = True
+    """Whether it may wait for rows that others have locked, or is to fail at once."""
 
     @property
     def single(self) -> bool:
         return len(self.records) == 1
+
+    def only(self, numbers: Sequence[int], *, waits: bool = True) -> Batch:
+        """Some of its records, by their places in it."""
+        return replace(
+            self,
+            records=tuple(self.records[number] for number in numbers),
+            envelopes=tuple(self.envelopes[number] for number in numbers),
+            waits=waits,
+        )
 
 
 Step = Callable[[Batch], Awaitable[None]]

@@ -20,7 +20,7 @@ def inboxed(service: str, metrics: Metrics) -> Middleware:
             assert batch.work is not None, "inboxed stands inside of transactional"
             unit = batch.work
             first_of = {envelope.event.event_id: envelope for envelope in batch.envelopes}
-            seen = await inbox.known(unit.sql, service, first_of.keys())
+            seen = await inbox.known(unit.sql, service, first_of.keys(), waits=batch.waits)
             fresh = {id: envelope for id, envelope in first_of.items() if id not in seen}
             repeated = len(batch.envelopes) - len(fresh)
             metrics.duplicate(service, batch.records[0].partition.topic, repeated)

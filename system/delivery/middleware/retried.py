@@ -52,7 +52,7 @@ def retried(
 
         async def retrying(batch: Batch) -> None:
             nonlocal place, failure
-            if not batch.single:
+            if not batch.single or not batch.waits:  # `split` comes back to what fails in haste
                 return await step(batch)
             record = batch.records[0]
             if place != (here := (record.partition, record.offset)):
