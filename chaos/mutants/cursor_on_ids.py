@@ -10,19 +10,22 @@ from system.adapters.work_sql import SqlUnitOfWork
 from system.delivery import outbox
 from system.delivery.relay import PAGE, Relay
 
+ROWS = 1_000
+"""More than any workload has."""
+
 
 def _by_cursor(reached: Reached, _: Any) -> Any:
-    async def relay_once(self: Any, _: Any) -> bool:
+    async def read(self: Any) -> Any:
         cursor = getattr(self, "cursor", 0)
         async with self._parts.work() as unit:
-            rows = await outbox.unsent(unit.sql, self._aggregate, above=cursor, limit=PAGE)
-        if not rows:
-            return False
-        reached()
-        self.cursor = rows[-1].id
-        return bool(await self._publish(rows, set()))
+            rows = await outbox.unsent(unit.sql, self._aggregate, limit=ROWS)
+        above = sorted((row for row in rows if row.id > cursor), key=lambda row: row.id)[:PAGE]
+        if above:
+            reached()
+            self.cursor = above[-1].id
+        return above
 
-    return relay_once
+    return read
 
 
 MUTANT = Mutant(
@@ -30,7 +33,7 @@ MUTANT = Mutant(
     breaks=("no_lost_event", "quiescence_reached"),
     workloads=("stock", "orders"),
     switched_in=attributes(
-        (Relay, "relay_once", _by_cursor),
+        (Relay, "_read", _by_cursor),
         (SqlUnitOfWork, "__init__", early_ids),
         (SqlUnitOfWork, "commit", rows_with_their_ids),
     ),

@@ -9,11 +9,9 @@ from system.delivery.relay import Relay
 
 
 def _early(reached: Reached, _: Any) -> Any:
-    async def publish(self: Any, rows: list[Any], _: Any) -> bool:
-        if not rows:
-            return False
+    async def publish(self: Any, rows: list[Any]) -> bool:
         reached()
-        await self._mark(rows)
+        await self._mark([row.id for row in rows])
         await self._parts.log.publish([row.message for row in rows])
         return True
 

@@ -10,15 +10,14 @@ from system.delivery.relay import Relay
 
 
 def _pipelined(reached: Reached, _: Any) -> Any:
-    async def publish(self: Any, rows: list[Any], _: Any) -> bool:
+    async def publish(self: Any, rows: list[Any]) -> bool:
         if len(rows) > 1:
             reached()
         log = self._parts.log
         results = await asyncio.gather(*(log.publish([row.message]) for row in rows))
         acked = [row for row, (error,) in zip(rows, results, strict=True) if error is None]
-        if acked:
-            await self._mark(acked)
-        return bool(acked)
+        await self._mark([row.id for row in acked])
+        return len(acked) == len(rows)
 
     return publish
 

@@ -9,13 +9,11 @@ from system.delivery.relay import Relay
 
 
 def _shrugging(reached: Reached, _: Any) -> Any:
-    async def publish(self: Any, rows: list[Any], _: Any) -> bool:
-        if not rows:
-            return False
+    async def publish(self: Any, rows: list[Any]) -> bool:
         results = await self._parts.log.publish([row.message for row in rows])
         if any(results):
             reached()
-        await self._mark(rows)
+        await self._mark([row.id for row in rows])
         return True
 
     return publish

@@ -10,24 +10,33 @@ from system.delivery.relay import Relay
 
 ROWS = 1
 
+claimed: set[int] = set()
+"""The rows that some relay has locked."""
+
 
 def _by_claim(reached: Reached, _: Any) -> Any:
-    claimed: set[int] = set()  # the rows that some relay has locked
+    claimed.clear()
 
-    async def relay_once(self: Any, _: Any) -> bool:
+    async def read(self: Any) -> Any:
         async with self._parts.work() as unit:
-            rows = await outbox.unsent(unit.sql, self._aggregate, above=0, limit=50)
-        free = [row for row in rows if row.id not in claimed][:ROWS]
+            rows = await outbox.unsent(unit.sql, self._aggregate, limit=50)
+        free = sorted((row for row in rows if row.id not in claimed), key=lambda row: row.id)
         if len(free) < len(rows):
             reached()
-        ids = {row.id for row in free}
-        claimed.update(ids)
-        try:
-            return bool(await self._publish(free, set()))
-        finally:
-            claimed.difference_update(ids)
+        claimed.update(row.id for row in free[:ROWS])
+        return free[:ROWS]
 
-    return relay_once
+    return read
+
+
+def _letting_go(_: Reached, right: Any) -> Any:
+    async def publish(self: Any, rows: Any) -> Any:
+        try:
+            return await right(self, rows)
+        finally:
+            claimed.difference_update(row.id for row in rows)
+
+    return publish
 
 
 def _without_lease(_: Reached, __: Any) -> Any:
@@ -42,7 +51,9 @@ MUTANT = Mutant(
     breaks=("per_key_order",),
     workloads=("twins",),
     switched_in=attributes(
-        (Relay, "relay_once", _by_claim), (Relay, "_hold_lease", _without_lease)
+        (Relay, "_read", _by_claim),
+        (Relay, "_publish", _letting_go),
+        (Relay, "_hold_lease", _without_lease),
     ),
     strikes=("*@products*:log.publish:request:*", "*@orders*:log.publish:request:*"),
 )

@@ -140,7 +140,7 @@ async def _emitted(at: Bench) -> list[Message]:
             unsent.message
             for spec in ROLES
             if spec.relays is not None
-            for unsent in await outbox.unsent(unit.sql, spec.relays, above=0, limit=100)
+            for unsent in await outbox.unsent(unit.sql, spec.relays, limit=100)
         ]
 
 

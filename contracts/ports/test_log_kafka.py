@@ -17,7 +17,6 @@ from aiokafka.partitioner import DefaultPartitioner
 from scenarios.harness.servers import Servers, shared
 from system import logs
 from system.adapters.kafka_group import GroupRules
-from system.adapters.kafka_rules import partition_number
 from system.adapters.log_kafka import KafkaLog, TopicForgets, TopicTooNarrow
 from system.delivery.consumer import Chain, Consumer
 from system.delivery.middleware import Batch
@@ -26,6 +25,7 @@ from system.life import Life
 from system.metrics import Metrics
 from system.ports.errors import Lost, TimedOut, Unavailable
 from system.ports.log import Message, Partition, Record, Subscription
+from system.ports.partitioner import partition_number
 
 pytestmark = pytest.mark.stack("local")
 

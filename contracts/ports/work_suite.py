@@ -83,10 +83,10 @@ async def emails(unit: UnitOfWork) -> list[str]:
 
 
 async def sent(work: Work) -> list[UserUpdated]:
-    """The events that are in the outbox, as a relay reads them."""
+    """The events that are in the outbox, in the order of their ids."""
     async with work() as unit:
-        rows = await outbox.unsent(unit.sql, "user", above=0, limit=1_000)
-    return [outbox.decode(row.message).event for row in rows]
+        rows = await outbox.unsent(unit.sql, "user", limit=1_000)
+    return [outbox.decode(row.message).event for row in sorted(rows, key=lambda row: row.id)]
 
 
 async def lock(unit: UnitOfWork, user_id: int) -> int:
@@ -248,7 +248,7 @@ class WorkSuite:
             unit.emit(emitted, because=NOTHING_SPECIAL)
 
         async with work() as unit:
-            (row,) = await outbox.unsent(unit.sql, "user", above=0, limit=10)
+            (row,) = await outbox.unsent(unit.sql, "user", limit=10)
         assert row.message.value == dumps(emitted.model_dump())
 
     async def test_an_event_that_no_relay_could_send_is_refused_and_the_rest_goes_on(

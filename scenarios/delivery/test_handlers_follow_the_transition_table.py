@@ -82,7 +82,8 @@ async def handle(it: Bench, handler: Any, *events: Event) -> list[dict[str, Any]
 async def _unsent(unit: UnitOfWork) -> list[outbox.Unsent]:
     found = []
     for aggregate in ("order", "product"):
-        found += await outbox.unsent(unit.sql, aggregate, above=0, limit=1000)
+        rows = await outbox.unsent(unit.sql, aggregate, limit=1000)
+        found += sorted(rows, key=lambda row: row.id)
     return found
 
 

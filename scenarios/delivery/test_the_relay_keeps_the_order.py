@@ -23,7 +23,7 @@ from scenarios.harness.settled import eventually
 from scenarios.harness.strikes import Switchboard
 from system import logs
 from system.delivery import outbox
-from system.delivery.relay import LEASE_S, PAGE, Relay, RelayParts, leases
+from system.delivery.relay import LEASE_S, MEASURE_S, PAGE, Relay, RelayParts, leases
 from system.events import User, UserUpdated
 from system.life import Life
 from system.logs import Logger
@@ -51,6 +51,10 @@ async def told(it: Bench, id: int) -> list[int]:
     """The versions of one user as they lie in the log."""
     records = [loads(record.message.value) for record in await it.records(TOPIC)]
     return [event["version"] for event in records if event["user"]["id"] == id]
+
+
+async def arrived(it: Bench, id: int, version: int) -> None:
+    await eventually(lambda: told(it, id), lambda versions: version in versions)
 
 
 async def backlog(it: Bench) -> int:
@@ -201,13 +205,19 @@ async def test_conflicts_at_the_mark_repeat_the_mark_alone() -> None:
 class BlockedLog:
     """Takes no message of these keys."""
 
-    def __init__(self, it: Bench, *keys: bytes) -> None:
+    def __init__(self, it: Bench, *keys: bytes, hangs_s: float = 0.0) -> None:
         self.keys = keys
+        self.refused = 0
+        self._hangs_s = hangs_s
         self._log = it.parts.log("relay")
 
     async def publish(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
+        refused = sum(message.key in self.keys for message in messages)
+        self.refused += refused
         taken = [message for message in messages if message.key not in self.keys]
         await self._log.publish(taken)
+        if refused:
+            await asyncio.sleep(self._hangs_s)
         return [
             Unavailable("its partition does not answer") if message.key in self.keys else None
             for message in messages
@@ -239,7 +249,9 @@ async def test_a_key_that_is_blocked_holds_up_no_other_even_behind_a_page_of_it(
 
 
 @in_virtual_time
-async def test_what_was_not_published_is_told_once_a_round_and_not_once_a_row() -> None:
+async def test_what_is_not_published_is_told_in_one_line_for_each_pause_and_not_for_each_row() -> (
+    None
+):
     async with bench() as it:
         log = BlockedLog(it, b"1", b"2")
         await commit(it, *(renamed(1, version) for version in range(1, PAGE + 101)))
@@ -253,26 +265,56 @@ async def test_what_was_not_published_is_told_once_a_round_and_not_once_a_row() 
             await asyncio.sleep(10)
         said = [line for line in lines.entries if line["event"] == "not published"]
 
-    assert 10 <= len(said) <= 20  # the pause between two tries grows to a second
-    for line in said:
-        assert (line["rows"], line["first_outbox_id"]) == (PAGE + 1, 1)
-        assert line["error"] == "its partition does not answer"
+    assert len(said) == 4  # at once, and after 1, 3 and 7 s
+    assert (said[0]["rows"], said[0]["lanes"], said[0]["outbox_id"]) == (PAGE, 1, 1)
+    assert said[-1]["lanes"] == 2
+    assert {line["error"] for line in said} == {"its partition does not answer"}
 
 
 @in_virtual_time
-async def test_a_key_that_is_blocked_for_long_slows_no_other_down() -> None:
+async def test_of_what_waits_for_a_blocked_partition_only_the_lowest_row_is_tried_again() -> None:
     async with bench() as it:
+        log = BlockedLog(it, b"1")
+        await commit(it, *(renamed(1, version) for version in range(1, 3 * PAGE)))
+        async with running(relay(it, log=log)):  # type: ignore[arg-type]
+            await asyncio.sleep(60)
+            assert PAGE + 50 < log.refused < PAGE + 100
+            log.keys = ()
+            await sent(it)
+        assert await told(it, 1) == list(range(1, 3 * PAGE))
+
+
+@in_virtual_time
+async def test_a_partition_that_answers_nothing_delays_no_other_by_its_tries() -> None:
+    async with bench() as it:
+        log = BlockedLog(it, b"1", hangs_s=5.0)
         await commit(it, renamed(1, 1))
-        async with running(relay(it, log=BlockedLog(it, b"1"))):  # type: ignore[arg-type]
-            await asyncio.sleep(60.3)  # its tries are as rare as they get, and one was just now
-            began = asyncio.get_running_loop().time()
-            await commit(it, renamed(2, 1))
+        async with running(relay(it, log=log)):  # type: ignore[arg-type]
+            for version in range(1, 100):
+                began = asyncio.get_running_loop().time()
+                await commit(it, renamed(2, version))
+                await arrived(it, 2, version)
+                assert asyncio.get_running_loop().time() - began < 0.1
+                await asyncio.sleep(0.3)
+        assert log.refused > 4
 
-            async def other() -> list[int]:
-                return await told(it, 2)
 
-            assert await eventually(other) == [1]
-            assert asyncio.get_running_loop().time() - began < 0.1
+@in_virtual_time
+async def test_the_backlog_is_measured_by_the_clock_while_nothing_goes_out() -> None:
+    async with bench() as it:
+        log = BlockedLog(it, b"1", hangs_s=80.0)
+        async with running(relay(it, log=log)) as life:  # type: ignore[arg-type]
+            await asyncio.sleep(1)
+            for version in range(1, 74):
+                await commit(it, renamed(1, version))
+                await asyncio.sleep(1)
+            shown = {
+                name: it.metrics.registry.get_sample_value(f"outbox_{name}", {"aggregate": "user"})
+                for name in ("backlog", "oldest_age_seconds")
+            }
+            life.stopping.set()
+        assert shown["backlog"] == pytest.approx(73, abs=MEASURE_S)
+        assert shown["oldest_age_seconds"] == pytest.approx(73, abs=MEASURE_S)
 
 
 @in_virtual_time
@@ -293,12 +335,14 @@ async def test_one_that_stalls_beyond_its_lease_repeats_and_never_reorders() -> 
         stalled = faults.hold("log.publish")
         async with running(relay(it, faults)):
             await stalled.reached()
+            renewing = faults.hold("sql.begin", times=None)  # all of the process stands still
             async with running(relay(it)):
                 await commit(it, renamed(1, 4), renamed(1, 5))
                 await sent(it)  # once the lease is over
                 assert asyncio.get_running_loop().time() == pytest.approx(LEASE_S, abs=0.2)
                 assert await told(it, 1) == [1, 2, 3, 4, 5]
                 stalled.release()
+                renewing.release()
                 await commit(it, renamed(1, 6))
                 await sent(it)
         versions = await told(it, 1)
@@ -426,25 +470,82 @@ async def place(it: Bench, event: UserUpdated, id: int) -> None:
 class CommitsMeanwhile(BlockedLog):
     """While the first page is being published, two events of one user are committed around it."""
 
-    def __init__(self, it: Bench) -> None:
-        super().__init__(it, b"1")
+    def __init__(self, it: Bench, id: int) -> None:
+        super().__init__(it)
         self._it = it
+        self._id = id
         self.pages = 0
 
     async def publish(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
         self.pages += 1
         if self.pages == 1:
-            await place(self._it, renamed(7, 1), id=1)
-            await place(self._it, renamed(7, 2), id=PAGE + 100)
+            await place(self._it, renamed(self._id, 1), id=1)
+            await place(self._it, renamed(self._id, 2), id=PAGE + 100)
         return await super().publish(messages)
 
 
+@pytest.mark.parametrize("id", [7, 2], ids=["in the same lane", "in another lane"])
 @in_virtual_time
-async def test_an_id_that_was_given_early_and_committed_late_is_not_overtaken() -> None:
+async def test_an_id_that_was_given_early_and_committed_late_is_not_overtaken(id: int) -> None:
     async with bench() as it:
-        log = CommitsMeanwhile(it)
+        log = CommitsMeanwhile(it, id)
         for version in range(1, PAGE + 2):
             await place(it, renamed(1, version), id=version + 10)
         async with running(relay(it, log=log)):  # type: ignore[arg-type]
-            await eventually(lambda: told(it, 7), lambda versions: len(set(versions)) == 2)
-        assert await told(it, 7) == [1, 2]
+            await eventually(lambda: told(it, id), lambda versions: len(set(versions)) == 2)
+        assert await told(it, id) == [1, 2]
+
+
+@in_virtual_time
+async def test_a_row_that_is_committed_below_a_blocked_backlog_goes_out_at_once() -> None:
+    async with bench() as it:
+        for version in range(1, 2 * PAGE):
+            await place(it, renamed(1, version), id=version + 10)
+        async with running(relay(it, log=BlockedLog(it, b"1"))):  # type: ignore[arg-type]
+            await asyncio.sleep(60.3)
+            began = asyncio.get_running_loop().time()
+            await place(it, renamed(2, 1), id=1)
+            await eventually(lambda: told(it, 2))
+            assert asyncio.get_running_loop().time() - began < 0.1
+
+
+HOT = (11, 4, 6)
+COLD = 13
+"""Its lane comes behind theirs."""
+
+
+class NeverDry(BlockedLog):
+    """Whenever a page of a hot user is published, the next one is there already."""
+
+    def __init__(self, it: Bench) -> None:
+        super().__init__(it)
+        self._it = it
+        self.pages: list[int] = []
+        """Whose they were, in the order in which they came."""
+
+    async def publish(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
+        user = int(messages[0].key)
+        self.pages.append(user)
+        if user in HOT and len(self.pages) < 12:
+            first = len(self.pages) * PAGE
+            await commit(self._it, *(renamed(user, first + more) for more in range(PAGE)))
+        return await super().publish(messages)
+
+
+class SlowTransactions(Switchboard):
+    """To read a page takes as long as to mark one."""
+
+    async def at(self, point: Point) -> None:
+        if point.call == "sql.begin":
+            await asyncio.sleep(0.007)
+
+
+@in_virtual_time
+async def test_lanes_that_never_run_dry_starve_no_other() -> None:
+    async with bench() as it:
+        log = NeverDry(it)
+        await commit(it, *(renamed(id, version) for id in HOT for version in range(PAGE)))
+        await commit(it, renamed(COLD, 1))
+        async with running(relay(it, SlowTransactions(), log=log)):  # type: ignore[arg-type]
+            await sent(it)
+        assert log.pages.index(COLD) == len(HOT)

@@ -175,7 +175,7 @@ class Stack:
         rows: list[Unsent] = []
         async with self.work() as unit:
             for aggregate in {event.aggregate for event in EVENTS if event.type == topic}:
-                rows += await outbox.unsent(unit.sql, aggregate, above=0, limit=10_000)
+                rows += await outbox.unsent(unit.sql, aggregate, limit=10_000)
         messages = [row.message for row in rows]
         return [
             message for message in messages if (message.topic, int(message.key)) == (topic, key)

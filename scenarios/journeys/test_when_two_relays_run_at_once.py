@@ -37,9 +37,10 @@ async def test_order_is_kept_and_only_what_was_in_hand_comes_twice(own_stack: St
     for name in NAMES[:READ_BEFORE_THE_STALL]:
         (await stack.client.change_user(ada.id, name=name)).ok()
 
-    stalled = stack.faults.hold("log.publish", process="user-consumer-relay")
+    stalled = stack.faults.hold("log.publish", process="user-consumer-relay", times=None)
     starting = asyncio.create_task(stack.start("user-consumer"))
     await stalled.reached()
+    renewing = stack.faults.hold("sql.begin", process="user-consumer", times=None)
     for name in NAMES[READ_BEFORE_THE_STALL:]:
         (await stack.client.change_user(ada.id, name=name)).ok()
     await stack.end_leases()
@@ -47,6 +48,7 @@ async def test_order_is_kept_and_only_what_was_in_hand_comes_twice(own_stack: St
     assert names(await stack.records("user.updated", ada.id)) == NAMES
 
     stalled.release()
+    renewing.release()
     await starting
     await at_rest(stack)
 

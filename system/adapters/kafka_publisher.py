@@ -23,9 +23,10 @@ from aiokafka.errors import (
 
 from system.adapters.kafka_clients import Kept, Producer, bounded, close_producer
 from system.adapters.kafka_records import SingleBatch
-from system.adapters.kafka_rules import MessageTooLarge, fits, partition_number, too_large
+from system.adapters.kafka_rules import MessageTooLarge, fits, too_large
 from system.ports.errors import Poison, TimedOut, Unavailable
 from system.ports.log import Message, Partition, is_utf8
+from system.ports.partitioner import partition_number
 
 BATCH_BYTES_MAX = 900_000
 """Under the broker's 1,048,588, which aiokafka does not check. A larger message goes alone."""

@@ -19,7 +19,7 @@ from pathlib import Path
 import orjson
 
 from system.adapters.journal import DataDirectoryError, DirectoryLock, Journal, SharedWrites
-from system.adapters.kafka_rules import fits, partition_number, too_large
+from system.adapters.kafka_rules import fits, too_large
 from system.adapters.log_groups import Group, Member
 from system.ports.errors import Lost, Unavailable
 from system.ports.log import (
@@ -31,6 +31,7 @@ from system.ports.log import (
     header_bytes,
     header_name,
 )
+from system.ports.partitioner import partition_number
 
 RECORDS_PER_POLL = 500
 """Of each partition, so that one with a long backlog starves no other."""

@@ -3,6 +3,10 @@
 Rows of one aggregate are inserted after that aggregate's row is locked, so for them the order of
 ids is the order of commits. Across aggregates it is not: id 11 may be visible before id 10, so
 nobody may read with a cursor. What is unsent is `processed_at IS NULL`, from the lowest id on.
+
+A row stands in a lane: its topic, and which of twelve its key belongs to. All rows of one topic and
+key share a lane, so lanes need no order among each other, and each is read by itself. What waits
+in one of them, for a partition that is away, is then not even looked at when others are read.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from pydantic import Field, ValidationError
 from sqlalchemy import (
     Column,
     Index,
+    Row,
     RowMapping,
     Table,
     and_,
@@ -36,6 +41,7 @@ from system.columns import TABLE_OPTIONS, Bytes, Id, Timestamp, ascii_key, metad
 from system.events import BY_TYPE, Cause, Envelope, Event
 from system.ports.errors import Poison
 from system.ports.log import Headers, Message
+from system.ports.partitioner import partition_number
 from system.statements import among
 from system.values import UuidText, dumps, loads
 
@@ -45,6 +51,11 @@ ID_BYTES_MAX = 45
 """Of a UUID in its longest form: `urn:uuid:` before it."""
 SHOWN_MAX = 200
 """More of a stranger's header or key is in no text, and no longer `traceparent` is understood."""
+LANES = 12
+"""Of each topic. Made by Kafka's own hash: where a topic's partitions divide twelve, a lane never has
+keys of two of them, and what waits for one partition holds up no other. With other numbers a lane
+has keys of several, and they wait for each other; the order of a key never depends on it.
+"""
 _VERSION = re.compile("[1-9][0-9]{0,5}")
 
 outbox = Table(
@@ -54,34 +65,43 @@ outbox = Table(
     Column("aggregate", ascii_key(50), nullable=False),
     Column("event_type", ascii_key(100), nullable=False),
     Column("message_key", ascii_key(20), nullable=False),
+    Column("lane", ascii_key(104), nullable=False),
     # bytes, not JSON: MySQL's JSON type rewrites numbers, and what is sent must be what was stored
     Column("payload", Bytes, nullable=False),
     Column("headers", Bytes, nullable=False),
     Column("created_at", Timestamp, nullable=False),
     Column("processed_at", Timestamp),
-    Index("outbox_unsent", "aggregate", "processed_at", "id"),
+    Index("outbox_unsent", "aggregate", "processed_at", "lane", "id"),
     **TABLE_OPTIONS,
 )
 
 _APPEND = insert(outbox)
 _IS_UNSENT = and_(outbox.c.aggregate == bindparam("aggregate"), outbox.c.processed_at.is_(None))
 _UNSENT = (
-    select(outbox)
-    .where(_IS_UNSENT, outbox.c.id > bindparam("above"))
-    .order_by(outbox.c.id)
+    # an index of its own choice is, in a large backlog, the table from its beginning on
+    select(
+        *(outbox.c.id, outbox.c.lane, outbox.c.event_type),
+        *(outbox.c.message_key, outbox.c.payload, outbox.c.headers),
+    )
+    .with_hint(outbox, "FORCE INDEX (outbox_unsent)", "mysql")
+    .with_hint(outbox, "FORCE INDEX (outbox_unsent)", "mariadb")
+    .where(_IS_UNSENT)
+    .order_by(outbox.c.lane, outbox.c.id)
     .limit(bindparam("limit"))
 )
-_BELOW = (
-    select(outbox.c.event_type, outbox.c.message_key)
-    .where(
-        _IS_UNSENT,
-        outbox.c.id <= bindparam("last"),
-        among(outbox.c.message_key, "keys"),
-    )
-    .distinct()
-)
+_UNSENT_BESIDE = _UNSENT.where(outbox.c.lane.not_in(bindparam("lanes", expanding=True)))
+_UNSENT_IN = _UNSENT.where(outbox.c.lane == bindparam("lane"))
 _MARK = update(outbox).where(among(outbox.c.id)).values(processed_at=bindparam("at"))
-_BACKLOG = select(func.count(), func.min(outbox.c.created_at)).where(_IS_UNSENT)
+_OLD = (
+    select(outbox.c.id)
+    .where(outbox.c.aggregate == bindparam("aggregate"))
+    .where(outbox.c.processed_at < bindparam("before"))
+    .order_by(outbox.c.processed_at)  # the index's own order: to sort would be to read them all
+    .limit(bindparam("limit"))
+)
+_DELETE = delete(outbox).where(among(outbox.c.id))
+_BACKLOG = select(func.count(), func.min(outbox.c.id)).where(_IS_UNSENT)  # the index alone
+_CREATED_AT = select(outbox.c.created_at).where(outbox.c.id == bindparam("id"))
 
 Metadata = TypedDict(
     "Metadata",
@@ -105,19 +125,12 @@ Metadata = TypedDict(
 )
 """The headers that travel beside an event."""
 
-Key = tuple[str, bytes]
-"""Topic and key: events of one keep their order."""
-
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
     id: int
+    lane: str
     message: Message
-    created_at: datetime
-
-    @property
-    def key(self) -> Key:
-        return self.message.topic, self.message.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +144,12 @@ def row(event: Event, because: Cause, at: datetime) -> dict[str, object]:
     payload, headers = dumps(event.model_dump()), dumps(metadata_of(event, because))
     if (size := len(payload) + len(headers)) > EVENT_BYTES_MAX:
         raise ValueError(f"{event.type} {event.key} has {size} bytes, over 256 kB")
+    key = str(event.key)
     return {
         "aggregate": event.aggregate,
         "event_type": event.type,
-        "message_key": str(event.key),
+        "message_key": key,
+        "lane": f"{event.type}/{partition_number(key.encode(), LANES)}",
         "payload": payload,
         "headers": headers,
         "created_at": at,
@@ -177,26 +192,22 @@ async def append(sql: AsyncConnection, rows: Sequence[Mapping[str, object]]) -> 
         await sql.execute(_APPEND, [dict(row) for row in rows])
 
 
-async def unsent(sql: AsyncConnection, aggregate: str, *, above: int, limit: int) -> list[Unsent]:
-    """Rows that nobody marked yet, lowest id first."""
-    page = {"aggregate": aggregate, "above": above, "limit": limit}
-    rows = await sql.execute(_UNSENT, page)
-    return [Unsent(row.id, message(row._mapping), row.created_at) for row in rows]
+async def unsent(
+    sql: AsyncConnection, aggregate: str, *, limit: int, beside: Collection[str] = ()
+) -> list[Unsent]:
+    """Rows that nobody marked yet, but those of the lanes `beside`: lane by lane, lowest id first."""
+    page: dict[str, object] = {"aggregate": aggregate, "limit": limit}
+    if beside:
+        rows = await sql.execute(_UNSENT_BESIDE, page | {"lanes": sorted(beside)})
+    else:
+        rows = await sql.execute(_UNSENT, page)
+    return [_unsent(row) for row in rows]
 
 
-async def keys_with_rows_up_to(
-    sql: AsyncConnection, aggregate: str, last: int, rows: Sequence[Unsent]
-) -> set[Key]:
-    """Which keys of these rows, all above `last`, have an unsent row at or below it.
-
-    1. A page up to id 501 was read. 2. Id 400 of a key is committed, and then its id 900.
-    3. The next page, above 501, shows 900 alone: sending it would put it before 400.
-    """
-    if not last or not rows:
-        return set()
-    keys = sorted({row.message.key.decode() for row in rows})
-    below = await sql.execute(_BELOW, {"aggregate": aggregate, "last": last, "keys": keys})
-    return {(row.event_type, row.message_key.encode()) for row in below}
+async def unsent_in(sql: AsyncConnection, aggregate: str, lane: str, *, limit: int) -> list[Unsent]:
+    """The lowest rows of one lane that nobody marked yet."""
+    page = {"aggregate": aggregate, "lane": lane, "limit": limit}
+    return [_unsent(row) for row in await sql.execute(_UNSENT_IN, page)]
 
 
 async def mark(sql: AsyncConnection, ids: Collection[int], at: datetime) -> None:
@@ -205,21 +216,16 @@ async def mark(sql: AsyncConnection, ids: Collection[int], at: datetime) -> None
 
 
 async def backlog(sql: AsyncConnection, aggregate: str) -> Backlog:
-    rows, oldest = (await sql.execute(_BACKLOG, {"aggregate": aggregate})).one()
-    return Backlog(rows, oldest)
+    rows, lowest = (await sql.execute(_BACKLOG, {"aggregate": aggregate})).one()
+    return Backlog(rows, await sql.scalar(_CREATED_AT, {"id": lowest}) if rows else None)
 
 
 async def purge(sql: AsyncConnection, aggregate: str, before: datetime, limit: int) -> int:
     """Delete rows sent before then, at most `limit`; how many."""
-    old = (
-        select(outbox.c.id)
-        .where(outbox.c.aggregate == aggregate, outbox.c.processed_at < before)
-        .order_by(outbox.c.id)
-        .limit(limit)
-    )
-    ids = list((await sql.execute(old)).scalars())
+    old = {"aggregate": aggregate, "before": before, "limit": limit}
+    ids = (await sql.scalars(_OLD, old)).all()
     if ids:
-        await sql.execute(delete(outbox).where(outbox.c.id.in_(ids)))
+        await sql.execute(_DELETE, {"ids": ids})
     return len(ids)
 
 
@@ -290,3 +296,7 @@ def _text(message: Message, name: str, otherwise: str) -> str:
 def _first(invalid: ValidationError) -> str:
     error = invalid.errors(include_url=False, include_input=False)[0]
     return f"{'.'.join(map(str, error['loc']))} {error['msg']}"
+
+
+def _unsent(row: Row[*tuple[Any, ...]]) -> Unsent:
+    return Unsent(row.id, row.lane, message(row._mapping))
