@@ -54,6 +54,8 @@ class Evidence:
     duplicated: int = 0
     """Records that the run itself put in twice."""
     put_in: Collection[Message] = frozenset()
+    emitted_under: Sequence[tuple[str, str]] = ()
+    """Of each event that was emitted under a correlation id: that one, and the event's own."""
     """What the run itself made up and put into the log, as a broken producer of elsewhere does."""
 
     def rows(self, table: str) -> Sequence[Row]:

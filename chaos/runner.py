@@ -438,6 +438,7 @@ class _Simulation:
             disturbances=len(self.schedule.faults) + cluster.restarts,
             duplicated=self.duplicated,
             put_in=frozenset(cluster.put_in),
+            emitted_under=tuple(cluster.emitted_under),
         )
 
     def _rows(self, table: str) -> list[dict[str, Any]]:

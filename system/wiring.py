@@ -12,6 +12,7 @@ import logging
 import tempfile
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -360,7 +361,9 @@ class _Builder:
             raise Unavailable("the views are being built")
 
     def _commands(self) -> Commands:
-        return Commands(self.parts.work, self.parts.world)
+        own = copy_context()  # of no request: what requests share is logged under the role alone
+        own.run(logs.within, self.spec.name)
+        return own.run(Commands, self.parts.work, self.parts.world)
 
     def _letters(self) -> DeadLetters:
         return DeadLetters(

@@ -20,6 +20,7 @@ CHECKERS: dict[str, Checker] = {
         events.PER_KEY_ORDER,
         events.FEW_REPEATS,
         events.CAUSES_TOLD,
+        events.OWN_NAMES,
         contract.KEPT,
         effects.SINGLE_EFFECT,
         effects.INBOX_COMPLETE,

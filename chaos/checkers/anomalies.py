@@ -19,6 +19,7 @@ ANOMALIES: dict[str, str] = {
     "too many repeats": "The log repeats more events than the faults of the run account for.",
     "orphan": "An event names a cause that is not in the log, or that is not about the same order.",
     "torn thread": "An event has another correlation id than the event that it follows from.",
+    "another's name": "What was done for one request was done under the correlation id of another.",
     # contract
     "broken contract": "A message in a topic is not as docs/asyncapi.md says.",
     # effects

@@ -42,6 +42,7 @@ class Story:
         self.failures: list[str] = []
         self.disturbances = 0
         self.put_in: set[Message] = set()
+        self.emitted_under = [("a request", "a request")]
         self.views: dict[str, dict[int, Document]] | None = None
         self.shown: dict[str, list[dict[str, Any]]] | None = None
         self._numbers = 0
@@ -156,6 +157,7 @@ class Story:
             tables=self.tables,
             log=self.log,
             put_in=self.put_in,
+            emitted_under=self.emitted_under,
             missing=tuple(self.missing),
             failures=tuple(self.failures),
             disturbances=self.disturbances,

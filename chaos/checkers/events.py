@@ -193,6 +193,12 @@ def _all(numbers: Iterable[int]) -> str:
     return ", ".join(map(str, sorted(numbers)))
 
 
+def _names(evidence: Evidence) -> Iterator[Anomaly]:
+    for name, own in evidence.emitted_under:
+        if name != own:
+            yield Anomaly("another's name", f"an event of {own} was emitted under {name}")
+
+
 NO_LOST_EVENT = Checker(
     "no_lost_event", "Every committed change is told in the log, sooner or later.", _lost
 )
@@ -210,6 +216,11 @@ FEW_REPEATS = Checker(
     "duplicates_within_budget",
     "Without faults nothing is published twice; with them, little.",
     _repeats,
+)
+OWN_NAMES = Checker(
+    "each_request_in_its_own_name",
+    "What is done for a request is logged under its correlation id or none, never a neighbour's.",
+    _names,
 )
 CAUSES_TOLD = Checker(
     "causes_are_told",

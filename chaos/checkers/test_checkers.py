@@ -144,6 +144,11 @@ def _of_another(story: Story, header: str) -> None:
     _put(story, "stock.rejected", 0, Message(message.topic, message.key, message.value, headers))
 
 
+@breaks("each_request_in_its_own_name", "another's name")
+def _under_the_name_of_a_neighbour(story: Story) -> None:
+    story.emitted_under.append(("a request", "its neighbour"))
+
+
 # --- contract
 
 

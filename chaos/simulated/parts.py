@@ -9,8 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,11 +44,12 @@ from system.adapters.log_embedded import EmbeddedBroker, EmbeddedLog
 from system.adapters.views_embedded import EmbeddedViewStore
 from system.adapters.work_sql import SqlWork, sqlite_engine
 from system.delivery import outbox
-from system.events import PARTITIONS, TOPICS
+from system.events import PARTITIONS, TOPICS, Cause, Event
 from system.life import Life
 from system.metrics import Metrics
 from system.ports.log import Message
 from system.ports.views import Generations
+from system.ports.work import UnitOfWork, Work
 from system.settings import Settings
 from system.table import QUERY_CONSUMER, projections
 from system.wiring import ALL_TOPICS, Blueprint, Commits, Parts, Role
@@ -187,6 +196,8 @@ class Cluster:
         """Processes that ended by themselves, with the reason."""
         self.restarts = 0
         self.put_in: set[Message] = set()
+        self.emitted_under: list[tuple[str, str]] = []
+        """Of each event: the correlation id that its process would have logged, and its own."""
         """What no process sent."""
         self._plan = plan
         self._faults = faults
@@ -258,7 +269,7 @@ class Cluster:
             engine, process.world, timeout_s=SETTINGS.sql_timeout_s, committed=commits.tell
         )
         return Parts(
-            work=work,
+            work=_overheard(work, self.emitted_under),
             probe=work.probe,
             log=lambda role: FaultyLog(EmbeddedLog(stores.broker, role + twin), faults, name),
             views=FaultyViewStore(stores.views, faults, name),
@@ -340,6 +351,26 @@ class Cluster:
         self._healing.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             raise error  # the simulation itself is broken
+
+
+def _overheard(work: Work, emitted_under: list[tuple[str, str]]) -> Work:
+    """Transactions that note in whose name each event is emitted, if in anybody's."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[UnitOfWork]:
+        async with work() as unit:
+            emit = unit.emit
+
+            def overheard(event: Event, *, because: Cause) -> None:
+                name = structlog.contextvars.get_contextvars().get("correlation_id")
+                if name is not None:
+                    emitted_under.append((str(name), str(because.correlation_id)))
+                emit(event, because=because)
+
+            unit.emit = overheard  # type: ignore[method-assign]  # of this one transaction
+            yield unit
+
+    return opened
 
 
 async def _serve(process: Process) -> None:
