@@ -12,8 +12,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
-from contracts.ports.strangers import CODECS, RawBatch, Stranger, record, stranger
 from scenarios.harness.servers import shared
+from scenarios.harness.strangers import CODECS, RawBatch, Stranger, record, stranger, transaction
 from system.adapters.kafka_group import GroupRules
 from system.adapters.log_kafka import KafkaLog
 from system.ports.errors import Lost, Misconfigured, Unavailable
@@ -201,21 +201,6 @@ async def test_a_time_before_all_times_is_a_time(
 
 
 # --- transactions ---------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def transaction(address: str, *, timeout_ms: int = 60_000) -> AsyncIterator[AIOKafkaProducer]:
-    producer = AIOKafkaProducer(
-        bootstrap_servers=address,
-        transactional_id=uuid4().hex,
-        transaction_timeout_ms=timeout_ms,
-    )
-    await producer.start()
-    await producer.begin_transaction()
-    try:
-        yield producer
-    finally:
-        await producer.stop()
 
 
 async def send(producer: AIOKafkaProducer, topic: str, *values: bytes) -> None:

@@ -67,7 +67,7 @@ put_in: set[Message] = set()
 
 def was_put_in(message: Message) -> bool:
     """Whether a scenario made this message up. A dead letter of it that is replayed still is it."""
-    return without_replay(message) in put_in
+    return message in put_in or without_replay(message) in put_in
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,10 @@ class Stack:
     _processes: dict[str, Process]
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     _dead: list[Process] = field(default_factory=list)
+    broker: str | None = None
+    """Where another system's producer would find the log, on servers, …"""
+    prefix: str = ""
+    """… and what its topics' names begin with there."""
 
     # --- roles ------------------------------------------------------------------------------------
 
@@ -269,6 +273,7 @@ async def _on_servers(servers: Settings, wishes: Wishes) -> AsyncIterator[Stack]
         async with place.parts(wishes.settings, instance="scenario") as parts:
             await wiring.prepared(ALL_ROLES, parts, Life())
             async with _running(wishes, parts, open_parts) as stack:
+                stack.broker, stack.prefix = servers.kafka_brokers[0], f"{place.prefix}."
                 yield stack
 
 

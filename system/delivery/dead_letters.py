@@ -255,15 +255,20 @@ def unresolved(records: Iterable[Record]) -> list[Letter]:
         facts = _facts(record.message)
         if facts.get("resolution"):
             resolved.add(facts.get("id"))
-        elif facts.keys() >= _FACTS and _are_ours(facts):
+        elif facts.keys() >= _FACTS and _are_ours(facts, is_reference=_refers(record.message)):
             letters[facts["id"]] = _letter(facts, record.message)
     return [letter for id, letter in letters.items() if id not in resolved]
 
 
-def _are_ours(facts: Mapping[str, str]) -> bool:
+def _refers(message: Message) -> bool:
+    """Whether a letter is a reference. A message may bring headers of these names along."""
+    return message.headers[-1][0] == FACT + "digest"
+
+
+def _are_ours(facts: Mapping[str, str], *, is_reference: bool) -> bool:
     """Whether these can be the facts of a letter: anyone may write to a topic of dead letters."""
     numbers = [facts[name] for name in ("partition", "offset", "attempts")]
-    if "digest" in facts:
+    if is_reference:
         numbers.append(facts.get("size", ""))
     if facts["topic"] not in TOPICS or not all(map(_NUMBER.fullmatch, numbers)):
         return False
@@ -272,8 +277,7 @@ def _are_ours(facts: Mapping[str, str]) -> bool:
 
 
 def _letter(facts: Mapping[str, str], message: Message) -> Letter:
-    is_reference = message.headers[-1][0] == FACT + "digest"
-    # a message may bring headers of these names along
+    is_reference = _refers(message)
     headers = () if is_reference else message.headers[: -len(_FACTS)]
     return Letter(
         id=facts["id"],

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 import cramjam
 from aiokafka import AIOKafkaProducer
@@ -104,5 +105,21 @@ async def stranger(address: str, **settings: Any) -> AsyncIterator[Stranger]:
     await producer.start()
     try:
         yield Stranger(producer)
+    finally:
+        await producer.stop()
+
+
+@asynccontextmanager
+async def transaction(address: str, *, timeout_ms: int = 60_000) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer whose transaction has begun. One that is not ended stays open."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=address,
+        transactional_id=uuid4().hex,
+        transaction_timeout_ms=timeout_ms,
+    )
+    await producer.start()
+    await producer.begin_transaction()
+    try:
+        yield producer
     finally:
         await producer.stop()
