@@ -160,7 +160,7 @@ async def _judge(stack: Stack, written: Written) -> None:
         extra = [letters[place] for place in letters.keys() - wanted]
         assert sorted((letter["topic"], letter["partition"]) for letter in extra) == sorted(beyond)
         assert all("cannot be unpacked" in letter["error"] for letter in extra)
-        for place in sorted(wanted)[:10]:
+        for place in sorted(wanted)[:3]:
             await _is_kept(stack, consumer, letters[place]["id"], places[place].message)
     for id in written.users.values():
         assert (await stack.client.view_user(id)).ok().body["email"] == f"{id}@example.com"
@@ -202,8 +202,8 @@ async def _by_other_clients(
         for number, codec in enumerate(CODECS):
             batch = RawBatch([good(f"codec {codec}", FIRST_ID + 1_000 + number)], codec)
             await other.send(topic, number % 3, batch)
-        for number, size in enumerate((10**8, 4 * 10**7, 4 * 10**8)):
-            bomb = RawBatch([record(0, b"k", bytes(size))], "zstd")
+        for number, codec in enumerate(("gzip", "lz4", "zstd")):
+            bomb = RawBatch([record(0, b"k", bytes(40_000_000))], codec)
             await other.send(stack.prefix + TOPICS[number], number, bomb)
             written.unreadable.append(Partition(TOPICS[number], number))
     id = FIRST_ID + 2_000
@@ -221,7 +221,7 @@ async def _by_other_clients(
                 await producer.commit_transaction()
             else:
                 await producer.abort_transaction()
-    async with transaction(stack.broker) as producer:
+    async with transaction(stack.broker, timeout_ms=600_000) as producer:
         await _in_transaction(producer, topic, 0, id, "open")
         yield producer.commit_transaction
         written.users["open"] = id

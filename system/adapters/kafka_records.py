@@ -35,6 +35,8 @@ from system.ports.log import Message, Unreadable, header_bytes, header_name
 
 AT_ONCE_BYTES_MAX = 4 * 1024 * 1024
 """Unpacked of one partition, after which the rest of a fetch is left, to be fetched again."""
+ROOM_BYTES = 64 * 1024
+USUAL_RATIO = 8
 RECORDS_MAX = 200_000
 """Of one batch. More do not fit into the largest one that is not compressed."""
 
@@ -192,13 +194,18 @@ def _snappy_block(packed: bytes, room: int) -> bytes:
 
 def _within_bounds(unpack_into: Callable[[bytes, bytearray], int]) -> Callable[[bytes], bytes]:
     def unpack(packed: bytes) -> bytes:
-        # the pages of this that are not written to are never there
-        room = bytearray(UNPACKED_BYTES_MAX)
-        try:
-            size = unpack_into(packed, room)
-        except cramjam.DecompressionError as error:
-            raise _too_much() if "whole buffer" in str(error) else error from error
-        return bytes(memoryview(room)[:size])
+        # It takes memory for what comes out before: little at first, for most batches need little.
+        size = max(ROOM_BYTES, len(packed) * USUAL_RATIO)
+        while True:
+            room = bytearray(min(size, UNPACKED_BYTES_MAX))
+            try:
+                return bytes(memoryview(room)[: unpack_into(packed, room)])
+            except cramjam.DecompressionError as error:
+                if "whole buffer" not in str(error):
+                    raise
+                if size >= UNPACKED_BYTES_MAX:
+                    raise _too_much() from error
+            size *= USUAL_RATIO
 
     return unpack
 
