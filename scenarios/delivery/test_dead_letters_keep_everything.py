@@ -170,7 +170,7 @@ FACTS = {
         {"topic": "nowhere", "id": f"nowhere:0:7:{CONSUMER}"},
         {"id": "order.created:0:8:" + CONSUMER},
         {"digest": "sha256 x"},
-        {"digest": "sha256 x", "size": "1 MB"},
+        {"size": "1 MB", "digest": "sha256 x"},
     ],
     ids=str,
 )
