@@ -1,7 +1,7 @@
 """How the system comes to emit each event: provider states, by the commands that its clients have.
 
-A state's name is its function's, with spaces. Each begins with users and products of its own and
-gives the key of the event that it leads to.
+A state's name is its function's, with spaces. Each begins with users and products of its own, and
+gives the number of what it is about. The last thing that it does leads to the event.
 """
 
 from __future__ import annotations
