@@ -10,7 +10,7 @@ import pytest
 from contracts import event_archive
 from contracts.event_schemas import ARCHIVE, EVENT_TYPES
 from contracts.kit.published import objection, touched, unread, unreadable
-from contracts.kit.schemas import MessageType, text_of, validator
+from contracts.kit.schemas import MessageType, closed, text_of, validator
 
 EACH = pytest.mark.parametrize("event", EVENT_TYPES, ids=lambda event: event.name)
 WRITE = "run: python -m contracts write"
@@ -62,4 +62,4 @@ def test_each_version_is_a_schema_with_an_example_of_it(event: MessageType) -> N
 def test_an_example_can_be_made_of_any_schema(event: MessageType) -> None:
     example = event_archive.example_of(event)
 
-    validator(ARCHIVE.closed(event.name, event.version)).validate(example.payload)
+    validator(closed(ARCHIVE.generated(event))).validate(example.payload)

@@ -82,7 +82,10 @@ def _advice(message: MessageType, published: Json, present: Json) -> Iterator[st
     if unread:
         yield f"As v{new} it could not read the events of v{old}, which stay in the log:"
         yield from _indented(unread)
-        yield f"Give it a default, or a step from v{old} to v{new} in upcasts of {name}."
+        yield (
+            f"Write a step from v{old} to v{new}, in upcasts of {name};"
+            " for a new field a default will do."
+        )
     if unreadable:
         yield f"Consumers of v{old}, which run beside it, could not read what it sends:"
         yield from _indented(unreadable)
