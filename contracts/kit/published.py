@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 
 from contracts.kit import Incomplete
-from contracts.kit.compatibility import Finding, Side, refusals
+from contracts.kit.compatibility import Finding, Side, Unjudged, refusals
 from contracts.kit.sampling import Sampler
 from contracts.kit.schemas import Archive, Example, Json, MessageType, meaning, text_of, validator
 
@@ -54,12 +54,17 @@ def objection(archive: Archive, message: MessageType) -> str | None:
     """Why the present version cannot be written, and what to do; None if it can."""
     published = archive.versions(message.name)
     latest = max(published, default=0)
-    if message.version in (latest + 1, *published[-1:]):
+    if message.version not in (latest + 1, *published[-1:]):
+        return (
+            f"{message.name} v{message.version} in the code, v{latest} was published last:"
+            " a version rises by one, and never goes back"
+        )
+    present = Side(f"v{message.version}", archive.generated(message))
+    try:
+        refusals(present, present)  # also a first version uses no keyword that nobody judges
         return _changed(archive, message) if message.version == latest else None
-    return (
-        f"{message.name} v{message.version} in the code, v{latest} was published last:"
-        " a version rises by one, and never goes back"
-    )
+    except Unjudged as unjudged:
+        return f"{message.name}: {unjudged}, so no change of it could be judged"
 
 
 def _changed(archive: Archive, message: MessageType) -> str | None:

@@ -181,6 +181,19 @@ def test_a_version_rises_by_one(archive: Archive, version: int) -> None:
     )
 
 
+class Even(BaseModel):
+    grams: int = Field(multiple_of=2)
+
+
+@pytest.mark.parametrize("name", ["parcel.sent", "parcel.lost"])
+def test_no_version_is_published_with_a_keyword_that_nobody_judges(
+    archive: Archive, name: str
+) -> None:
+    unjudged = f"{name}: v1, /properties/grams: there is no rule for multipleOf"
+
+    assert str(objection(archive, MessageType(name, 1, Even))).startswith(unjudged)
+
+
 def grams_become_weight(payload: Json) -> Json:
     items = [{"name": item["name"], "weight": item["grams"]} for item in payload["items"]]
     return {**payload, "items": items}
