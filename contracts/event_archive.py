@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, uuid5
 from contracts.event_samples import consistent, event_of, message_of
 from contracts.event_schemas import ARCHIVE, EVENT_TYPES, ROOT
 from contracts.kit import published
-from contracts.kit.sampling import illustration
+from contracts.kit.examples import example
 from contracts.kit.schemas import Example, MessageType
 from system.events import BY_TYPE
 from system.ports.log import Message
@@ -37,7 +37,7 @@ def _message(topic: str, example: Example) -> Message:
 
 def example_of(event: MessageType) -> Example:
     """A plain one, by the code path of every service."""
-    payload = consistent(illustration(ARCHIVE.generated(event)))
+    payload = consistent(example(ARCHIVE.generated(event)))
     payload["event_id"] = str(uuid5(NAMESPACE_URL, ARCHIVE.generated(event)["$id"]))
     message = message_of(event_of(BY_TYPE[event.name], payload))
     headers = {name: value.decode() for name, value in message.headers}

@@ -20,9 +20,9 @@ import pytest
 from sqlalchemy import update
 
 from contracts.event_schemas import ARCHIVE
+from contracts.kit.examples import example
 from contracts.kit.published import files, objection, unread, unreadable
 from contracts.kit.reader import model_of
-from contracts.kit.sampling import illustration
 from contracts.kit.schemas import Archive, Example, MessageType
 from scenarios.harness.at_rest import at_rest
 from scenarios.harness.stack import Stack, Wishes, embedded, put_in
@@ -213,7 +213,7 @@ def publish(archive: Archive, message: MessageType) -> None:
 
 
 def _example(message: MessageType) -> Example:
-    return Example("1", {}, illustration(message.model.model_json_schema(mode="serialization")))
+    return Example("1", {}, example(message.model.model_json_schema(mode="serialization")))
 
 
 def test_each_step_passes_the_checks_of_contracts(archive: Archive) -> None:

@@ -37,7 +37,7 @@ def _value(schema: Mapping[str, Any], pieces: Mapping[str, Any], name: str) -> A
                 key: _value(of, pieces, key) for key, of in schema.get("properties", {}).items()
             }
         case {"type": "array", "items": of}:
-            return [_value(of, pieces, name)]
+            return [_value(of, pieces, name)] * max(1, schema.get("minItems", 0))
         case {"type": "integer" | "number"}:
             return schema.get("minimum", 1)
         case {"type": "boolean"}:
@@ -45,6 +45,7 @@ def _value(schema: Mapping[str, Any], pieces: Mapping[str, Any], name: str) -> A
         case {"type": "string", "pattern": "^[0-9]+$"}:
             return "1"
         case {"type": "string"}:
-            return _OF_FORMAT.get(schema.get("format", ""), name)
+            text = _OF_FORMAT.get(schema.get("format", ""), name)
+            return text[: schema.get("maxLength")].ljust(schema.get("minLength", 0), "x")
         case _:
             return None

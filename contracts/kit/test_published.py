@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from contracts.kit import Incomplete
+from contracts.kit.examples import example
 from contracts.kit.published import files, objection, touched, unread, unreadable
-from contracts.kit.sampling import illustration
 from contracts.kit.schemas import Archive, Example, Json, MessageType, Upcast
 
 
@@ -48,7 +48,7 @@ def parcel(
 
 def write(archive: Archive, *messages: MessageType) -> None:
     def example_of(message: MessageType) -> Example:
-        return Example("1", {}, illustration(archive.generated(message)))
+        return Example("1", {}, example(archive.generated(message)))
 
     for path, text in files(archive, messages, example_of).items():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -94,7 +94,9 @@ def _message(row: Row, version: int) -> Message:
         key=KEY,
         key_location="/" + event.key_field.replace(".", "/"),
         correlation_header="correlation-id",
-        examples=[_example(event)] if version == event.schema_version else (),
+        examples=[
+            _example(event) if version == event.schema_version else _archived(event, version)
+        ],
     )
 
 
@@ -135,6 +137,12 @@ def _example(event: type[Event]) -> Example:
     sent = outbox.message(outbox.row(made, _CAUSE, _AT))
     headers = {name: text.decode() for name, text in sent.headers}
     return Example(sent.key.decode(), headers, loads(sent.value))
+
+
+def _archived(event: type[Event], version: int) -> Example:
+    """What the outbox sent, when that was the version."""
+    found = ARCHIVE.example(event.type, version)
+    return Example(found.key, found.headers, found.payload)
 
 
 def _dead_letters(row: Row) -> Channel:
