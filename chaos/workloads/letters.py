@@ -9,11 +9,17 @@ from chaos.simulated.parts import Cluster
 from chaos.workloads.given import CLOCK, place
 from chaos.workloads.points import MENDED_AT_S, MINDED_METHOD, PROGRAMS
 from chaos.workloads.workload import Workload
-from system.ports.log import Message
+from system.ports.log import Message, header_name
 
+STRANGE = (
+    (header_name(b"\xff\xfe"), b"\xff"),
+    ("correlation-id", b"a" * 1_000 + b"@"),
+    ("dead-letter-digest", b"sha256 of nothing"),
+)
+"""Headers that say nothing to us, and that a letter has to keep all the same."""
 POISON = (
-    Message("order.created", b"7", b"\xff not JSON at all", ()),
-    Message("stock.rejected", b"8", b'{"order_id": 8}', ()),
+    Message("order.created", b"7", b"\xff not JSON at all", STRANGE),
+    Message("stock.rejected", b"8", b'{"order_id": 8}', (("\u00e9", b""), *STRANGE)),
     Message("order.paid", b"9", b'{"order_id": 9, "version": 1}', ()),
 )
 METHODS = ("card", MINDED_METHOD, "cash")

@@ -1,4 +1,4 @@
-"""Roles on servers without the servers' drivers: one line that says how to get them."""
+"""Roles on servers that cannot be used as they are set up: one line that says what to do."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 import pytest
+
+from scenarios.operations.program import free_port
 
 
 @pytest.mark.parametrize("driver", ["aiokafka", "aiomysql", "cramjam", "motor"])
@@ -27,3 +29,27 @@ def test_what_is_not_installed_is_named(driver: str) -> None:
     assert ended.stderr == (
         f"python -m system: {driver} is not installed: pip install -e '.[servers]'\n"
     )
+
+
+def test_what_a_server_refuses_of_the_settings_is_one_line() -> None:
+    program = (
+        "import sys\n"
+        "from system.adapters.log_embedded import EmbeddedSubscription\n"
+        "from system.ports.errors import Misconfigured\n"
+        "async def poll(*_, **__):\n"
+        "    raise Misconfigured('set KAFKA_SESSION_TIMEOUT')\n"
+        "EmbeddedSubscription.poll = poll\n"
+        "from system.__main__ import main\n"
+        "sys.exit(main(['--stack', 'embedded', 'product-consumer']))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PORT": str(free_port())},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.endswith("python -m system: set KAFKA_SESSION_TIMEOUT\n")
+    assert "Traceback" not in ended.stderr
