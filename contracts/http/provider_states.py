@@ -32,8 +32,8 @@ async def nothing(_stack: Stack) -> Values:
 
 
 async def a_user(stack: Stack) -> Values:
-    user = await stack.given.user()
-    return {"user_id": user.id, "email": user.body["email"]}
+    email = fresh_email()
+    return {"user_id": (await stack.client.register("Ada", email)).ok(201).id, "email": email}
 
 
 async def two_users(stack: Stack) -> Values:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 import pytest
 
 from contracts.kit.pacts.messages import Received, completed, pact_of, received
@@ -9,7 +11,7 @@ from contracts.kit.pacts.reads import may_be_null, values_at
 from contracts.messages import pact_files
 from contracts.messages.consumers import CORRELATION_ID, message_of, run
 from contracts.messages.pact_files import Part, expected
-from contracts.messages.stories import ONE_FORM_ONLY
+from contracts.messages.stories import ONE_FORM_ONLY, STORIES
 from scenarios.harness.virtual_time import run as in_virtual_time
 from system.events import BY_TYPE
 from system.ports.log import Message
@@ -18,6 +20,23 @@ from system.values import dumps, loads
 
 def test_every_event_that_a_consumer_reads_has_a_story_and_its_effect() -> None:
     assert pact_files.missing() == []
+
+
+def test_an_event_without_a_story_or_an_effect_is_told_with_what_to_add(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    without_effect = replace(STORIES[0], effects={})
+    monkeypatch.setattr(pact_files, "STORIES", [without_effect, *STORIES[2:]])
+    assert pact_files.missing() == [
+        (
+            "query-consumer reads 'user.created: a user registers', and no effect stands beside it: "
+            "add effects['query-consumer'] to that story in contracts/messages/stories.py"
+        ),
+        (
+            "query-consumer reads user.updated, and no story has it: "
+            "add one, with effects['query-consumer'], to contracts/messages/stories.py"
+        ),
+    ]
 
 
 @pytest.mark.parametrize(("consumer", "type"), pact_files.uses())
@@ -47,7 +66,8 @@ def test_it_has_the_effect_that_stands_beside_the_message(part: Part) -> None:
     message = expected(part)
     (handed_over,) = received(pact_of(part.consumer, part.provider, [message]))
     outcome = in_virtual_time(run(part.consumer, _whole(part, handed_over), part.effect))
-    assert outcome.effect == part.effect
+    for what in fields(part.effect):
+        assert getattr(outcome.effect, what.name) == getattr(part.effect, what.name), what.name
     assert outcome.reads <= message.reads
     for headers in outcome.emitted_headers:
         assert headers["correlation-id"] == CORRELATION_ID
