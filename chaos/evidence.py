@@ -34,6 +34,17 @@ class Told:
         return self.envelope.event
 
 
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """One time when the views that are read were frozen for those being built."""
+
+    building: int
+    records: int
+    """In the log by then."""
+    built: int
+    """Of them, so many were read for the new views."""
+
+
 @dataclass
 class Evidence:
     """All that checkers may know of a run."""
@@ -53,6 +64,8 @@ class Evidence:
     """Faults and restarts: each may cause some duplicates, no more."""
     duplicated: int = 0
     """Records that the run itself put in twice."""
+    freezes: Sequence[Freeze] = ()
+    """In their order."""
     put_in: Collection[Message] = frozenset()
     emitted_under: Sequence[tuple[str, str]] = ()
     """Of each event that was emitted under a correlation id: that one, and the event's own."""

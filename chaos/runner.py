@@ -437,6 +437,7 @@ class _Simulation:
             failures=tuple(cluster.failures),
             disturbances=len(self.schedule.faults) + cluster.restarts,
             duplicated=self.duplicated,
+            freezes=tuple(self.stores.views.frozen),
             put_in=frozenset(cluster.put_in),
             emitted_under=tuple(cluster.emitted_under),
         )

@@ -34,6 +34,7 @@ CHECKERS: dict[str, Checker] = {
         views.SHOW_THE_TRUTH,
         views.NEVER_BACK,
         views.TOKENS,
+        views.FREEZES,
         commands.KEPT,
         commands.ONCE,
         commands.KEYS,

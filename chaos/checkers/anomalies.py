@@ -52,6 +52,7 @@ ANOMALIES: dict[str, str] = {
     "went back": "A reader saw an older version after a newer one.",
     "vanished": "A reader saw something, and later did not, though nobody had deleted it.",
     "turned away": "A reader got no answer although nothing was out of order.",
+    "frozen in vain": "Views were frozen again, for others that had not come to where they had to.",
     "token of another write": "A write answered a token that names a version it has not left.",
     "own write unseen": "A reader with a consistency token was shown an older state than it asked for.",
     # commands

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from chaos.checkers.views import _folded
-from chaos.evidence import Evidence
+from chaos.evidence import Evidence, Freeze
 from chaos.history import Op, Outcome
 from chaos.workloads.points import PROGRAMS
 from system import events
@@ -41,6 +41,7 @@ class Story:
         self.missing: list[str] = []
         self.failures: list[str] = []
         self.disturbances = 0
+        self.freezes: list[Freeze] = []
         self.put_in: set[Message] = set()
         self.emitted_under = [("a request", "a request")]
         self.views: dict[str, dict[int, Document]] | None = None
@@ -156,6 +157,7 @@ class Story:
             history=tuple(self.history),
             tables=self.tables,
             log=self.log,
+            freezes=self.freezes,
             put_in=self.put_in,
             emitted_under=self.emitted_under,
             missing=tuple(self.missing),

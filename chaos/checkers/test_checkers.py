@@ -11,7 +11,7 @@ import pytest
 from chaos.checkers import ANOMALIES, CHECKERS, BadChecker, judge
 from chaos.checkers.by_hand import ANVIL, BOLT, POISON, Story
 from chaos.checkers.checker import Anomaly, Checker
-from chaos.evidence import Evidence
+from chaos.evidence import Evidence, Freeze
 from chaos.history import Outcome
 from system import events
 from system.ports.log import Message, Partition, Record
@@ -339,6 +339,11 @@ def _seen_and_gone(story: Story) -> None:
 def _no_answer(story: Story) -> None:
     story.read("/orders/1", story.shown_order(1))
     story.ask("GET", "/orders/1", role="query-api", outcome=Outcome.FAIL)
+
+
+@breaks("freezes_follow_progress", "frozen in vain")
+def _frozen_again(story: Story) -> None:
+    story.freezes = [Freeze(2, 10, 10), Freeze(2, 12, 9)]
 
 
 @breaks("consistency_token_honoured", "own write unseen")

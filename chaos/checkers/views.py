@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from chaos.checkers.checker import Anomaly, Checker
@@ -270,6 +271,16 @@ def _tokens_honoured(evidence: Evidence) -> Iterator[Anomaly]:
                 )
 
 
+def _freezes(evidence: Evidence) -> Iterator[Anomaly]:
+    for before, after in pairwise(evidence.freezes):
+        if after.building == before.building and after.built < before.records:
+            yield Anomaly(
+                "frozen in vain",
+                f"for generation {after.building}: {before.records} records were wanted before,"
+                f" and only {after.built} are read",
+            )
+
+
 EQUAL_REBUILD = Checker(
     "views_equal_rebuild",
     "At rest, the views are what a rebuild from the log gives.",
@@ -282,6 +293,12 @@ NEVER_BACK = Checker(
     "readers_never_go_back",
     "A reader never sees an older version after a newer one, nor less than before.",
     _never_back,
+)
+FREEZES = Checker(
+    "freezes_follow_progress",
+    "Views are frozen again only when those being built have come to where the last freeze wanted"
+    " them: readers with a token wait for nothing else.",
+    _freezes,
 )
 TOKENS = Checker(
     "consistency_token_honoured",

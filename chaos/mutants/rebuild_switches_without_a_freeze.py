@@ -1,4 +1,4 @@
-"""A new generation of views goes live as soon as it is near the end of the log."""
+"""A new generation of views goes live at once, wherever it has come."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _too_early(reached: Reached, right: Any) -> Any:
     async def switch_when_built(self: Any, generations: Any, building: int, *more: Any) -> None:
         if generations.live is None:
             await right(self, generations, building, *more)
-        elif await self._is_near(building):
+        else:
             reached()
             await self._switch(generations, building)
 

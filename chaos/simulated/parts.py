@@ -36,6 +36,7 @@ import system.delivery.relay
 import system.query.generations
 import system.web.app
 import system.wiring
+from chaos.evidence import Freeze
 from chaos.simulated.faults import PAUSE_S, RESTART_S, Faults, HopsOf
 from chaos.simulated.loop import Incarnation, SimulatedLoop, State
 from chaos.simulated.sqlite_inline import Database, SimulatedConnection
@@ -142,13 +143,31 @@ class Engines:
             engine.sync_engine.dispose(close=False)
 
 
+class WatchedViewStore(EmbeddedViewStore):
+    """Notes what was there each time that views were frozen."""
+
+    def __init__(self, broker: EmbeddedBroker) -> None:
+        super().__init__()
+        self.frozen: list[Freeze] = []
+        self._broker = broker
+
+    async def freeze(self, number: int, seconds: float) -> str:
+        freeze = await super().freeze(number, seconds)
+        building = (await self.generations()).building
+        if building is not None:
+            records = sum(map(self._broker.end, self._broker.partitions(TOPICS)))
+            built = self._broker.committed(f"{QUERY_CONSUMER}.g{building}")
+            self.frozen.append(Freeze(building, records, sum(built.values())))
+        return freeze
+
+
 @dataclass(frozen=True, slots=True)
 class Stores:
     """What all processes share."""
 
     database: Database
     broker: EmbeddedBroker
-    views: EmbeddedViewStore
+    views: WatchedViewStore
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -438,7 +457,7 @@ def stores(given: Given, path: Path, loop: SimulatedLoop) -> Stores:
     broker = EmbeddedBroker(
         partitions=PARTITIONS, now_ms=lambda: started_ms + int(loop.time() * 1000)
     )
-    return Stores(Database(path), broker, EmbeddedViewStore())
+    return Stores(Database(path), broker, WatchedViewStore(broker))
 
 
 async def fill(stores: Stores, given: Given, *, with_views: bool) -> None:

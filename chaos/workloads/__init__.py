@@ -14,6 +14,7 @@ WORKLOADS: dict[str, Workload] = {
         together.TOGETHER,
         letters.LETTERS,
         views.REBUILD,
+        views.REBUILD_WITH_LETTERS,
         twins.TWINS_AT_WORK,
         wander.WANDER,
     )

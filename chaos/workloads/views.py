@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from chaos.simulated.clients import Client
+from chaos.simulated.parts import Cluster
 from chaos.workloads.given import ANVIL, BOLT, CLOCK, place, reader
+from chaos.workloads.letters import POISON
 from chaos.workloads.workload import Workload
 
 
@@ -37,6 +41,42 @@ async def rebuilds(client: Client) -> None:
     await client.operate("query-consumer", "POST", "/admin/rebuild")
 
 
+async def rebuilds_twice(client: Client) -> None:
+    for _ in range(2):
+        await rebuilds(client)
+
+
+async def resolves(client: Client) -> None:
+    """Purges what is parked, also while a rebuild is under way."""
+    for _ in range(3):
+        await client.pause(0.4, 0.8)
+        page = await client.operate("query-consumer", "GET", "/admin/dead-letters")
+        ids = [letter["id"] for letter in page.json["dead_letters"]]
+        if ids:
+            await client.operate(
+                "query-consumer", "POST", "/admin/dead-letters/purge", {"ids": ids}
+            )
+
+
+async def poison_now_and_then(cluster: Cluster) -> None:
+    """Before a rebuild and during it: what the live views park, and what they have yet to park."""
+    for message in (*POISON, *POISON):
+        await cluster.deliver(message)
+        await asyncio.sleep(0.25)
+
+
+REBUILD_WITH_LETTERS = Workload(
+    "rebuild-with-letters",
+    "The views are rebuilt while messages come that nobody can read, and dead letters are purged.",
+    {
+        "buyer": buys,
+        "editor": renames,
+        "operator": rebuilds_twice,
+        "purger": resolves,
+        "reader": reader("/orders", f"/products/{ANVIL}", times=4, every_s=0.5),
+    },
+    inject=poison_now_and_then,
+)
 REBUILD = Workload(
     "rebuild",
     "The views are rebuilt while orders come in and readers read.",

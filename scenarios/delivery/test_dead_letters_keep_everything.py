@@ -9,8 +9,10 @@ from datetime import timedelta
 import pytest
 
 from scenarios.delivery.bench import CONSUMER, EPOCH, Bench, bench, in_virtual_time
+from scenarios.harness.faults import FaultyLog, Hop, Point
+from scenarios.harness.strikes import Switchboard
 from system import logs
-from system.delivery.dead_letters import REPLAY_FOR, DeadLetters, Gone, Letter, NotTaken
+from system.delivery.dead_letters import REPLAY_FOR, DeadLetters, Gone, Letter, NotTaken, Parked
 from system.delivery.failures import Failure
 from system.delivery.middleware import Batch
 from system.delivery.middleware.decoded import decoded
@@ -134,7 +136,30 @@ async def test_one_that_is_purged_is_sent_nowhere_and_stays_gone() -> None:
         await it.letters.park(record, failure())  # a redelivery, by a consumer that had died
         assert await it.letters.open([TOPIC]) == []
         assert len(await it.records(TOPIC)) == 1
-        assert await it.letters.was_parked(record)
+        assert await it.letters.parked([TOPIC]).has(record)
+
+
+@in_virtual_time
+async def test_what_was_parked_is_read_once_however_many_ask() -> None:
+    async with bench() as it:
+        board = Switchboard()
+        records = [await parked(it) for _ in range(20)]
+        log = FaultyLog(it.parts.log("asker"), board, "asker")
+        asked = Parked(CONSUMER, log, [TOPIC])
+        assert all([await asked.has(record) for record in records])
+        assert board.seen[Point("asker", "log.read", Hop.REQUEST)] == 1
+
+
+@in_virtual_time
+async def test_what_was_parked_meanwhile_is_found_by_asking_again() -> None:
+    async with bench() as it:
+        before = await parked(it)
+        asked = it.letters.parked([TOPIC])
+        assert await asked.has(before)
+        meanwhile = await parked(it)
+        assert not await asked.has(meanwhile)
+        assert await asked.has_by_now(meanwhile)
+        assert await asked.has(before)
 
 
 @in_virtual_time

@@ -9,6 +9,7 @@ who could not handle it, so that one parked twice, by a consumer that died in be
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -182,16 +183,9 @@ class DeadLetters:
         letters = [letter for letter in unresolved(records) if consumer in (None, letter.consumer)]
         return sorted(letters, key=lambda letter: letter.last_failed_at)
 
-    async def was_parked(self, record: Record) -> bool:
-        """Whether this consumer has parked this record before, whatever became of the letter."""
-        place = record.partition
-        wanted = letter_id(place.topic, place.number, record.offset, self.consumer).encode()
-        return any(
-            [
-                letter.message.header(_ID) == wanted
-                async for letter in self._log.read(dlq(place.topic))
-            ]
-        )
+    def parked(self, topics: Collection[str]) -> Parked:
+        """What this consumer has parked of these topics, whatever became of the letters."""
+        return Parked(self.consumer, self._log, topics)
 
     async def replay(self, letter: Letter) -> None:
         """Send the original message again, to the consumer that could not handle it, and say so.
@@ -241,6 +235,43 @@ class DeadLetters:
             raise NotTaken(f"{message.topic} does not take the message: {error}") from error
         if error is not None:
             raise Unavailable(f"{message.topic} does not take the message: {error}") from error
+
+
+class Parked:
+    """The places of a consumer's dead letters: read once, and later only what has come since."""
+
+    def __init__(self, consumer: str, log: Log, topics: Collection[str]) -> None:
+        self._consumer = consumer
+        self._log = log
+        self._topics = [dlq(topic) for topic in topics]
+        self._ids: set[bytes] = set()
+        self._read_to: dict[Partition, int] = {}
+        self._reading = asyncio.Lock()
+
+    async def has(self, record: Record) -> bool:
+        """Whether it was parked when this was read."""
+        async with self._reading:
+            if not self._read_to:
+                await self._read(self._topics, start=0)
+        return self._id(record) in self._ids
+
+    async def has_by_now(self, record: Record) -> bool:
+        """Whether it was parked, perhaps only a moment ago."""
+        topic = dlq(record.partition.topic)
+        async with self._reading:
+            read = [end for place, end in self._read_to.items() if place.topic == topic]
+            await self._read([topic], start=min(read, default=0))
+        return self._id(record) in self._ids
+
+    async def _read(self, topics: Collection[str], *, start: int) -> None:
+        ends = await self._log.ends(topics)
+        async for letter in self._log.read(*topics, start=start):
+            self._ids.add(letter.message.header(_ID) or b"")
+        self._read_to.update(ends)
+
+    def _id(self, record: Record) -> bytes:
+        place = record.partition
+        return letter_id(place.topic, place.number, record.offset, self._consumer).encode()
 
 
 def unresolved(records: Iterable[Record]) -> list[Letter]:

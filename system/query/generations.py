@@ -3,10 +3,12 @@
 A rebuild is a second subscription, `query-consumer.g2` beside `query-consumer.g1`, and takes
 nothing away from readers. How a reader never goes back in time:
 
-1. g2 has come near the end of the log. g1 is frozen: no put lands in it any more.
-2. Whatever g1 shows was in the log by then. The log's ends are read now, after the freeze.
+1. g2 has rehearsed: it came to where the log ended a moment before. What cannot come there, for an
+   event that it cannot show, or because it waits for g1, freezes nobody.
+2. g1 is frozen: no put lands in it any more. Whatever g1 shows was in the log by then. The log's ends are read now, after the freeze.
 3. Once g2 has come to those ends it shows all that g1 does, or newer: one compare-and-set
-   switches, and fails if the freeze has expired meanwhile.
+   switches, and fails if the freeze has expired meanwhile. If g2 takes much longer than it did in
+   the rehearsal, g1 is let go, and frozen again only after another one and a growing pause.
 
 Clearing g1 at once would show empty lists to readers that still hold its number: it stays until
 the next rebuild begins. The first start, and each start of an empty view store, is the same code
@@ -16,9 +18,10 @@ with nothing to freeze.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from system.delivery.consumer import Chain, Consumer
 from system.delivery.dead_letters import DeadLetters, Park
@@ -40,9 +43,13 @@ from system.ports.log import Log, Partition, Record
 from system.ports.views import Generations, ViewStore
 from system.ports.world import World
 
-NEAR_RECORDS = 1_000
-"""So many are caught up with within a second."""
+NEAR_S = 2.0
+"""A rehearsal that takes longer is none."""
 FREEZE_S = 5.0
+FREEZE_SPARE_S = 0.5
+"""A freeze may take this, and twice as long as its rehearsal."""
+FREEZE_PAUSE_S = (5.0, 60.0)
+"""After a freeze in vain: the first pause, and the longest."""
 WATCH_S = 1.0
 WATCH_BUILDING_S = 0.05
 SWITCH_POLL_S = 0.02
@@ -80,6 +87,38 @@ class Progress:
     failure: str | None
 
 
+Ends = Callable[[], Awaitable[Mapping[Partition, int]]]
+HasReached = Callable[[Mapping[Partition, int]], Awaitable[bool]]
+
+
+class Rehearsals:
+    """Says when to freeze: once it has been tried, without a freeze, how long that would take."""
+
+    def __init__(self) -> None:
+        self._ends: Mapping[Partition, int] | None = None
+        self._began_at = 0.0
+        self._pause_s, self._pause_max_s = FREEZE_PAUSE_S
+        self._not_before = 0.0
+
+    async def took_s(self, ends: Ends, has_reached: HasReached) -> float | None:
+        """How long the one that has just ended took; None while none has, and in a pause."""
+        now = asyncio.get_running_loop().time()
+        if now < self._not_before:
+            return None
+        if self._ends is None:
+            self._ends, self._began_at = await ends(), now
+            return None
+        if not await has_reached(self._ends):
+            return None
+        self._ends = None
+        took_s = now - self._began_at
+        return took_s if took_s <= NEAR_S else None
+
+    def was_in_vain(self) -> None:
+        self._not_before = asyncio.get_running_loop().time() + self._pause_s
+        self._pause_s = min(2 * self._pause_s, self._pause_max_s)
+
+
 @dataclass(slots=True)
 class _Member:
     """This process's consumer of one generation."""
@@ -87,6 +126,7 @@ class _Member:
     life: Life
     task: asyncio.Task[None]
     targets: Mapping[Partition, int] = field(default_factory=dict)
+    rehearsals: Rehearsals = field(default_factory=Rehearsals)
 
 
 async def _blame_the_store() -> None:
@@ -250,18 +290,21 @@ class Projecting:
         parked, and what the live one has shown, and this one cannot, ends the build. The first one
         has no live one beside it and parks, but for what an earlier run has parked.
         """
+        parked = self._parts.letters.parked(self._projections)
 
         async def park(record: Record, failure: Failure) -> None:
             live = (await self._parts.store.generations()).live
             if live == number:
                 return await self._parts.letters.park(record, failure)
-            if await self._parts.letters.was_parked(record):
+            if await parked.has(record):
                 return None
             if live is None:
                 return await self._parts.letters.park(record, failure)
             shown = await self._parts.log.committed(self._group(live))
             if shown.get(record.partition, 0) <= record.offset:
                 raise Unavailable("the live generation has not come here yet")
+            if await parked.has_by_now(record):
+                return None
             place = f"{record.partition.topic} {record.partition.number} {record.offset}"
             raise BuildFailed(f"{place}: {failure.text}") from failure.error
 
@@ -272,24 +315,33 @@ class Projecting:
             if await self._has_reached(building, self._members[building].targets):
                 await self._switch(generations, building)
             return
-        if not await self._is_near(building):
-            return
+        rehearsals = self._members[building].rehearsals
+        took_s = await rehearsals.took_s(
+            partial(self._parts.log.ends, self._projections), partial(self._has_reached, building)
+        )
+        if took_s is not None:
+            await self._freeze_and_switch(generations, generations.live, building, took_s, life)
+
+    async def _freeze_and_switch(
+        self, generations: Generations, live: int, building: int, rehearsed_s: float, life: Life
+    ) -> None:
         store = self._parts.store
         try:
-            freeze = await store.freeze(generations.live, FREEZE_S)
-        except Frozen:
-            return  # by another process, which is about to switch
+            freeze = await store.freeze(live, FREEZE_S)
+        except Frozen:  # by another process, which is about to switch
+            return self._members[building].rehearsals.was_in_vain()
         try:
             ends = await self._parts.log.ends(self._projections)
-            async with asyncio.timeout(FREEZE_S):
+            async with asyncio.timeout(min(FREEZE_S, 2 * rehearsed_s + FREEZE_SPARE_S)):
                 while not await self._has_reached(building, ends):
                     self._raise_if_broken(building)
                     await life.sleep(SWITCH_POLL_S)
             await self._switch(generations, building, freeze)
         except TimeoutError:
+            self._members[building].rehearsals.was_in_vain()
             self._parts.logger.warning("not switched in time, to be tried again")
         finally:
-            await store.thaw(generations.live, freeze)
+            await store.thaw(live, freeze)
 
     async def _switch(
         self, generations: Generations, building: int, freeze: str | None = None
@@ -297,12 +349,6 @@ class Projecting:
         new = Generations(building, None, generations.last)
         if await self._parts.store.switch(generations, new, freeze=freeze):
             self._parts.logger.info("views switched", generation=building)
-
-    async def _is_near(self, number: int) -> bool:
-        ends = await self._parts.log.ends(self._projections)
-        committed = await self._parts.log.committed(self._group(number))
-        unread = sum(end - committed.get(place, 0) for place, end in ends.items())
-        return unread <= NEAR_RECORDS
 
     async def _has_reached(self, number: int, offsets: Mapping[Partition, int]) -> bool:
         committed = await self._parts.log.committed(self._group(number))
