@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from pkgutil import resolve_name
 
+from contracts import mutants
 from contracts.kit import Incomplete
 
 ROOT = Path(__file__).parents[1]
@@ -22,6 +23,7 @@ Generator = Callable[[], Mapping[str, str]]
 GENERATORS: Mapping[str, str] = {
     "schemas": "contracts.event_archive:files",
     "asyncapi": "contracts.topics.asyncapi:files",
+    "breakage": "contracts.mutants:files",
     "map": "contracts.event_map:files",
     "scenarios": "contracts.scenario_table:files",
     "message-pacts": "contracts.messages.pact_files:files",
@@ -33,6 +35,9 @@ GENERATORS: Mapping[str, str] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for; the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["mutants"]:
+        return mutants.main(arguments[1:])
     asked = parser().parse_args(arguments)
     made: dict[str, str] = {}
     lacking = False
@@ -58,7 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser("python -m contracts", description=__doc__)
     made.add_argument(
-        "action", choices=("write", "check"), help="write what is out of date, or only name it"
+        "action",
+        choices=("write", "check", "mutants"),
+        help="write what is out of date, or only name it; or break the contracts on purpose, and see"
+        " each bug caught (mutants --help)",
     )
     made.add_argument(
         "names",

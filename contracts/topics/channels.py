@@ -20,7 +20,7 @@ from contracts.kit.schemas import MessageType, rewritten
 from system.adapters.kafka_rules import topic_settings
 from system.delivery import outbox
 from system.delivery.dead_letters import FACT, REPLAY_FOR, Facts, Resolved, letter_id
-from system.events import EVENTS, PARTITIONS, Cause, Event, dlq
+from system.events import PARTITIONS, Cause, Event, dlq
 from system.settings import Settings
 from system.table import QUERY_CONSUMER, ROLES, TABLE, Row
 from system.values import dumps, loads
@@ -286,6 +286,3 @@ def _reading(consumer: str, topic: str, what: str, group: Schema) -> Iterator[Op
 
 def _first_line(documented: type[Event] | Callable[..., object]) -> str:
     return (inspect.getdoc(documented) or "").split("\n")[0]
-
-
-assert {row.event for row in TABLE} == set(EVENTS), "the table has a row for each event"
