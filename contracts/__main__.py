@@ -29,6 +29,7 @@ GENERATORS: Mapping[str, str] = {
     "message-pacts": "contracts.messages.pact_files:files",
     "http-pacts": "contracts.http.pact_files:files",
     "openapi": "contracts.http.documents:files",
+    "openapi-page": "contracts.http.page:files",
 }
 """Loaded when it is asked for: in the middle of a change, not all of them can be."""
 

@@ -10,6 +10,31 @@ import structlog
 from scenarios.harness.stack import Stack, Wishes, embedded
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("contracts")
+    group.addoption(
+        "--schemathesis-examples",
+        type=int,
+        default=6,
+        metavar="N",
+        help="generated requests per operation and phase; 6 by default",
+    )
+    group.addoption(
+        "--schemathesis-seed",
+        type=int,
+        default=1,
+        metavar="N",
+        help="what generated requests begin from; 1 by default",
+    )
+    group.addoption(
+        "--schemathesis-accepted",
+        type=int,
+        default=10,
+        metavar="N",
+        help="good requests that each operation must have accepted; 10 by default",
+    )
+
+
 @pytest.fixture(scope="session")
 async def _system() -> AsyncIterator[Stack]:
     async with embedded(Wishes()) as stack:

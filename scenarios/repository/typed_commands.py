@@ -15,6 +15,9 @@ from pathlib import Path
 from unittest import mock
 from urllib.parse import urlsplit
 
+import click
+from schemathesis import cli
+
 from scenarios.repository.markdown import ROOT
 
 PORTS = {8081, 8082, 8083, 8084, 8091, 8092, 8093, 8094}
@@ -145,6 +148,25 @@ def _curl(words: list[str]) -> None:
             raise WouldFail(f"nothing listens on {url.netloc}")
 
 
+def _schemathesis(words: list[str]) -> None:
+    (address,) = (word for word in words if urlsplit(word).scheme)
+    _curl([address])
+    _parses(cli.schemathesis, words)
+
+
+def _parses(command: click.Command, words: list[str]) -> None:
+    """Let click read the words, down to the subcommand that they name."""
+    try:
+        with command.make_context(command.name, list(words)) as context:
+            if isinstance(command, click.Group):
+                name, inner, rest = command.resolve_command(context, words)
+                if inner is None:
+                    raise WouldFail(f"{command.name} has no {name}")
+                _parses(inner, rest)
+    except click.UsageError as error:
+        raise WouldFail(error.format_message()) from error
+
+
 def _copy(words: list[str]) -> None:
     for path in words[:-1]:
         if not path.startswith("-"):
@@ -171,6 +193,7 @@ _PROGRAMS: dict[str, Callable[[list[str]], None]] = {
     "curl": _curl,
     "docker": _docker,
     "locust": _locust,
+    "schemathesis": _schemathesis,
     "pact": _pact,
     "pip": _pip,
     "pytest": _pytest,

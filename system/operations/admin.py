@@ -39,7 +39,14 @@ def _known(topic: str) -> str:
 Topic = Annotated[
     str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(TOPICS)})
 ]
-LetterId = Annotated[str, Field(max_length=300, description="TOPIC:PARTITION:OFFSET:CONSUMER")]
+LetterId = Annotated[
+    str,
+    Field(
+        pattern="^[a-z.]+:[0-9]+:[0-9]+:[a-z-]+$",
+        max_length=100,  # so that as many as may be named fit into a body
+        description="TOPIC:PARTITION:OFFSET:CONSUMER",
+    ),
+]
 
 
 # --- what is asked --------------------------------------------------------------------------------

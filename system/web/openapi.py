@@ -134,6 +134,7 @@ class _Description:
     def document(self) -> Json:
         paths: defaultdict[str, Json] = defaultdict(dict)
         tags = {route.tag.name: route.tag for route in self._routes}
+        guarded = any(is_operation(route) for route in self._routes)
         for route in self._routes:
             paths[route.path][route.method.lower()] = self._operation(route)
             if route.method == "GET":
@@ -155,8 +156,8 @@ class _Description:
                 "schemas": self._schemas.components,
                 "responses": dict(sorted(self._responses.items())),
                 "headers": _HEADERS,
-                "securitySchemes": _SECURITY,
-            },
+            }
+            | ({"securitySchemes": _SECURITY} if guarded else {}),
         }
 
     def _operation(self, route: Route) -> Json:
@@ -219,7 +220,7 @@ class _Description:
     def _refusals(self, route: Route, *, with_body: bool) -> Json:
         by_status: defaultdict[int, list[str]] = defaultdict(list)
         for name in problems_of(route):
-            if with_body or name != "outcome-unknown":
+            if with_body or name != "method-not-allowed":  # whoever reads this has asked by HEAD
                 by_status[PROBLEMS[name].status].append(name)
         return {
             str(status): self._refusal(names, with_body=with_body)
@@ -259,16 +260,21 @@ def _parameters(route: Route, schemas: _Schemas) -> Iterable[Json]:
             headers.KEY_PATTERN,
         )
     if route.read_your_writes:
+        view = route.read_your_writes[0]
         yield _header(
             headers.CONSISTENCY_TOKEN,
             "As a write has answered it. Waits until that write is visible here.",
             tokens.pattern({view.name: view.parts for view in route.read_your_writes}),
-        )
+            tokens.TOKEN_MAX,
+        ) | {"example": f"{view.name}/1.{next(iter(view.parts))}@1"}
     yield _header(headers.CORRELATION_ID, "A UUID, which then goes with all that follows.")
 
 
-def _header(name: str, description: str, pattern: str | None = None) -> Json:
-    schema = {"type": "string"} | ({"pattern": pattern} if pattern else {})
+def _header(
+    name: str, description: str, pattern: str | None = None, length_max: int | None = None
+) -> Json:
+    limits = {"pattern": pattern, "maxLength": length_max}
+    schema = {"type": "string"} | {key: limit for key, limit in limits.items() if limit}
     return {
         "name": name,
         "in": "header",
@@ -309,11 +315,11 @@ _HEADERS: Json = {
         "description": "Seconds after which to try again. Left out where that would not be safe.",
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
     },
-    "WWW-Authenticate": {
-        "description": "How to show who you are.",
-        "required": True,
-        "schema": {"type": "string", "const": "Bearer"},
-    },
+}
+_WWW_AUTHENTICATE: Json = {
+    "description": "How to show who you are.",
+    "required": True,
+    "schema": {"type": "string", "const": "Bearer"},
 }
 
 
@@ -368,9 +374,9 @@ def _headers_of_refusal(names: Sequence[str]) -> Json:
     extra = {
         "Allow": "method-not-allowed" in names,
         "Retry-After": any(PROBLEMS[name].retry_after_s for name in names),
-        "WWW-Authenticate": "unauthorized" in names,
     }
-    return _sent(*(name for name, is_sent in extra.items() if is_sent))
+    found = _sent(*(name for name, is_sent in extra.items() if is_sent))
+    return found | ({"WWW-Authenticate": _WWW_AUTHENTICATE} if "unauthorized" in names else {})
 
 
 def _problem_schema(names: Sequence[str], schemas: _Schemas) -> Json:

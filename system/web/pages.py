@@ -48,7 +48,7 @@ def pages(
     `/problems`, and itself.
     """
     for_programs = [
-        _fixed("/", f"What {name} is", _about(name, routes), "application/json", answers=About),
+        _fixed("/", "What the service is", _about(name, routes), "application/json", answers=About),
         *health.routes(),
         _metrics(metrics),
     ]

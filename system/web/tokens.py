@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from system.web.headers import CONSISTENCY_TOKEN
 from system.web.problems import Refused
 
-TERMS_MAX = 100
+TOKEN_MAX = 4_000
+"""Characters: enough for about a hundred terms, and judged before any of them is."""
 
 _NUMBER = "[1-9][0-9]{0,17}"
 """More than any counter here reaches, fewer than 63 bits hold, and a pattern can say it."""
@@ -38,18 +39,17 @@ def token(view: str, key: int, **versions: int) -> dict[str, str]:
 
 
 def pattern(known: Mapping[str, Collection[str]]) -> str:
-    """A pattern for a schema: whatever matches is a token, and nothing else is."""
+    """A pattern for a schema: whatever matches, up to TOKEN_MAX, is a token; nothing else is."""
     ways = (rf"{view}/{_NUMBER}\.({'|'.join(parts)})@{_NUMBER}" for view, parts in known.items())
     term = f"({'|'.join(ways)})"
-    return rf"^{term}([ \t]*,[ \t]*{term}){{0,{TERMS_MAX - 1}}}$"
+    return rf"^{term}([ \t]*,[ \t]*{term})*$"
 
 
 def terms(text: str, known: Mapping[str, Collection[str]]) -> Sequence[Term]:
     """Read a token; `known` has the parts of each view. Raises Refused(malformed-token)."""
-    found = [_term(term.strip(" \t"), known) for term in text.split(",")]
-    if len(found) > TERMS_MAX:
-        raise Refused("malformed-token", f"A token has at most {TERMS_MAX} terms.")
-    return found
+    if len(text) > TOKEN_MAX:
+        raise Refused("malformed-token", f"A token has at most {TOKEN_MAX} characters.")
+    return [_term(term.strip(" \t"), known) for term in text.split(",")]
 
 
 def _term(text: str, known: Mapping[str, Collection[str]]) -> Term:

@@ -1,0 +1,82 @@
+"""Every answer that is right although a check of schemathesis expects another, and why.
+
+No check is left out. This is the whole list; `docs/openapi.md` shows it.
+"""
+
+from __future__ import annotations
+
+import json
+
+from schemathesis.core.failures import AcceptedNegativeData, ServerError
+from schemathesis.core.transport import Response
+from schemathesis.openapi.checks import RejectedPositiveData
+
+from contracts.kit.openapi import PROBLEM, Case, Widened
+
+
+def _is(problem: str, response: Response) -> bool:
+    kinds = response.headers.get("content-type", [])
+    return (
+        kinds == [PROBLEM]
+        and bool(response.content)
+        and json.loads(response.content)["type"] == f"/problems/{problem}"
+    )
+
+
+def _unknown(_: Case, response: Response) -> bool:
+    return _is("unknown-user", response) or _is("unknown-product", response)
+
+
+def _decimals(_: Case, response: Response) -> bool:
+    if not _is("invalid", response):
+        return False
+    reasons = {error["reason"] for error in json.loads(response.content)["errors"]}
+    return reasons == {"must not have more than two decimals"}
+
+
+def _key_reused(case: Case, response: Response) -> bool:
+    return "Idempotency-Key" in case.headers and _is("key-reused", response)
+
+
+def _view_behind(case: Case, response: Response) -> bool:
+    return "Consistency-Token" in case.headers and _is("view-behind", response)
+
+
+def _too_large(_: Case, response: Response) -> bool:
+    return _is("body-too-large", response)
+
+
+WIDENED = (
+    Widened(
+        AcceptedNegativeData,
+        _too_large,
+        "413 to an invalid body of more than 1 MiB",
+        "It is refused before it is read: that it is invalid, too, is no matter.",
+    ),
+    Widened(
+        RejectedPositiveData,
+        _unknown,
+        "422 unknown-user or unknown-product to a valid order",
+        "Which users and products there are is no matter of form, so no schema can say it.",
+    ),
+    Widened(
+        RejectedPositiveData,
+        _decimals,
+        "422 to an amount with more than two decimals",
+        "The schema says it in words: `multipleOf: 0.01` would refuse good prices, such as 19.99, in "
+        "every validator that computes in binary fractions.",
+    ),
+    Widened(
+        RejectedPositiveData,
+        _key_reused,
+        "422 key-reused to a valid request",
+        "Generators repeat short keys with other bodies. Which were used before, no schema can say.",
+    ),
+    Widened(
+        ServerError,
+        _view_behind,
+        "503 view-behind to a reader with a token",
+        "A token in the right form may name a version that nobody has written: the reader waits for "
+        "it in vain, and is told to come again. It is no fault of the server.",
+    ),
+)

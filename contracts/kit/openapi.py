@@ -1,0 +1,371 @@
+"""What an OpenAPI document promises, and a run of schemathesis that counts what was answered.
+
+It knows no API: it is given documents, addresses and hooks. A promise is kept when it was seen, so
+whoever judges compares `promised` with `Tally.answers`: a hole is a promise that nothing has shown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple, Self
+
+import jsonschema_rs
+import requests
+import schemathesis
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.failures import Failure
+from schemathesis.core.transport import Response
+from schemathesis.engine import Status, events, from_schema
+from schemathesis.engine.recorder import ScenarioRecorder
+from schemathesis.generation import case as generated
+from schemathesis.schemas import BaseSchema
+
+Document = Mapping[str, Any]  # OpenAPI, as JSON
+
+Case = generated.Case[Any]  # of whichever kind of schema
+TIMEOUT_S = 60
+PROBLEM = "application/problem+json"
+
+
+class Promise(NamedTuple):
+    """One kind of answer of one operation; of a refusal, with the type of its problem."""
+
+    operation: str
+    """As schemathesis calls it: `GET /things/{id}`."""
+    status: int
+    problem: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.operation} → {self.status} {self.problem}".rstrip()
+
+
+# --- what a document says -------------------------------------------------------------------------
+
+
+def operations(document: Document) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each operation, under its label."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def promised(document: Document) -> Iterator[Promise]:
+    """Every answer that the document speaks of. HEAD has no body to say which problem it is."""
+    for label, operation in operations(document):
+        for status, response in operation["responses"].items():
+            for problem in _problems(resolved(document, response)) or [""]:
+                yield Promise(label, int(status), problem)
+
+
+def _problems(response: Mapping[str, Any]) -> list[str]:
+    schema = response.get("content", {}).get(PROBLEM, {}).get("schema", {})
+    return [str(name) for part in schema.get("allOf", ()) for name in _enum_of_type(part) if name]
+
+
+def _enum_of_type(schema: Mapping[str, Any]) -> Sequence[str]:
+    names: Sequence[str] = schema.get("properties", {}).get("type", {}).get("enum", ())
+    return names
+
+
+def links(document: Document) -> Iterator[tuple[str, str]]:
+    """From which operation to which other a link leads, by their labels."""
+    by_id = {operation["operationId"]: label for label, operation in operations(document)}
+    for label, operation in operations(document):
+        for response in operation["responses"].values():
+            for link in resolved(document, response).get("links", {}).values():
+                yield label, by_id[link["operationId"]]
+
+
+def resolved(document: Document, piece: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Follow a reference inside the document, if it is one."""
+    if "$ref" not in piece:
+        return piece
+    found: Any = document
+    for step in piece["$ref"].removeprefix("#/").split("/"):
+        found = found[step.replace("~1", "/").replace("~0", "~")]
+    return resolved(document, found)
+
+
+def closed(document: Document) -> dict[str, Any]:
+    """The same document, in which no object has more than what is written there.
+
+    Published schemas are open, so that fields can be added. Those who judge our own answers close
+    them: a field that nobody has described is a mistake.
+    """
+    made = deepcopy(dict(document))
+    for schema in made["components"]["schemas"].values():
+        if schema.get("type") == "object":
+            schema.setdefault("additionalProperties", False)
+    return made
+
+
+def only(document: Document, labels: Sequence[str]) -> dict[str, Any]:
+    """The document with these operations alone, and with those links that still lead somewhere."""
+    kept = {by_label["operationId"] for label, by_label in operations(document) if label in labels}
+    paths: dict[str, dict[str, Any]] = {}
+    for label, operation in operations(document):
+        if label in labels:
+            method, path = label.split(" ", 1)
+            paths.setdefault(path, {})[method.lower()] = _with_links(operation, kept)
+    return {**document, "paths": paths}
+
+
+def _with_links(operation: Mapping[str, Any], kept: Collection[str]) -> dict[str, Any]:
+    responses = {}
+    for status, response in operation["responses"].items():
+        links = {
+            name: link
+            for name, link in response.get("links", {}).items()
+            if link["operationId"] in kept
+        }
+        rest = {name: value for name, value in response.items() if name != "links"}
+        responses[status] = rest | ({"links": links} if links else {})
+    return {**operation, "responses": responses}
+
+
+# --- whether an answer is as it says --------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def problem(self) -> str:
+        is_problem = self.headers.get("Content-Type") == PROBLEM and self.body
+        return str(json.loads(self.body)["type"]) if is_problem else ""
+
+
+def unlike(document: Document, label: str, answer: Answer) -> list[str]:
+    """In what an answer differs from what the document says of it. Nothing is as it should be."""
+    responses = dict(operations(document))[label]["responses"]
+    if str(answer.status) not in responses:
+        return [f"{label}: {answer.status} is not described"]
+    response = resolved(document, responses[str(answer.status)])
+    found = _unlike_headers(document, response, answer.headers)
+    found += _unlike_body(document, response, answer)
+    return [f"{label}, {answer.status}: {difference}" for difference in found]
+
+
+_OF_HTTP = {"content-type", "content-length", "date", "server", "connection"}
+
+
+def _unlike_headers(
+    document: Document, response: Mapping[str, Any], sent: Mapping[str, str]
+) -> list[str]:
+    described = {
+        name.lower(): resolved(document, header)
+        for name, header in response.get("headers", {}).items()
+    }
+    names = {name.lower(): value for name, value in sent.items()}
+    unknown = names.keys() - described.keys() - _OF_HTTP
+    found = [f"the header {name} is not described" for name in sorted(unknown)]
+    for name, header in described.items():
+        if name not in names:
+            found += [f"the header {name} is missing"] if header.get("required") else []
+        elif not _validator(json.dumps(header["schema"])).is_valid(names[name]):
+            found.append(f"the header {name} is {names[name]!r}")
+    return found
+
+
+@lru_cache(1000)
+def _validator(schema: str) -> jsonschema_rs.Validator:
+    validator: jsonschema_rs.Validator = jsonschema_rs.validator_for(json.loads(schema))
+    return validator
+
+
+def _unlike_body(document: Document, response: Mapping[str, Any], answer: Answer) -> list[str]:
+    if "content" not in response:
+        return ["a body is not described"] if answer.body else []
+    kind = answer.headers.get("Content-Type", "")
+    if kind not in response["content"]:
+        return [f"the media type {kind!r} is not described"]
+    if "json" not in kind:
+        return []
+    schema = {**response["content"][kind]["schema"], "components": document["components"]}
+    validator = jsonschema_rs.validator_for(schema)
+    return [error.message for error in validator.iter_errors(json.loads(answer.body))]
+
+
+# --- a run ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Widened:
+    """Where an answer is right although a check of schemathesis expects another."""
+
+    check: type[Failure]
+    is_right: Callable[[Case, Response], bool]
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much a run may ask, and what it begins from."""
+
+    examples: int
+    """Cases per operation and phase, at most."""
+    seed: int
+    phases: tuple[str, ...] = ("examples", "coverage", "fuzzing", "stateful")
+    mode: str = "all"
+
+
+@dataclass
+class Tally:
+    """What was answered, what was followed, and what was wrong."""
+
+    answers: Counter[Promise] = field(default_factory=Counter)
+    followed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Links of the document that a request took its parameters from."""
+    widened: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def cases(self) -> int:
+        return self.answers.total()
+
+    def accepted(self, label: str) -> int:
+        return sum(
+            times
+            for answer, times in self.answers.items()
+            if answer.operation == label and 200 <= answer.status < 300
+        )
+
+    def __iadd__(self, other: Tally) -> Self:
+        self.answers += other.answers
+        self.followed += other.followed
+        self.widened += other.widened
+        self.failures += other.failures
+        return self
+
+
+def run(url: str, document: Document, budget: Budget, widened: Sequence[Widened] = ()) -> Tally:
+    """Let schemathesis ask the API at `url`, by all of its checks, with the hooks that there are.
+
+    HEAD is asked whatever GET is, right after it: to generate requests anew would double the time.
+    """
+    tally = Tally()
+    labels = [label for label, _ in operations(document) if not label.startswith("HEAD ")]
+    asked = closed(only(document, labels))
+    schema = schemathesis.openapi.from_dict(asked, config=_config(url, budget))
+
+    @schema.hook
+    def filter_failure(
+        _: schemathesis.HookContext, failure: Failure, case: Case, response: Response
+    ) -> bool:
+        for one in widened:
+            if isinstance(failure, one.check) and one.is_right(case, response):
+                tally.widened[one.what] += 1
+                return False
+        return True
+
+    with requests.Session() as session:
+
+        @schema.hook
+        def after_call(_: schemathesis.HookContext, case: Case, response: Response) -> None:
+            if case.method == "GET" and case.operation.label.startswith("GET "):
+                _ask_head(session, document, case.operation.path, response, tally)
+
+        _follow(schema, document, tally)
+    return tally
+
+
+def _follow(schema: BaseSchema, document: Document, tally: Tally) -> None:
+    for event in from_schema(schema).execute():
+        match event:
+            case events.ScenarioFinished():
+                _count(event.recorder, tally, document)
+                if event.status == Status.ERROR:
+                    tally.failures.append(f"{event.label}: a run of it ended in an error")
+            case events.NonFatalError():
+                tally.failures.append(f"{event.label}: {event.info.format()}")
+            case events.FatalError():
+                raise event.exception
+            case _:
+                pass
+
+
+def _ask_head(
+    session: requests.Session, document: Document, path: str, got: Response, tally: Tally
+) -> None:
+    asked = got.request
+    answer = session.request("HEAD", str(asked.url), headers=asked.headers, timeout=TIMEOUT_S)
+    label = f"HEAD {path}"
+    tally.answers[Promise(label, answer.status_code)] += 1
+    tally.failures += unlike(
+        document, label, Answer(answer.status_code, answer.headers, answer.content)
+    )
+
+
+STATEFUL_TIMES = 4
+"""So many times more scenarios than cases: only one that makes something has a link to follow."""
+
+
+def _config(url: str, budget: Budget) -> SchemathesisConfig:
+    phases: dict[str, Any] = {name: {"enabled": True} for name in budget.phases}
+    if "stateful" in phases:
+        phases["stateful"]["generation"] = {"max-examples": STATEFUL_TIMES * budget.examples}
+    return SchemathesisConfig.from_dict(
+        {
+            "seed": budget.seed,
+            "base-url": url,
+            "continue-on-failure": True,
+            "generation": {
+                "max-examples": budget.examples,
+                "mode": budget.mode,
+                "no-shrink": True,  # what is shrunk is asked again and again, and found no sooner
+                "database": "none",
+            },
+            "phases": {"enabled": False, **phases},
+        }
+    )
+
+
+def _count(recorder: ScenarioRecorder, tally: Tally, document: Document) -> None:
+    for id, interaction in recorder.interactions.items():
+        node = recorder.cases[id]
+        label = node.value.operation.label
+        if interaction.response is None:
+            tally.failures.append(f"{label}: no answer came to {interaction.request.uri}")
+            continue
+        answer = _answer(interaction.response)
+        tally.answers[Promise(label, answer.status, answer.problem)] += 1
+        tally.failures += _undescribed_headers(document, node.value, answer)
+        if node.transition and node.is_transition_applied and not node.transition.is_inferred:
+            parent = recorder.cases[node.transition.parent_id].value.operation.label
+            tally.followed[parent, label] += 1
+    for checks in recorder.checks.values():
+        for check in checks:
+            if check.failure_info is not None:
+                failed = check.failure_info
+                tally.failures.append(
+                    f"{failed.failure.operation}: {check.name}: {failed.failure.title}\n"
+                    f"{failed.failure.message}\n{failed.code_sample}"
+                )
+
+
+def _answer(response: Response) -> Answer:
+    headers = {name.title(): ", ".join(values) for name, values in response.headers.items()}
+    return Answer(response.status_code, headers, response.content or b"")
+
+
+def _undescribed_headers(document: Document, case: Case, answer: Answer) -> list[str]:
+    """Schemathesis looks whether described headers are there, and not for any others."""
+    label = case.operation.label
+    described = resolved(
+        document, dict(operations(document))[label]["responses"].get(str(answer.status), {})
+    )
+    if case.method != label.split(" ")[0] or not described:
+        return []  # another verb, or what its own check complains of
+    return [
+        f"{label}, {answer.status}: {difference}"
+        for difference in _unlike_headers(document, described, answer.headers)
+    ]
