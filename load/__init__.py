@@ -1,1 +1,5 @@
-"""Load on the hot path of orders and reservations, judged at the end like everything else."""
+"""Load on the hot path of orders and reservations, judged at the end like everything else.
+
+`orders.py` is the Locust file. `kit/` knows no shop: evidence, promises, verdicts, arrivals, rows
+and charts. `shop/` says who asks for what, and what an order is to the judge.
+"""

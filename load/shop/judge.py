@@ -1,0 +1,188 @@
+"""The judge: waits for rest, reads what both sides show of a run's orders, and judges.
+
+It asks HTTP and /metrics alone, as anybody could. Only the run's own users, products and orders
+count, so that a system with other data is as good as an empty one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import quantiles
+from typing import Any
+
+from load.kit import http, promises
+from load.kit.evidence import Evidence
+from load.kit.promises import Account, Books, Thing
+from load.kit.rest import CannotLook, Rest, come_to_rest
+from load.kit.verdicts import Judged, Promise, judge
+from load.shop.orders import OrderRules, thing
+from load.shop.where import Where, parked, under_way
+
+PAGE = 500
+WITHIN_S = 60.0
+SETTLED_S = 6.0
+"""Longer than a relay measures its backlog: every 5 s."""
+
+PROMISES: tuple[Promise[Books], ...] = (
+    Promise(
+        "acknowledged_is_kept",
+        "What was answered with success is on the write side.",
+        promises.acknowledged_is_kept,
+        at_rest=False,
+    ),
+    Promise(
+        "acknowledged_order_is_shown",
+        "What was answered with success is shown on the query side.",
+        promises.acknowledged_is_shown,
+    ),
+    Promise(
+        "commands_take_effect_once",
+        "Each order was asked for once; a request that was refused has made none.",
+        promises.done_once,
+    ),
+    Promise(
+        "stock_conserved",
+        "What is left of a product is what was put on its shelf, less what orders hold.",
+        promises.amounts_conserved,
+    ),
+    Promise(
+        "no_oversell",
+        "Orders hold no more of a product than was put on its shelf.",
+        promises.nothing_oversold,
+    ),
+    Promise(
+        "order_and_reservation_agree",
+        "An order lives if and only if its stock is reserved; a paid one that ended is due a refund.",
+        promises.ends_well,
+    ),
+    Promise(
+        "views_show_the_truth",
+        "Readers see what the write side has: orders, users and products.",
+        promises.both_sides_agree,
+    ),
+    Promise(
+        "consistency_token_honoured",
+        "A reader with a token sees the write that it came from, or is asked to wait.",
+        promises.token_honoured,
+        at_rest=False,
+    ),
+    Promise(
+        "readers_never_go_back",
+        "A reader never sees an older state after a newer one.",
+        promises.readers_never_go_back,
+        at_rest=False,
+    ),
+    Promise(
+        "nothing_parked",
+        "No message of a healthy system becomes a dead letter.",
+        promises.nothing_parked,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What the judge found."""
+
+    evidence: Evidence
+    rest: Rest
+    judged: Sequence[Judged]
+
+
+class CannotAsk(Exception):
+    """The system does not answer the judge. The text is one line."""
+
+
+def verdicts(
+    evidence: Evidence, *, within_s: float = WITHIN_S, settled_s: float = SETTLED_S
+) -> Verdicts:
+    """Judge a run by its evidence and by what the system shows now. Raises CannotAsk."""
+    run = evidence.run
+    where = Where(run["roles"])
+    rest = come_to_rest(where.look, under_way, settled_s=settled_s, within_s=within_s)
+    try:
+        books = Books(
+            evidence,
+            OrderRules(),
+            written=_orders(where, "order-api", run["users"]),
+            shown=_orders(where, "query-api", run["users"]),
+            accounts=_accounts(where, run["products"]),
+            pairs=list(_pairs(where, run)),
+            parked=_parked(where, run),
+        )
+    except http.NoAnswer as none:
+        raise CannotAsk(str(none)) from none
+    judged = [judge(promise, books, unrest=rest.unrest) for promise in PROMISES]
+    return Verdicts(evidence, rest, judged)
+
+
+def _orders(where: Where, role: str, users: Sequence[int]) -> Mapping[int, Thing]:
+    """All orders of the run's users, as one side shows them."""
+    return {
+        order["id"]: thing(order)
+        for user in users
+        for order in _pages(f"{where.role(role)}/orders", "orders", user_id=user)
+    }
+
+
+def _pages(url: str, name: str, **params: object) -> Iterator[Any]:  # resources, as they came
+    after: dict[str, object] = {}
+    while True:
+        answer = http.ask(url, params={**params, "limit": PAGE, **after})
+        if answer.status != 200:
+            raise CannotAsk(f"{answer.status} from {url}: {answer.content[:200]!r}")
+        page = answer.json
+        yield from page[name]
+        if page["next"] is None:
+            return
+        after = {"after": page["next"]}
+
+
+def _accounts(where: Where, products: Mapping[str, int | None]) -> Sequence[Account]:
+    """`products` has the stock that the run has given each of them; None: it was there before."""
+    found = []
+    for id, put in products.items():
+        answer = http.ask(f"{where.role('product-api')}/products/{id}")
+        if answer.status == 200:
+            found.append(Account(int(id), put, answer.json["stock"]))
+    return found
+
+
+def _pairs(where: Where, run: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
+    """Users and products, as each side shows them."""
+    for role, view, ids in (
+        ("user-api", "users", run["users"]),
+        ("product-api", "products", run["products"]),
+    ):
+        for id in ids:
+            sides = (http.ask(f"{where.role(side)}/{view}/{id}") for side in (role, "query-api"))
+            written, shown = (answer.json if answer.status == 200 else None for answer in sides)
+            yield f"{view} {id}", written, shown
+
+
+def _parked(where: Where, run: Mapping[str, Any]) -> Mapping[str, int] | None:
+    try:
+        return parked(run.get("parked"), where.look())
+    except CannotLook:
+        return None
+
+
+def summary(found: Verdicts) -> Iterator[str]:
+    """What was judged, before the verdicts."""
+    asked = found.evidence.asked
+    outcomes = [one.outcome.value for one in asked]
+    yield (
+        f"{len(asked)} orders asked for: {outcomes.count('ok')} acknowledged,"
+        f" {outcomes.count('fail')} refused, {outcomes.count('info')} without an answer;"
+        f" {len(found.evidence.steps)} payments and cancellations, {len(found.evidence.seen)} reads"
+        " with a token"
+    )
+    times = [seen.visible_ms for seen in found.evidence.seen if seen.visible_ms is not None]
+    if len(times) > 1:
+        cuts = quantiles(times, n=100, method="inclusive")
+        yield (
+            f"acknowledged → visible: {cuts[49]:.0f} ms median, {cuts[94]:.0f} ms p95,"
+            f" {cuts[98]:.0f} ms p99, {max(times):.0f} ms at most"
+        )
+    yield f"rest: {found.rest.unrest or f'reached after {found.rest.after_s:.1f} s'}"
