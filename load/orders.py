@@ -42,13 +42,13 @@ class ShopUnderLoad:
         }
         return Begun(made.facts, users_need, made.first)
 
-    def rows(self, options: Mapping[str, Any], host: str | None) -> Mapping[str, float]:
-        values = Wanted.of(options, host).where.look()
+    def rows(self, options: Mapping[str, Any], host: str | None) -> tuple[Mapping[str, float], str]:
+        values, missing = Wanted.of(options, host).where.glance()
         lag: dict[str, float] = {}
         for group, records in by_label(values, LAG.sample).items():
             consumer = group.partition(".")[0]
             lag[consumer] = lag.get(consumer, 0.0) + records
-        return {
+        rows = {
             **{
                 f"outbox backlog (events): {aggregate}": rows
                 for aggregate, rows in by_label(values, BACKLOG.sample).items()
@@ -59,6 +59,7 @@ class ShopUnderLoad:
             },
             **{f"consumer lag (records): {consumer}": records for consumer, records in lag.items()},
         }
+        return rows, missing
 
 
 def _add_options(parser: Any, **_: object) -> None:  # Locust's parser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from scenarios.operations.program import free_host
 Runs = dict[str, LoadRun]
 
 
-@pytest.mark.parametrize("profile", ["Shopper", "HotProduct", "Arrivals"])
-def test_a_run_of_each_profile_is_judged_and_kept(runs: Runs, profile: str) -> None:
-    ended = runs[profile].ended()
+@pytest.mark.parametrize("profiles", ["Shopper", "HotProduct Arrivals"])
+def test_a_run_of_each_profile_is_judged_and_kept(runs: Runs, profiles: str) -> None:
+    ended = runs[profiles].ended()
 
     assert ended.status == 0, ended.out + ended.err
     assert ended.orders_judged > 0
@@ -43,14 +44,18 @@ def test_rows_of_its_own_stand_beside_those_of_http(runs: Runs) -> None:
     assert "GAUGE    consumer lag (records): query-consumer" in said
 
 
-def test_evidence_of_two_workers_is_merged(runs: Runs) -> None:
-    ended = runs["Arrivals"].ended()
+def test_evidence_of_two_workers_is_merged_or_said_to_be_incomplete(runs: Runs) -> None:
+    """Locust gives a worker up that is silent for 3 s, which happens on a busy machine."""
+    ended = runs["two workers"].ended()
 
-    rows = [line.split() for line in ended.err.splitlines() if "/orders (arrivals)" in line]
-    sent = int(rows[0][3])  # POST /orders (arrivals) N …
-    customers = 10  # of each customer there is one order before the run
-    assert ended.orders_judged >= sent + customers
-    assert ended.verdict("commands_take_effect_once").startswith("kept")
+    if "went missing" in ended.err:
+        assert ended.status == 3
+        assert ended.verdict("commands_take_effect_once").startswith("not judged")
+    else:
+        assert ended.status == 0, ended.out + ended.err
+        placed = next(line for line in ended.err.splitlines() if re.match(r"POST +/orders ", line))
+        of_setting_up = 10  # an order of each customer
+        assert ended.orders_judged >= int(placed.split()[2]) + of_setting_up
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,8 @@ class Charts:
         """How long things took to be visible, since the last point."""
         self._seen_ms += times_ms
 
-    def point(self, values: Mapping[str, float], trouble: str = "") -> None:
-        """One second of it. `trouble`: why there are no values."""
+    def point(self, values: Mapping[str, float], trouble: str) -> None:
+        """One second of it. `trouble`: who says nothing, and why."""
         times, self._seen_ms = self._seen_ms, []
         cuts = quantiles(times, n=100, method="inclusive") if len(times) > 1 else [*times] * 99
         visible = {"median": cuts[49], "p95": cuts[94], "p99": cuts[98]} if cuts else {}

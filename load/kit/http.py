@@ -29,6 +29,10 @@ class Answer:
     content: bytes
 
     @property
+    def text(self) -> str:
+        return self.content.decode(errors="replace")
+
+    @property
     def json(self) -> Json:
         """Numbers with a point are Decimal. Raises ValueError."""
         return loads(self.content)

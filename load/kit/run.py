@@ -30,7 +30,6 @@ from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 from load.kit.bad_use import BadUse
 from load.kit.charts import Charts
 from load.kit.evidence import Facts, Json, Record, Seen, Spool
-from load.kit.rest import CannotLook
 from load.kit.shapes import SHAPES
 from load.kit.verdicts import Exit
 
@@ -66,8 +65,8 @@ class Target(Protocol):
     def begin(self, options: Mapping[str, Any], host: str | None) -> Begun:
         """Make what a run needs. Raises BadUse."""
 
-    def rows(self, options: Mapping[str, Any], host: str | None) -> Mapping[str, float]:
-        """What the system says of itself now, by the name of a row. Raises CannotLook."""
+    def rows(self, options: Mapping[str, Any], host: str | None) -> tuple[Mapping[str, float], str]:
+        """What the system says of itself now, by the name of a row; and who says nothing."""
 
 
 class Run:
@@ -275,14 +274,10 @@ class Run:
             self._look()
 
     def _look(self) -> None:
-        try:
-            rows = self._target.rows(self._options, self._environment.host)
-        except CannotLook as reason:
-            self._charts.point({}, str(reason))
-            return
+        rows, missing = self._target.rows(self._options, self._environment.host)
         for name, value in rows.items():
             self._environment.stats.get(name, "GAUGE").log(round(value), 0)
-        self._charts.point(rows)
+        self._charts.point(rows, missing)
 
     # --- the judge ------------------------------------------------------------------------------
 

@@ -66,21 +66,27 @@ class Where:
         return self.urls[name][0]
 
     def look(self) -> Values:
-        """What all consumers say of themselves now. Raises CannotLook."""
-        texts = []
+        """What all consumers say of themselves now. Raises CannotLook where one does not."""
+        values, missing = self.glance()
+        if missing:
+            raise CannotLook(missing)
+        return values
+
+    def glance(self) -> tuple[Values, str]:
+        """What those consumers say of themselves that answer, and which of the others do not."""
+        texts, missing = [], []
         for consumer in CONSUMERS:
             for url in self.urls[consumer]:
                 try:
                     answer = http.ask(f"{url}/metrics", timeout_s=LOOK_TIMEOUT_S)
+                    gauges.read([answer.text], ALL)
                 except http.NoAnswer as none:
-                    raise CannotLook(f"{consumer}: {none}") from none
-                if answer.status != 200:
-                    raise CannotLook(f"{consumer}: {answer.status} from {url}/metrics")
-                texts.append(answer.content.decode(errors="replace"))
-        try:
-            return gauges.read(texts, ALL)
-        except ValueError as error:
-            raise CannotLook(f"a consumer's /metrics cannot be read: {error}") from error
+                    missing.append(f"{consumer}: {none}")
+                except ValueError as error:
+                    missing.append(f"{consumer}: {url}/metrics cannot be read: {error}")
+                else:
+                    texts.append(answer.text)
+        return gauges.read(texts, ALL), ", ".join(missing)
 
 
 def under_way(values: Values) -> str:
