@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,15 +56,17 @@ class LoadRun:
             self.ended_as = Ended(self.process.returncode, out, err)
         return self.ended_as
 
-    def wait_for(self, text: str) -> None:
-        """Until it says so on stderr. What came before is gone."""
-        assert self.process.stderr is not None
-        seen = []
-        for line in self.process.stderr:
-            seen.append(line)
-            if text in line:
-                return
-        raise AssertionError(f"no {text!r} in {seen}")
+    def until(self, record: str, *, times: int) -> None:
+        """Wait until its evidence has so many records of a kind."""
+        ends_at = time.monotonic() + DEADLINE_S
+        while self._evidence().count(f'{{"{record}":') < times:
+            assert self.process.poll() is None, self.ended()
+            assert time.monotonic() < ends_at, self._evidence()
+            time.sleep(0.1)
+
+    def _evidence(self) -> str:
+        files = self.directory.glob("load-evidence/*.jsonl")
+        return "".join(file.read_text(encoding="utf-8") for file in files)
 
     def interrupt(self) -> None:
         """Press Ctrl-C."""
@@ -149,16 +152,23 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, LoadRun
         with systems() as there:
             for system in there.values():
                 system.wait_until_ready()
-            healthy = there["healthy"].host
-            few = ("-u", "4", "-r", "4", "-t", "2s")
+            healthy, buggy = there["healthy"].host, there["buggy"].host
+            few = ("-u", "4", "-r", "4")
             begun["Shopper"] = load(folder("s"), healthy, *few, "Shopper")
             begun["HotProduct Arrivals"] = load(
                 folder("ha"), healthy, *few, "--rate", "5", "HotProduct", "Arrivals"
             )
             begun["Browser"] = load(folder("b"), healthy, "-u", "2", "Browser")
-            begun["two workers"] = load(folder("w"), healthy, *few, "--processes", "2", "Shopper")
-            buggy = there["buggy"].host
             begun["buggy"] = load(folder("bugs"), buggy, *few, "--hot-stock", "4", "HotProduct")
+            begun["two workers"] = load(
+                folder("w"), healthy, *few, "-t", "3s", "--processes", "2", "Shopper"
+            )
+            begun["Shopper"].until("seen", times=20)
+            begun["HotProduct Arrivals"].until("seen", times=20)
+            begun["Browser"].until("asked", times=10)
+            begun["buggy"].until("asked", times=30)
+            for name in ("Shopper", "HotProduct Arrivals", "Browser", "buggy"):
+                begun[name].interrupt()
             yield begun
     finally:
         for run in begun.values():

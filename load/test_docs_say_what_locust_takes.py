@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 from load.conftest import LOCUST, started
 from load.shop.judge import PROMISES
 from load.shop.mutants import MUTANTS
+from load.shop.where import PORTS
 from scenarios.repository.markdown import pages
 
 COMMANDS = [
@@ -19,10 +21,21 @@ COMMANDS = [
 PAGE = next(page for page in pages() if str(page) == "docs/load.md")
 
 
+PARSER = """
+from locust.argument_parser import get_empty_argument_parser, get_parser, setup_parser_arguments
+
+standard = get_empty_argument_parser()
+setup_parser_arguments(standard)
+print(*standard._option_string_actions)
+import load.orders
+print(*get_parser()._option_string_actions)
+"""
+
+
 def test_options_and_profiles_of_each_command_are_known(tmp_path: Path) -> None:
-    helped = started([*LOCUST, "--help"], tmp_path)
+    parsed = started([sys.executable, "-c", PARSER], tmp_path)
     listed = started([*LOCUST, "--list"], tmp_path)
-    options = set(re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", helped.ended().out))
+    standard, options = (set(line.split()) for line in parsed.ended().out.splitlines())
     profiles = set(listed.ended().out.split("Available Users:")[1].split())
 
     assert len(COMMANDS) > 5
@@ -31,6 +44,8 @@ def test_options_and_profiles_of_each_command_are_known(tmp_path: Path) -> None:
         assert {word for word in words if re.fullmatch(r"[A-Z][A-Za-z]+", word)} <= profiles
     for profile in profiles:
         assert f"| `{profile}` |" in PAGE.text
+    for option in options - standard - {f"--{role}" for role in PORTS}:
+        assert f"| `{option}` |" in PAGE.text
 
 
 def test_every_promise_and_bug_is_explained() -> None:

@@ -95,14 +95,14 @@ class Spool:
     def __init__(self, path: Path, run: Facts) -> None:
         """Begin the file anew. Raises OSError."""
         self.path = path
-        self.records = 0
         self._file = path.open("w", encoding="utf-8")
         self._put({"run": run})
+        self._file.flush()
 
     def add(self, lines: Iterable[Json]) -> None:
         for line in lines:
             self._put(line)
-            self.records += 1
+        self._file.flush()  # what a killed run has asked for shall be known
 
     def close(self, *, gap: str = "", **facts: Json) -> None:
         """Write the last word. Nothing may follow it."""

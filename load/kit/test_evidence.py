@@ -44,6 +44,14 @@ def test_a_run_that_was_killed_is_read_up_to_its_last_whole_record(tmp_path: Pat
     assert "broke off" in found.gap
 
 
+def test_what_was_added_is_in_the_file_before_the_run_has_ended(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    with Spool(path, {"id": "x"}) as spool:
+        spool.add(record.line() for record in RECORDS)
+
+        assert len(read(path).asked) == 2
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

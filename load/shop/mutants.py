@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from system import wiring
+from system import logs, wiring
 from system.delivery.middleware.handled import Handler
 from system.events import Envelope, OrderCreated
 from system.life import Life
@@ -46,7 +46,8 @@ def _misses_some(right: Handler) -> Handler:
     """Never hear of some orders."""
 
     async def reserve(batch: Sequence[Envelope[Any]], unit: UnitOfWork) -> None:
-        await right([one for one in batch if one.event.order_id % EVERY], unit)
+        if heard := [one for one in batch if one.event.order_id % EVERY]:
+            await right(heard, unit)
 
     return reserve
 
@@ -91,6 +92,7 @@ def run(names: Sequence[str]) -> int:
 
 async def _serve(bugs: Sequence[Callable[[Row], Row]]) -> None:
     settings = load_settings()
+    logs.configure(settings.log_format, settings.log_level, "system")
     life = Life()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

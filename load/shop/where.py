@@ -55,7 +55,7 @@ class Where:
         """
         base = _base(host, "--host")
         if urlsplit(base).port is not None:
-            raise BadUse(f"--host {host}: without a port; each role has its own (--help)")
+            raise BadUse(f"--host {host}: without a port; each role has its own (docs/load.md)")
         urls = {}
         for role, port in PORTS.items():
             there = given.get(role) or f"{base}:{port}"

@@ -48,7 +48,9 @@ def check(wanted: Wanted) -> None:
     if missing:
         some = next(iter(missing.values()))
         who = "no system there" if len(missing) == len(PORTS) else f"no {', '.join(missing)}"
-        raise BadUse(f"{who}: {some}. `python -m system` starts one; --help says how to find one")
+        raise BadUse(
+            f"{who}: {some}. `python -m system` starts one; --host and the options in docs/load.md say where it is"
+        )
 
 
 def _why_not(role: str, url: str) -> str:
