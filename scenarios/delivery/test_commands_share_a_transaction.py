@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -26,11 +26,11 @@ from system.ports.work import UnitOfWork
 from system.users.store import users
 from system.web import idempotency
 from system.web.commands import (
-    COMMIT_S,
     KEY_WAIT_S,
     MEMBERS_MAX,
     PATIENCE_S,
     QUEUE_MAX,
+    SETTLE_S,
     Commands,
 )
 from system.web.problems import Refused
@@ -174,7 +174,7 @@ async def test_when_it_cannot_be_learned_in_time_the_outcome_is_unknown() -> Non
         run = commands(it, LostForGood()).each(lambda asked, unit: _act_on_one(desk, asked, unit))
         with pytest.raises(OutcomeUnknown):
             await run(request(1))
-        assert asyncio.get_running_loop().time() == PATIENCE_S + COMMIT_S
+        assert asyncio.get_running_loop().time() == PATIENCE_S + SETTLE_S
         assert await made(it) == 1
 
 
@@ -365,10 +365,25 @@ async def test_a_busy_store_is_no_request_in_progress() -> None:
     async with bench() as it:
         writing = asyncio.create_task(write_for_long(it))
         await writes.wait()
-        with pytest.raises(Refused, match="unavailable"):
-            await commands(it).shared(desk.act)(request(2, key="fresh"))
-        assert asyncio.get_running_loop().time() == PATIENCE_S
+        answer = await commands(it).shared(desk.act)(request(2, key="fresh"))
+        assert answer.status == 201
         await writing
+
+
+@in_virtual_time
+@pytest.mark.parametrize("bound_s", [1.0, 10.0])
+async def test_a_request_is_answered_within_its_own_bound_whatever_stands_still(
+    bound_s: float,
+) -> None:
+    async def never(_: Request, __: UnitOfWork) -> Answer:
+        await asyncio.Event().wait()
+        raise AssertionError("it never comes here")
+
+    async with bench() as it:
+        run = commands(it).each(never)
+        with pytest.raises((Refused, TimedOut)):
+            await run(replace(request(1), deadline=asyncio.get_running_loop().time() + bound_s))
+        assert asyncio.get_running_loop().time() < bound_s
 
 
 @in_virtual_time

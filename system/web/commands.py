@@ -54,8 +54,8 @@ QUEUE_MAX = 1_000
 """Of those that wait for a transaction, and as many that wait for locked rows."""
 PATIENCE_S = 4.0
 """Nobody waits longer, for whatever it may be, and no attempt starts later after it."""
-COMMIT_S = 4.0
-"""So long after that a COMMIT may still be answered, or looked up."""
+SETTLE_S = 4.0
+"""So long after that what was begun may take, COMMIT's answer included."""
 APART_AT_ONCE = 8
 """Of those that do not share the next transaction: they take few of the pool's connections."""
 KEY_WAIT_S = 3.0
@@ -178,7 +178,7 @@ class Commands:
         """
 
         async def in_turn(request: Request) -> Answer:
-            member = _Member(request, _deadline_of(request))
+            member = _Member(request, _now())
             key = idempotency.key_id(request)
             if key is None:
                 return await run(member)
@@ -271,9 +271,8 @@ class Commands:
                 attempt.members = line.take()
                 if not attempt.members:
                     return
-                bound.reschedule(attempt.deadline)
-                await attempt.run(act, unit)
                 bound.reschedule(attempt.answer_by)
+                await attempt.run(act, unit)
         except TimeoutError:
             if not bound.expired():  # somebody else's, and unexpected
                 raise
@@ -331,11 +330,13 @@ class _Absent(Exception):
 class _Member:
     """A request that waits for its outcome."""
 
-    def __init__(self, request: Request, deadline: float) -> None:
+    def __init__(self, request: Request, began: float) -> None:
         loop = asyncio.get_running_loop()
         self.request = request
-        self.deadline = deadline
+        self.deadline = deadline = _part_of(PATIENCE_S, began, request.deadline)
         """It waits no longer than this, and no attempt with it starts later."""
+        self.answer_by = _part_of(SETTLE_S, deadline, request.deadline)
+        """Whatever has begun with it by then ends here."""
         self.outcome: asyncio.Future[Outcome] = loop.create_future()
         self.context = copy_context()
         """In which it is settled when it is settled alone."""
@@ -436,14 +437,9 @@ class _Attempt:
         self._outcomes: list[Outcome | None] = []
 
     @property
-    def deadline(self) -> float:
-        """When it is given up: nobody's wait, but the time that the store may take."""
-        return min(max(member.deadline for member in self.members), self.answer_by)
-
-    @property
     def answer_by(self) -> float:
         """When its outcome is known, or said to be unknown."""
-        return min(member.deadline for member in self.members) + COMMIT_S
+        return min(member.answer_by for member in self.members)
 
     def settle(self) -> _Left:
         """Give each member its outcome, but for those whose rows are locked."""
@@ -511,10 +507,9 @@ class _Attempt:
         await idempotency.let_go(unit, refused)
 
 
-def _deadline_of(request: Request) -> float:
-    """Until when a request may wait: COMMIT and its answer need the rest of its time."""
-    now = _now()
-    return min(now + PATIENCE_S, (now + request.deadline) / 2)
+def _part_of(seconds: float, since: float, until: float) -> float:
+    """So many seconds from then on, and no more than half of the time that there is."""
+    return min(since + seconds, (since + until) / 2)
 
 
 def _key_reused() -> Refused:
