@@ -191,6 +191,8 @@ def last_words(text: str, lines: int = 3) -> str:
 class Process(Protocol):
     """What runs a server. `subprocess.Popen` is one."""
 
+    @property
+    def pid(self) -> int: ...
     def poll(self) -> int | None: ...
     def send_signal(self, sig: int, /) -> None: ...
     def kill(self) -> None: ...
@@ -263,6 +265,12 @@ class Server(ABC):
             await self.stop()
             raise
         say(f"{self.name}: {self.product} on {self.address} in {time.monotonic() - began:.1f} s")
+
+    @property
+    def pid(self) -> int:
+        """Its process, while it runs."""
+        assert self._process is not None, f"{self.name} does not run"
+        return self._process.pid
 
     @property
     def running(self) -> bool:

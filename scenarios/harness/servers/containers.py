@@ -64,6 +64,11 @@ class ContainerProcess:
     def __init__(self, container: Container) -> None:
         self._container = container
 
+    @property
+    def pid(self) -> int:
+        self._container.reload()
+        return int(self._container.attrs["State"]["Pid"])
+
     def poll(self) -> int | None:
         self._container.reload()
         state = self._container.attrs["State"]

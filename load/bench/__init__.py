@@ -1,0 +1,1 @@
+"""The shop's benchmark: its figures, what they stand beside, and how each is measured."""

@@ -1,0 +1,193 @@
+"""`python -m load bench`: measure each figure beside its limit, and count what no machine changes."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from load.kit import bench_report
+from load.kit.figures import Measured, measured
+from scenarios.harness.servers import DATABASES, VIEWS, Missing, NotStarted
+from system import logs
+
+DESCRIPTION = """\
+Measure the system beside its limits: the same statements, bytes and answers without the
+guarantees (load/limits). All arms of a figure are measured in turn, round by round, so that what
+counts, their ratio, holds on a machine that is slow at times.
+
+The servers are started for it (--stack local), or are those at MYSQL_DSN, KAFKA_BROKERS and
+MONGO_URI (--stack addresses): databases, topics and groups of its own are made there, and
+dropped. It takes about 15 minutes, --quick about 3.
+
+Exit status: 0 measured, 1 a count is above its gate, 2 it could not begin, 3 a figure is void:
+the servers may forget, the generator was too slow, or the machine too unsteady.
+"""
+
+COUNTS = "counts"
+GROUPS = ("orders", "backlogs", "rebuild", "system", "role", "history", COUNTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked for."""
+
+    quick: bool
+    stack: str
+    database: str
+    views: str | None
+    rounds: int | None
+    groups: Sequence[str]
+    report: Path | None
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to those of `python -m load`."""
+    made = commands.add_parser(
+        "bench",
+        help="measure the system beside its limits",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument(
+        "groups",
+        nargs="*",
+        type=_group,
+        metavar="GROUP",
+        help=f"only these: {', '.join(GROUPS)}; all without any",
+    )
+    made.add_argument("--quick", action="store_true", help="fewer figures, rounds and events")
+    made.add_argument("--stack", choices=["local", "addresses"], default="local")
+    made.add_argument("--database", choices=sorted(DATABASES), default="mysql")
+    made.add_argument("--views", choices=sorted(VIEWS), help="what speaks MongoDB's protocol")
+    made.add_argument("--rounds", type=_rounds, metavar="N", help="instead of 5, or 2 if quick")
+    made.add_argument(
+        "--report",
+        type=_report,
+        metavar="FILE.md",
+        help="a page with charts; FILE.svg and FILE.json go beside it",
+    )
+    made.set_defaults(run=_run)
+
+
+def _group(name: str) -> str:
+    if name not in GROUPS:
+        raise argparse.ArgumentTypeError(f"there is no {name!r}, only {', '.join(GROUPS)}")
+    return name
+
+
+def _rounds(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rounds from 1 to 100")
+    return number
+
+
+def _report(text: str) -> Path:
+    path = Path(text)
+    if path.suffix != ".md":
+        raise argparse.ArgumentTypeError(f"{text!r} does not end with .md")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {path.parent}")
+    return path
+
+
+def _run(asked: argparse.Namespace) -> int:
+    wanted = Wanted(
+        asked.quick,
+        asked.stack,
+        asked.database,
+        asked.views,
+        asked.rounds,
+        asked.groups or GROUPS,
+        asked.report,
+    )
+    from load.bench.ground import NotDurable  # noqa: PLC0415 (drivers, for this command only)
+
+    logs.configure("json", "warning", "bench", also_of_roles=True)
+    status = 0
+    try:
+        status = asyncio.run(_bench(wanted))
+    except* (Missing, NotStarted) as failures:
+        status = 2
+        for failure in failures.exceptions:
+            say(f"load bench: {failure}")
+    except* NotDurable as forgets:
+        status = 3
+        say(f"load bench: void: {forgets.exceptions[0]}")
+    except* KeyboardInterrupt:
+        status = 130
+        say("load bench: interrupted")
+    return status
+
+
+def show(text: str) -> None:
+    """A result, on stdout."""
+    sys.stdout.write(f"{text}\n")
+
+
+def say(text: str) -> None:
+    """A line of progress; stdout is for results."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+async def _bench(wanted: Wanted) -> int:
+    from load.bench import counts, figures  # noqa: PLC0415 (drivers, for this command only)
+    from load.bench.ground import ground  # noqa: PLC0415
+
+    size = figures.QUICK if wanted.quick else figures.FULL
+    found: list[Measured] = []
+    counted: dict[str, counts.Counts] = {}
+    async with ground(wanted.stack, wanted.database, wanted.views) as on:
+        durable = await on.durability()
+        say("the servers say: " + ", ".join(f"{name} {value}" for name, value in durable.items()))
+        try:
+            for name, group in figures.GROUPS.items():
+                if name in wanted.groups:
+                    async with group(on, size) as made:
+                        found += await measured(made, wanted.rounds or size.rounds, say)
+            if COUNTS in wanted.groups:
+                counted = await counts.counted(on, say)
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            show(bench_report.table(found))
+            raise
+    facts = {**_machine(), **durable, "servers": on.product}
+    report = bench_report.Report(found, counted, facts)
+    show(bench_report.table(found))
+    if counted:
+        show(bench_report.count_table(counted))
+    void = [why for each in found for why in each.void()] + figures.too_slow_a_generator(found)
+    for why in void:
+        say(f"load bench: void: {why}")
+    over = counts.over(counted) if counted else []
+    for why in over:
+        say(f"load bench: {why}")
+    if wanted.report is not None:
+        for path in bench_report.write(report, wanted.report):
+            say(f"written: {path}")
+    return 1 if over else 3 if void else 0
+
+
+def _machine() -> Mapping[str, str]:
+    """What it was measured on: without names of machines or people."""
+    import os  # noqa: PLC0415
+
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return {
+        "when": datetime.now(UTC).date().isoformat(),
+        "commit": commit or "unknown",
+        "cores": str(os.cpu_count()),
+        "Python": platform.python_version(),
+    }
