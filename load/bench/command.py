@@ -166,6 +166,8 @@ async def _bench(wanted: Wanted) -> int:
     show(bench_report.table(found))
     if counted:
         show(bench_report.count_table(counted))
+    for line in figures.in_series(found):
+        show(line)
     void = [why for each in found for why in each.void()] + figures.too_slow_a_generator(found)
     for why in void:
         say(f"load bench: void: {why}")

@@ -43,6 +43,7 @@ from system.wiring import Blueprint, Parts
 SPECS = {spec.name: spec for spec in ROLES}
 IN_PROCESS = Settings().model_copy(update={"port": 0})
 SEEN_S = 30.0
+EVERYTHING = "everything together, 64 clients"
 NO_STORE = "bare aiohttp, no store"
 LOOK_S = 0.002
 WATCHED_A_SECOND = 10
@@ -438,10 +439,13 @@ async def whole_system(ground: Ground, size: Size) -> AsyncIterator[list[Figure]
                 "consistency token, from visible to answered",
                 "ms, p50",
                 Better.LESS,
-                {"system": _token(running_system, size.orders_watched)},
+                {
+                    "system": _token(running_system, size.orders_watched),
+                    "a read without a token": _read(running_system, size.orders_watched),
+                },
             ),
             Figure(
-                "everything together, 64 clients",
+                EVERYTHING,
                 "orders/s",
                 Better.MORE,
                 {"system": _everything(running_system, size.seconds * 3)},
@@ -528,6 +532,25 @@ def _token(made: Running, watched: int) -> Measure:
     return measure
 
 
+def _read(made: Running, watched: int) -> Measure:
+    """What any read takes, of an order that is there."""
+
+    async def measure() -> Sample:
+        loop = asyncio.get_running_loop()
+        id, _ = await made.place(0)
+        await made.until_shown(id)
+        url = f"{made.processes['query-api'].url}/orders/{id}"
+        took = []
+        for _ in range(watched):
+            began = loop.time()
+            async with made.session.get(url) as answer:
+                await answer.read()
+            took.append(loop.time() - began)
+        return _times(took)
+
+    return measure
+
+
 def _everything(made: Running, seconds: float) -> Measure:
     """Orders a second that are placed, reserved, noted and shown: the drain counts, too."""
 
@@ -581,7 +604,7 @@ async def one_role(ground: Ground, _: Size) -> AsyncIterator[list[Figure]]:
                     "bare aiohttp with a pool": beside,
                 },
             )
-            for name in ("order-api", "query-api")
+            for name in ("order-api", "order-consumer")
         ]
 
 
@@ -666,6 +689,23 @@ GROUPS: Mapping[str, Group] = {
     "history": aged,
 }
 """Each group after the other, on what it needs alone; within one, rounds are interleaved."""
+
+
+def in_series(found: Sequence[Measured]) -> list[str]:
+    """What all parts together could do if they took turns on one machine: 1 / Σ (1 / rate).
+
+    An order is placed, relayed twice (placed, reserved), reserved, noted, and shown by two events.
+    """
+    rate = {figure.name: figure.value(figure.own) for figure in found}
+    parts = {"POST /orders, 64 clients": 1, RELAY.name: 1, RESERVATION.name: 1, NOTES.name: 1}
+    parts[PROJECTIONS.name] = 2
+    if not rate.keys() >= {*parts, EVERYTHING}:
+        return []
+    together = 1 / sum(times / rate[part] for part, times in parts.items())
+    return [
+        f"the parts in turn could do {together:,.0f} orders/s; everything together did"
+        f" {rate[EVERYTHING] / together:.0%} of it"
+    ]
 
 
 GENERATOR_LEAST = 1.5
