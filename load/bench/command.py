@@ -26,8 +26,10 @@ The servers are started for it (--stack local), or are those at MYSQL_DSN, KAFKA
 MONGO_URI (--stack addresses): databases, topics and groups of its own are made there, and
 dropped. It takes about 15 minutes, --quick about 3.
 
-Exit status: 0 measured, 1 a count is above its gate, 2 it could not begin, 3 a figure is void:
-the servers may forget, the generator was too slow, or the machine too unsteady.
+A figure is void, and its ratio is not told, where the machine was too unsteady or the generator
+too slow. All of it is where the servers may forget what they have acknowledged.
+
+Exit status: 0 measured, 1 a count is above its gate, 2 it could not begin, 3 all of it is void.
 """
 
 COUNTS = "counts"
@@ -168,8 +170,7 @@ async def _bench(wanted: Wanted) -> int:
         show(bench_report.count_table(counted))
     for line in figures.in_series(found):
         show(line)
-    void = [why for each in found for why in each.void()] + figures.too_slow_a_generator(found)
-    for why in void:
+    for why in (*(why for each in found for why in each.void()), *figures.too_slow(found)):
         say(f"load bench: void: {why}")
     over = counts.over(counted) if counted else []
     for why in over:
@@ -177,7 +178,7 @@ async def _bench(wanted: Wanted) -> int:
     if wanted.report is not None:
         for path in bench_report.write(report, wanted.report):
             say(f"written: {path}")
-    return 1 if over else 3 if void else 0
+    return 1 if over else 0
 
 
 def _machine() -> Mapping[str, str]:

@@ -702,16 +702,14 @@ def in_series(found: Sequence[Measured]) -> list[str]:
     if not rate.keys() >= {*parts, EVERYTHING}:
         return []
     together = 1 / sum(times / rate[part] for part, times in parts.items())
-    return [
-        f"the parts in turn could do {together:,.0f} orders/s; everything together did"
-        f" {rate[EVERYTHING] / together:.0%} of it"
-    ]
+    reached = rate[EVERYTHING] / together
+    return [f"everything together is {reached:.0%} of {together:,.0f} orders/s, its parts in turn"]
 
 
 GENERATOR_LEAST = 1.5
 
 
-def too_slow_a_generator(found: Sequence[Measured]) -> list[str]:
+def too_slow(found: Sequence[Measured]) -> list[str]:
     """Why a closed loop says nothing: the service that does least was hardly any faster.
 
     Were the generator what limits, all arms would be alike.

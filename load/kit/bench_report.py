@@ -40,7 +40,7 @@ def rows(figures: Sequence[Measured]) -> Iterator[tuple[str, ...]]:
                 arm,
                 number(figure.value(arm)),
                 f"{figure.spread(arm):.0%}",
-                "" if own else f"{figure.ratio(arm):.0%}",
+                "" if own else "void" if figure.void() else f"{figure.ratio(arm):.0%}",
                 details,
             )
 

@@ -38,6 +38,7 @@ def test_a_figure_whose_ratios_differ_too_much_is_void() -> None:
 
     assert steady.void() == []
     assert shaky.void() == ["relay: the spread beside bare is 67%"]
+    assert table([shaky]).splitlines()[2].split() == "bare 100 0% void".split()
 
 
 def test_arms_are_measured_in_turn() -> None:
