@@ -15,13 +15,13 @@ from uuid import UUID
 from aiohttp import ClientSession, ClientTimeout
 from sqlalchemy import insert, text
 
+from scenarios.delivery.bench import CAUSE, message
 from scenarios.harness.apart import Place, places
 from scenarios.harness.servers import DocumentDB, LocalServers
 from scenarios.harness.servers.common import ANSWER_S, HOST, Server
 from system import wiring
 from system.delivery import outbox
 from system.events import (
-    Cause,
     Event,
     Name,
     Order,
@@ -32,13 +32,11 @@ from system.events import (
     StockReserved,
 )
 from system.life import Life
-from system.ports.log import Message
 from system.settings import Settings, load_settings
 from system.table import ROLES
 from system.wiring import Parts
 
 AT = datetime(2026, 1, 31, 8, tzinfo=UTC)
-CAUSE = Cause(UUID(int=1), None, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 PRODUCTS = 20
 PLENTY = 10**9
 ROWS_AT_ONCE = 1_000
@@ -174,20 +172,6 @@ def reserved(number: int) -> StockReserved:
         stock_version=number + 1,
         reservation=ReservationState.RESERVED,
         reservation_version=1,
-    )
-
-
-def message(event: Event) -> Message:
-    """An event as its relay sends it."""
-    headers = outbox.metadata_of(event, CAUSE)
-    row = outbox.row(event, CAUSE, AT)
-    payload = row["payload"]
-    assert isinstance(payload, bytes)
-    return Message(
-        event.type,
-        str(event.key).encode(),
-        payload,
-        tuple((name, value.encode()) for name, value in headers.items()),
     )
 
 

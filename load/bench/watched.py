@@ -77,6 +77,9 @@ class WatchedLog:
     def read(self, *topics: str, start: int = 0) -> AsyncIterator[Record]:
         return self._log.read(*topics, start=start)
 
+    async def record(self, partition: Partition, offset: int) -> Record | None:
+        return await self._log.record(partition, offset)
+
     async def committed(self, group: str) -> Mapping[Partition, int]:
         return await self._log.committed(group)
 
