@@ -612,9 +612,9 @@ async def one_role(ground: Ground, _: Size) -> AsyncIterator[list[Figure]]:
 
 DOUBLED = {
     "outbox": (
-        "INSERT INTO outbox (aggregate, event_type, message_key, payload, headers, created_at,"
-        " processed_at) SELECT aggregate, event_type, message_key, payload, headers, created_at,"
-        " NOW(6) FROM outbox LIMIT {rows}"
+        "INSERT INTO outbox (aggregate, lane, event_type, message_key, payload, headers,"
+        " created_at, processed_at) SELECT aggregate, lane, event_type, message_key, payload,"
+        " headers, created_at, NOW(6) FROM outbox LIMIT {rows}"
     ),
     "processed_events": (
         "INSERT INTO processed_events (event_id, service_name, processed_at) SELECT UUID(),"

@@ -42,7 +42,8 @@ STOCK = (
     " version = version + CASE product_id {} END WHERE product_id IN ({})"
 )
 OUTBOX = (
-    "INSERT INTO outbox (aggregate, event_type, message_key, payload, headers, created_at) VALUES "
+    "INSERT INTO outbox (aggregate, lane, event_type, message_key, payload, headers, created_at)"
+    " VALUES "
 )
 NOTE = "UPDATE orders SET reservation = 'reserved', reservation_version = 1 WHERE id IN ({})"
 
@@ -153,7 +154,7 @@ async def reserve(place: Place, events: int, note: Note) -> None:
             await _run(sql, RESERVATIONS + ",".join(rows))
             await _run(sql, _stock(batch))
             outbox = (
-                f"('product', 'stock.reserved', '{event['order_id']}',"
+                f"('product', 'stock.reserved/0', 'stock.reserved', '{event['order_id']}',"
                 f" x'{_reserved(event).hex()}', x'{_HEADERS.hex()}', '{AT}')"
                 for event in batch
             )
@@ -334,7 +335,7 @@ async def pipeline(place: Place) -> AsyncIterator[Callable[[], Awaitable[None]]]
             number = next(numbers)
             waiting[number] = asyncio.Event()
             event = orjson.dumps({"id": number})
-            row = f"('order', 'order.paid', '{number}', x'{event.hex()}', x'{event.hex()}', '{AT}')"
+            row = f"('order', 'order.paid/0', 'order.paid', '{number}', x'{event.hex()}', x'{event.hex()}', '{AT}')"
             async with one_at_a_time:
                 await _run(sql, OUTBOX + row)
                 await sql.commit()

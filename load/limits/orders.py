@@ -33,9 +33,10 @@ ORDER = "({}, 'CREATED', 0, {}, 0, 'pending', 0, 1, '2026-01-31 08:00:00', '2026
 LINES = "INSERT INTO order_products (order_id, line, product_id, quantity, unit_price) VALUES "
 LINE = "({}, 0, {}, {}, {})"
 OUTBOX = (
-    "INSERT INTO outbox (aggregate, event_type, message_key, payload, headers, created_at) VALUES "
+    "INSERT INTO outbox (aggregate, lane, event_type, message_key, payload, headers, created_at)"
+    " VALUES "
 )
-ROW = "('order', 'order.created', '{}', x'{}', x'{}', '2026-01-31 08:00:00')"
+ROW = "('order', 'order.created/0', 'order.created', '{}', x'{}', x'{}', '2026-01-31 08:00:00')"
 HEADERS = orjson.dumps(
     {
         "event-type": "order.created",

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from system.events import BY_TYPE
 from system.settings import Settings
 from system.table import ROLES
 
@@ -251,18 +252,16 @@ class Program:
 
 def poison(data: Path, *topics: str, payload: bytes = b"{}") -> None:
     """Put messages into the outbox of a running system that nobody can read."""
-    rows = [(topic.partition(".")[0], topic, payload) for topic in topics]
+    rows = [(BY_TYPE[topic].aggregate, f"{topic}/0", topic, payload) for topic in topics]
     with (
         closing(sqlite3.connect(data / "write-model.sqlite", timeout=DEADLINE_S)) as database,
         database,
     ):
         database.executemany(
-            "INSERT INTO outbox (aggregate, event_type, message_key, payload, headers, created_at)"
-            " VALUES (?, ?, '999', ?, x'7b7d', '2026-01-01 00:00:00.000000')",
-            [
-                ("product" if aggregate == "stock" else aggregate, *rest)
-                for aggregate, *rest in rows
-            ],
+            "INSERT INTO outbox"
+            " (aggregate, lane, event_type, message_key, payload, headers, created_at)"
+            " VALUES (?, ?, ?, '999', ?, x'7b7d', '2026-01-01 00:00:00.000000')",
+            rows,
         )
 
 
