@@ -10,12 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from load.bench import command
 from load.kit import verdicts
 from load.kit.evidence import NotEvidence, read
 from load.shop import judge
 
 DESCRIPTION = """\
-What belongs to the load profiles: the judge of their runs, and systems with a bug to try it on.
+What belongs to the load profiles, the judge of their runs and systems with a bug to try it on; and
+the benchmark beside its limits.
 """
 JUDGE = """\
 Judge a run of `locust -f load/orders.py` by its evidence, and by what the system shows now.
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser("python -m load", description=DESCRIPTION)
-    commands = made.add_subparsers(required=True, metavar="judge | mutant")
+    commands = made.add_subparsers(required=True, metavar="judge | mutant | bench")
     judging = commands.add_parser(
         "judge",
         help="judge a run by its evidence",
@@ -68,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     )
     bugs.add_argument("bugs", choices=BUGS, nargs="+", metavar="BUG", help=", ".join(BUGS))
     bugs.set_defaults(run=_mutant)
+    command.add_to(commands)
     return made
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from load.kit import bench_report
 from load.kit.figures import Measured, measured
-from scenarios.harness.servers import DATABASES, VIEWS, Missing, NotStarted
 from system import logs
 
 DESCRIPTION = """\
@@ -66,8 +65,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     made.add_argument("--quick", action="store_true", help="fewer figures, rounds and events")
     made.add_argument("--stack", choices=["local", "addresses"], default="local")
-    made.add_argument("--database", choices=sorted(DATABASES), default="mysql")
-    made.add_argument("--views", choices=sorted(VIEWS), help="what speaks MongoDB's protocol")
+    made.add_argument("--database", choices=["mysql", "mariadb"], default="mysql")
+    made.add_argument(
+        "--views", choices=["mongod", "documentdb", "java"], help="what speaks MongoDB's protocol"
+    )
     made.add_argument("--rounds", type=_rounds, metavar="N", help="instead of 5, or 2 if quick")
     made.add_argument(
         "--report",
@@ -113,8 +114,12 @@ def _run(asked: argparse.Namespace) -> int:
         asked.groups or GROUPS,
         asked.report,
     )
-    from load.bench.ground import NotDurable  # noqa: PLC0415 (drivers, for this command only)
-
+    try:  # drivers, for this command only
+        from load.bench.ground import NotDurable  # noqa: PLC0415
+        from scenarios.harness.servers import Missing, NotStarted  # noqa: PLC0415
+    except ModuleNotFoundError as missing:
+        say(f"load bench: {missing.name} is missing: pip install -c constraints.txt -e .[all]")
+        return 2
     logs.configure("json", "warning", "bench", also_of_roles=True)
     status = 0
     try:
