@@ -64,6 +64,8 @@ class Evidence:
     """Faults and restarts: each may cause some duplicates, no more."""
     duplicated: int = 0
     """Records that the run itself put in twice."""
+    stalled: frozenset[str] = frozenset()
+    """Partitions that took nothing for a while, if that was all that disturbed the run."""
     freezes: Sequence[Freeze] = ()
     """In their order."""
     put_in: Collection[Message] = frozenset()

@@ -20,7 +20,7 @@ from chaos.simulated.faults import (
     parse,
 )
 from chaos.workloads.workload import Workload
-from system.events import TOPICS
+from system.events import PARTITIONS, TOPICS
 
 MEANINGS = {
     "error": "the call never arrives: the connection breaks on the way there",
@@ -33,12 +33,15 @@ MEANINGS = {
     "outage": "the store is away for so many seconds from this moment on",
     "slow": "the store takes far longer than usual, for so many seconds",
     "hang": "the store takes requests and answers none of them, for so many seconds",
+    "stall": "the partition takes nothing, for so many seconds, and the others are well",
     "storm": "every statement that writes meets a conflict, for so many seconds",
     "jump": "the process's wall clock jumps by so many seconds",
     "rebalance": "the group deals its partitions anew",
     "duplicate": "the topic's records come once more",
     "restart": "the process is asked to stop, and started again",
 }
+LASTING = ("store", "partition")
+"""What is away for a while."""
 LONGEST_S = 3_600.0
 """No fault begins later or lasts longer, so that each run comes to an end."""
 
@@ -71,9 +74,9 @@ def _check_spell(spell: Spell, workload: Workload) -> None:
         raise BadReplay(f"{spell} begins at no moment from 0 to {LONGEST_S:g} s")
     if not isfinite(spell.seconds) or abs(spell.seconds) > LONGEST_S:
         raise BadReplay(f"{spell} lasts longer than {LONGEST_S:g} s")
-    if what == "store" and spell.seconds <= 0:
+    if what in LASTING and spell.seconds <= 0:
         raise BadReplay(f"{spell} lasts for no time")
-    if what == "store" and spell.at_s + spell.seconds <= workload.begins_at_s:
+    if what in LASTING and spell.at_s + spell.seconds <= workload.begins_at_s:
         raise BadReplay(f"{spell} is over when {workload.name} begins, {workload.begins_at_s:g} s")
 
 
@@ -87,6 +90,8 @@ def _targets(kind: str, workload: Workload) -> tuple[str, Collection[str]]:
             return "group", GROUPS
         case "duplicate":
             return "topic", TOPICS
+        case "stall":
+            return "partition", [f"{topic}-{n}" for topic in TOPICS for n in range(PARTITIONS)]
         case "storm":
             return "store", ("sql",)  # no other has conflicts
     return "store", STORES

@@ -437,6 +437,7 @@ class _Simulation:
             failures=tuple(cluster.failures),
             disturbances=len(self.schedule.faults) + cluster.restarts,
             duplicated=self.duplicated,
+            stalled=_stalled(self.schedule),
             freezes=tuple(self.stores.views.frozen),
             put_in=frozenset(cluster.put_in),
             emitted_under=tuple(cluster.emitted_under),
@@ -457,6 +458,16 @@ class _Simulation:
             for process in self.cluster.processes.values():
                 process.incarnation.kill()
         self.stores.database.drop()
+
+
+def _stalled(schedule: Schedule) -> frozenset[str]:
+    """The partitions that were stalled, in a schedule of nothing else."""
+    stalls = [
+        fault.target
+        for fault in schedule.faults
+        if isinstance(fault, Spell) and fault.kind == "stall"
+    ]
+    return frozenset(stalls if len(stalls) == len(schedule.faults) else ())
 
 
 async def _shown(auditor: Client, view: str) -> list[dict[str, Any]]:  # JSON values

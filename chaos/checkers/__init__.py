@@ -19,6 +19,7 @@ CHECKERS: dict[str, Checker] = {
         events.NO_PHANTOM_EVENT,
         events.PER_KEY_ORDER,
         events.FEW_REPEATS,
+        events.NONE_HELD_UP,
         events.CAUSES_TOLD,
         events.OWN_NAMES,
         contract.KEPT,

@@ -16,6 +16,7 @@ ANOMALIES: dict[str, str] = {
     "reordered events": "Two events of one topic and key entered the log in another order than told.",
     "scattered key": "Events of one topic and key lie in several partitions, which have no order.",
     "outbox out of order": "A later version of something has a lower outbox id than an earlier one.",
+    "held up": "An event was published late, behind those of a partition that took nothing.",
     "too many repeats": "The log repeats more events than the faults of the run account for.",
     "orphan": "An event names a cause that is not in the log, or that is not about the same order.",
     "torn thread": "An event has another correlation id than the event that it follows from.",

@@ -41,6 +41,7 @@ class Story:
         self.missing: list[str] = []
         self.failures: list[str] = []
         self.disturbances = 0
+        self.stalled: frozenset[str] = frozenset()
         self.freezes: list[Freeze] = []
         self.put_in: set[Message] = set()
         self.emitted_under = [("a request", "a request")]
@@ -157,6 +158,7 @@ class Story:
             history=tuple(self.history),
             tables=self.tables,
             log=self.log,
+            stalled=self.stalled,
             freezes=self.freezes,
             put_in=self.put_in,
             emitted_under=self.emitted_under,

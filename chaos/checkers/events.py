@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from chaos.checkers.checker import Anomaly, Checker
-from chaos.evidence import Evidence, is_replay
+from chaos.evidence import Evidence, Told, is_replay
 from system.values import loads
 
+HELD_UP_S = 3.0
+"""More than a relay's longest pause; less than a partition is away for."""
 REPEATS_PER_DISTURBANCE = 15
 """What a relay may have in hand when it is struck."""
 
@@ -159,6 +162,28 @@ def _repeats(evidence: Evidence) -> Iterator[Anomaly]:
         yield Anomaly("too many repeats", f"{repeats}, with {evidence.disturbances} disturbances")
 
 
+def _held_up(evidence: Evidence) -> Iterator[Anomaly]:
+    """Judges runs in which nothing but partitions was away: any other fault may delay an event."""
+    if not evidence.stalled:
+        return
+    told = {str(id): told for id, told in evidence.first_told.items()}
+    for row in evidence.rows("outbox"):
+        event = told.get(_event_id(row))
+        if event is None or row["processed_at"] is None or _place(event) in evidence.stalled:
+            continue
+        took = datetime.fromisoformat(row["processed_at"]) - datetime.fromisoformat(
+            row["created_at"]
+        )
+        if took.total_seconds() > HELD_UP_S:
+            yield Anomaly(
+                "held up", f"outbox {row['id']}, {row['event_type']} {row['message_key']}: {took}"
+            )
+
+
+def _place(told: Told) -> str:
+    return f"{told.record.partition.topic}-{told.record.partition.number}"
+
+
 def _causes(evidence: Evidence) -> Iterator[Anomaly]:
     first = evidence.first_told
     for told in first.values():
@@ -216,6 +241,11 @@ FEW_REPEATS = Checker(
     "duplicates_within_budget",
     "Without faults nothing is published twice; with them, little.",
     _repeats,
+)
+NONE_HELD_UP = Checker(
+    "blocked_partitions_hold_up_no_other",
+    "While a partition takes nothing, the events of all others go out as if it were well.",
+    _held_up,
 )
 OWN_NAMES = Checker(
     "each_request_in_its_own_name",

@@ -127,6 +127,15 @@ def _sent_twice_for_nothing(story: Story) -> None:
     story.append(story.log["order.paid"][0].message)
 
 
+@breaks("blocked_partitions_hold_up_no_other", "held up")
+def _waited_for_another(story: Story) -> None:
+    story.stalled = frozenset({"order.canceled-2"})
+    row = story.tables["outbox"][0]
+    row["created_at"], row["processed_at"] = "2026-01-31 08:00:00", "2026-01-31 08:00:04"
+    for row in story.tables["outbox"][1:]:
+        row["processed_at"] = None
+
+
 @breaks("causes_are_told", "orphan")
 def _out_of_nowhere(story: Story) -> None:
     _of_another(story, "causation-id")

@@ -7,7 +7,7 @@ from random import Random
 
 from chaos.nemeses.nemesis import Field, Nemesis
 from chaos.simulated.faults import Fault, Place, Spell, Strike, kinds_at
-from system.events import TOPICS
+from system.events import PARTITIONS, TOPICS
 
 OUTAGE_S = (0.5, 12.0)
 """Up to three times the whole retry schedule of a message."""
@@ -40,6 +40,11 @@ def _window(kind: str, lengths_s: tuple[float, float]) -> Callable[[Random, Fiel
         return Spell(kind, store, _moment(random, field), round(random.uniform(*lengths_s), 1))
 
     return draw
+
+
+def _stall(random: Random, field: Field) -> Fault:
+    partition = f"{random.choice(TOPICS)}-{random.randrange(PARTITIONS)}"
+    return Spell("stall", partition, _moment(random, field), round(random.uniform(*OUTAGE_S), 1))
 
 
 def _storm(random: Random, field: Field) -> Fault:
@@ -78,6 +83,7 @@ ALL = (
     ),
     Nemesis("slowness", "a store takes a hundred times as long", _window("slow", SLOW_S)),
     Nemesis("hangs", "a store takes requests and answers none of them", _window("hang", OUTAGE_S)),
+    Nemesis("stalls", "one partition of a topic takes nothing, and the others are well", _stall),
     Nemesis("storms", "every statement that writes meets a conflict, for a while", _storm),
     Nemesis("ghosts", "a COMMIT arrives when its sender has given it up", _strike("ghost")),
     Nemesis("rebalances", "a group deals its partitions anew, in mid-batch", _rebalance),

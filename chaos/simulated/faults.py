@@ -16,6 +16,7 @@ from random import Random
 from chaos.simulated.loop import PROCESS, Incarnation, for_ever
 from scenarios.harness.faults import Hop, Point
 from system.ports.errors import Conflict, Unavailable
+from system.ports.log import Partition
 
 PAUSE_S = 7.0
 """Longer than any lease, session, transaction or request of the system."""
@@ -42,7 +43,7 @@ READS = frozenset(
 )
 """The calls that change nothing; of SQL, only a COMMIT has an answer that can be lost."""
 OF_STORES = ("outage", "slow", "hang", "storm")
-IN_TIME = (*OF_STORES, "jump", "rebalance", "duplicate", "restart")
+IN_TIME = (*OF_STORES, "stall", "jump", "rebalance", "duplicate", "restart")
 
 
 class Ghost(Unavailable):
@@ -204,6 +205,9 @@ class Faults:
         self._windows = [
             fault for fault in faults if isinstance(fault, Spell) and fault.kind in OF_STORES
         ]
+        self._stalls = [
+            fault for fault in faults if isinstance(fault, Spell) and fault.kind == "stall"
+        ]
         self._random = random
         self._nth: dict[tuple[str, str, bool], int] = {}
         self._passed: list[_Passing] = []
@@ -254,6 +258,14 @@ class Faults:
                 raise Unavailable(f"{call}: there is an outage")
             if self._window("storm", call) and writes(call):
                 raise Conflict(f"{call}: a deadlock, or a lock wait, like all others")
+
+    def is_stalled(self, partition: Partition) -> bool:
+        """Whether this partition takes nothing now."""
+        now = self._loop.time()
+        name = f"{partition.topic}-{partition.number}"
+        return self._are_on and any(
+            stall.target == name and stall.covers(now) for stall in self._stalls
+        )
 
     def _window(self, kind: str, call: str) -> Spell | None:
         store = call.partition(".")[0]

@@ -37,7 +37,7 @@ import system.query.generations
 import system.web.app
 import system.wiring
 from chaos.evidence import Freeze
-from chaos.simulated.faults import PAUSE_S, RESTART_S, Faults, HopsOf
+from chaos.simulated.faults import CALL_S, PAUSE_S, RESTART_S, Faults, HopsOf
 from chaos.simulated.loop import Incarnation, SimulatedLoop, State
 from chaos.simulated.sqlite_inline import Database, SimulatedConnection
 from scenarios.harness.faults import FaultyLog, FaultyViewStore
@@ -48,7 +48,9 @@ from system.delivery import outbox
 from system.events import PARTITIONS, TOPICS, Cause, Event
 from system.life import Life
 from system.metrics import Metrics
-from system.ports.log import Message
+from system.ports.errors import Unavailable
+from system.ports.log import Message, Partition
+from system.ports.partitioner import partition_number
 from system.ports.views import Generations
 from system.ports.work import UnitOfWork, Work
 from system.settings import Settings
@@ -159,6 +161,29 @@ class WatchedViewStore(EmbeddedViewStore):
             built = self._broker.committed(f"{QUERY_CONSUMER}.g{building}")
             self.frozen.append(Freeze(building, records, sum(built.values())))
         return freeze
+
+
+class StallingLog(EmbeddedLog):
+    """A log of which single partitions may take nothing: that is known only after a while."""
+
+    def __init__(self, broker: EmbeddedBroker, client_id: str, faults: Faults) -> None:
+        super().__init__(broker, client_id)
+        self._faults = faults
+
+    async def publish(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
+        stalled = [
+            self._faults.is_stalled(
+                Partition(message.topic, partition_number(message.key, PARTITIONS))
+            )
+            for message in messages
+        ]
+        if not any(stalled):
+            return await super().publish(messages)
+        others = [message for message, waits in zip(messages, stalled, strict=True) if not waits]
+        outcomes = iter(await super().publish(others))
+        await asyncio.sleep(CALL_S)
+        away = Unavailable("its partition takes nothing")
+        return [away if waits else next(outcomes) for waits in stalled]
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +315,9 @@ class Cluster:
         return Parts(
             work=_overheard(work, self.emitted_under),
             probe=work.probe,
-            log=lambda role: FaultyLog(EmbeddedLog(stores.broker, role + twin), faults, name),
+            log=lambda role: FaultyLog(
+                StallingLog(stores.broker, role + twin, faults), faults, name
+            ),
             views=FaultyViewStore(stores.views, faults, name),
             world=process.world,
             commits=commits,
