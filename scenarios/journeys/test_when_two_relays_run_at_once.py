@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import pytest
 
 from scenarios.harness.at_rest import at_rest
+from scenarios.harness.settled import eventually
 from scenarios.harness.stack import Stack
 from system.ports.log import Record
 from system.values import loads
@@ -45,7 +46,11 @@ async def test_order_is_kept_and_only_what_was_in_hand_comes_twice(own_stack: St
         (await stack.client.change_user(ada.id, name=name)).ok()
     await stack.end_leases()
     await stack.start("user-consumer", instance=2)
-    assert names(await stack.records("user.updated", ada.id)) == NAMES
+
+    async def told_by_the_other() -> Sequence[str]:
+        return names(await stack.records("user.updated", ada.id))
+
+    await eventually(told_by_the_other, lambda told: told == NAMES)
 
     stalled.release()
     renewing.release()
