@@ -232,4 +232,4 @@ def _try(
     seen = Promise(promise.operation, answer.status, answer.problem)
     found.shown.setdefault(role, Counter())[seen] += 1
     if seen == promise and promise.problem != "/problems/method-not-allowed":
-        found.unlike += openapi.unlike(document, promise.operation, answer)
+        found.unlike += openapi.Judge(document).unlike(promise.operation, answer)

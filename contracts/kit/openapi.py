@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
 import jsonschema_rs
@@ -143,55 +142,58 @@ class Answer:
         return str(json.loads(self.body)["type"]) if is_problem else ""
 
 
-def unlike(document: Document, label: str, answer: Answer) -> list[str]:
-    """In what an answer differs from what the document says of it. Nothing is as it should be."""
-    responses = dict(operations(document))[label]["responses"]
-    if str(answer.status) not in responses:
-        return [f"{label}: {answer.status} is not described"]
-    response = resolved(document, responses[str(answer.status)])
-    found = _unlike_headers(document, response, answer.headers)
-    found += _unlike_body(document, response, answer)
-    return [f"{label}, {answer.status}: {difference}" for difference in found]
-
-
 _OF_HTTP = {"content-type", "content-length", "date", "server", "connection"}
 
 
-def _unlike_headers(
-    document: Document, response: Mapping[str, Any], sent: Mapping[str, str]
-) -> list[str]:
-    described = {
-        name.lower(): resolved(document, header)
-        for name, header in response.get("headers", {}).items()
-    }
-    names = {name.lower(): value for name, value in sent.items()}
-    unknown = names.keys() - described.keys() - _OF_HTTP
-    found = [f"the header {name} is not described" for name in sorted(unknown)]
-    for name, header in described.items():
-        if name not in names:
-            found += [f"the header {name} is missing"] if header.get("required") else []
-        elif not _validator(json.dumps(header["schema"])).is_valid(names[name]):
-            found.append(f"the header {name} is {names[name]!r}")
-    return found
+class Judge:
+    """Says in what answers differ from a document, in which nothing may be that is not described."""
 
+    def __init__(self, document: Document) -> None:
+        self._document = closed(document)
+        self._operations = dict(operations(self._document))
+        self._validators: dict[str, jsonschema_rs.Validator] = {}
 
-@lru_cache(1000)
-def _validator(schema: str) -> jsonschema_rs.Validator:
-    validator: jsonschema_rs.Validator = jsonschema_rs.validator_for(json.loads(schema))
-    return validator
+    def unlike(self, label: str, answer: Answer) -> list[str]:
+        """The differences. Nothing is as it should be."""
+        responses = self._operations[label]["responses"]
+        if str(answer.status) not in responses:
+            return [f"{label}: {answer.status} is not described"]
+        response = resolved(self._document, responses[str(answer.status)])
+        found = [*self._unlike_headers(response, answer), *self._unlike_body(response, answer)]
+        return [f"{label}, {answer.status}: {difference}" for difference in found]
 
+    def _unlike_headers(self, response: Mapping[str, Any], answer: Answer) -> Iterator[str]:
+        described = {
+            name.lower(): resolved(self._document, header)
+            for name, header in response.get("headers", {}).items()
+        }
+        sent = {name.lower(): value for name, value in answer.headers.items()}
+        for name in sorted(sent.keys() - described.keys() - _OF_HTTP):
+            yield f"the header {name} is not described"
+        for name, header in described.items():
+            if name not in sent:
+                if header.get("required"):
+                    yield f"the header {name} is missing"
+            elif not self._validator(header["schema"]).is_valid(sent[name]):
+                yield f"the header {name} is {sent[name]!r}"
 
-def _unlike_body(document: Document, response: Mapping[str, Any], answer: Answer) -> list[str]:
-    if "content" not in response:
-        return ["a body is not described"] if answer.body else []
-    kind = answer.headers.get("Content-Type", "")
-    if kind not in response["content"]:
-        return [f"the media type {kind!r} is not described"]
-    if "json" not in kind:
-        return []
-    schema = {**response["content"][kind]["schema"], "components": document["components"]}
-    validator = jsonschema_rs.validator_for(schema)
-    return [error.message for error in validator.iter_errors(json.loads(answer.body))]
+    def _unlike_body(self, response: Mapping[str, Any], answer: Answer) -> Iterator[str]:
+        kind = answer.headers.get("Content-Type", "")
+        if "content" not in response:
+            if answer.body:
+                yield "a body is not described"
+        elif kind not in response["content"]:
+            yield f"the media type {kind!r} is not described"
+        elif "json" in kind:
+            validator = self._validator(response["content"][kind]["schema"])
+            yield from (error.message for error in validator.iter_errors(json.loads(answer.body)))
+
+    def _validator(self, schema: Mapping[str, Any]) -> jsonschema_rs.Validator:
+        text = json.dumps(schema)
+        if text not in self._validators:
+            whole = {**schema, "components": self._document["components"]}
+            self._validators[text] = jsonschema_rs.validator_for(whole)
+        return self._validators[text]
 
 
 # --- a run ----------------------------------------------------------------------------------------
@@ -252,10 +254,9 @@ def run(url: str, document: Document, budget: Budget, widened: Sequence[Widened]
 
     HEAD is asked whatever GET is, right after it: to generate requests anew would double the time.
     """
-    tally = Tally()
+    tally, judge = Tally(), Judge(document)
     labels = [label for label, _ in operations(document) if not label.startswith("HEAD ")]
-    asked = closed(only(document, labels))
-    schema = schemathesis.openapi.from_dict(asked, config=_config(url, budget))
+    schema = schemathesis.openapi.from_dict(only(document, labels), config=_config(url, budget))
 
     @schema.hook
     def filter_failure(
@@ -271,18 +272,22 @@ def run(url: str, document: Document, budget: Budget, widened: Sequence[Widened]
 
         @schema.hook
         def after_call(_: schemathesis.HookContext, case: Case, response: Response) -> None:
-            if case.method == "GET" and case.operation.label.startswith("GET "):
-                _ask_head(session, document, case.operation.path, response, tally)
+            label, answer = case.operation.label, _answer(response)
+            if label != f"{case.method} {case.path}":
+                return  # another verb than the operation's, on purpose
+            tally.failures += judge.unlike(label, answer)
+            if case.method == "GET":
+                _ask_head(session, judge, case.path, response, tally)
 
-        _follow(schema, document, tally)
+        _follow(schema, tally)
     return tally
 
 
-def _follow(schema: BaseSchema, document: Document, tally: Tally) -> None:
+def _follow(schema: BaseSchema, tally: Tally) -> None:
     for event in from_schema(schema).execute():
         match event:
             case events.ScenarioFinished():
-                _count(event.recorder, tally, document)
+                _count(event.recorder, tally)
                 if event.status == Status.ERROR:
                     tally.failures.append(f"{event.label}: a run of it ended in an error")
             case events.NonFatalError():
@@ -294,14 +299,14 @@ def _follow(schema: BaseSchema, document: Document, tally: Tally) -> None:
 
 
 def _ask_head(
-    session: requests.Session, document: Document, path: str, got: Response, tally: Tally
+    session: requests.Session, judge: Judge, path: str, got: Response, tally: Tally
 ) -> None:
     asked = got.request
     answer = session.request("HEAD", str(asked.url), headers=asked.headers, timeout=TIMEOUT_S)
     label = f"HEAD {path}"
     tally.answers[Promise(label, answer.status_code)] += 1
-    tally.failures += unlike(
-        document, label, Answer(answer.status_code, answer.headers, answer.content)
+    tally.failures += judge.unlike(
+        label, Answer(answer.status_code, answer.headers, answer.content)
     )
 
 
@@ -329,7 +334,7 @@ def _config(url: str, budget: Budget) -> SchemathesisConfig:
     )
 
 
-def _count(recorder: ScenarioRecorder, tally: Tally, document: Document) -> None:
+def _count(recorder: ScenarioRecorder, tally: Tally) -> None:
     for id, interaction in recorder.interactions.items():
         node = recorder.cases[id]
         label = node.value.operation.label
@@ -338,7 +343,6 @@ def _count(recorder: ScenarioRecorder, tally: Tally, document: Document) -> None
             continue
         answer = _answer(interaction.response)
         tally.answers[Promise(label, answer.status, answer.problem)] += 1
-        tally.failures += _undescribed_headers(document, node.value, answer)
         if node.transition and node.is_transition_applied and not node.transition.is_inferred:
             parent = recorder.cases[node.transition.parent_id].value.operation.label
             tally.followed[parent, label] += 1
@@ -355,17 +359,3 @@ def _count(recorder: ScenarioRecorder, tally: Tally, document: Document) -> None
 def _answer(response: Response) -> Answer:
     headers = {name.title(): ", ".join(values) for name, values in response.headers.items()}
     return Answer(response.status_code, headers, response.content or b"")
-
-
-def _undescribed_headers(document: Document, case: Case, answer: Answer) -> list[str]:
-    """Schemathesis looks whether described headers are there, and not for any others."""
-    label = case.operation.label
-    described = resolved(
-        document, dict(operations(document))[label]["responses"].get(str(answer.status), {})
-    )
-    if case.method != label.split(" ")[0] or not described:
-        return []  # another verb, or what its own check complains of
-    return [
-        f"{label}, {answer.status}: {difference}"
-        for difference in _unlike_headers(document, described, answer.headers)
-    ]
