@@ -30,7 +30,7 @@ class Told:
     envelope: Envelope[Any]
 
     @property
-    def event(self) -> Any:  # one of the fourteen models
+    def event(self) -> Any:  # one of the models of events
         return self.envelope.event
 
 
@@ -69,9 +69,9 @@ class Evidence:
     freezes: Sequence[Freeze] = ()
     """In their order."""
     put_in: Collection[Message] = frozenset()
+    """What the run itself made up and put into the log, as a broken producer of elsewhere does."""
     emitted_under: Sequence[tuple[str, str]] = ()
     """Of each event that was emitted under a correlation id: that one, and the event's own."""
-    """What the run itself made up and put into the log, as a broken producer of elsewhere does."""
 
     def rows(self, table: str) -> Sequence[Row]:
         """All rows of a table of the write model. Raises LookupError for one that there is not."""
@@ -107,7 +107,7 @@ class Evidence:
         ]
 
     @cached_property
-    def first_told(self) -> Mapping[UUID, Told]:
+    def first_told(self) -> dict[UUID, Told]:
         """Each event once, where it stands first."""
         first: dict[UUID, Told] = {}
         for told in self.told:
@@ -117,6 +117,10 @@ class Evidence:
     def events(self, *types: str) -> list[Any]:  # the models of these types
         """Distinct events of these types, in the log's order."""
         return [told.event for told in self.first_told.values() if told.event.type in types]
+
+    def events_with(self, field: str) -> list[Any]:  # the models that have it
+        """Distinct events that have this field, of whatever type, in the log's order."""
+        return [told.event for told in self.first_told.values() if hasattr(told.event, field)]
 
     @cached_property
     def letters(self) -> Sequence[Letter]:

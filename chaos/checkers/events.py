@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Any
 
 from chaos.checkers.checker import Anomaly, Checker
 from chaos.evidence import Evidence, Told, is_replay
@@ -15,11 +16,8 @@ HELD_UP_S = 3.0
 REPEATS_PER_DISTURBANCE = 15
 """What a relay may have in hand when it is struck."""
 
-_OF_AGGREGATE = {
-    "users": ("user.created", "user.updated", "user.deleted"),
-    "products": ("product.created", "product.updated", "product.deleted"),
-    "orders": ("order.created", "order.updated", "order.paid", "order.canceled", "order.deleted"),
-}
+_AGGREGATES = ("user", "product", "order")
+"""Each has a table, and events that count the versions of its rows."""
 
 
 def _lost(evidence: Evidence) -> Iterator[Anomaly]:
@@ -29,26 +27,29 @@ def _lost(evidence: Evidence) -> Iterator[Anomaly]:
             yield Anomaly(
                 "lost event", f"outbox {row['id']}, {row['event_type']} {row['message_key']}"
             )
-    for table, types in _OF_AGGREGATE.items():
-        yield from _untold(evidence, table, types)
+    for aggregate in _AGGREGATES:
+        yield from _untold(evidence, aggregate)
     yield from _untold_stock(evidence)
     yield from _untold_reservations(evidence)
 
 
-def _untold(evidence: Evidence, table: str, types: tuple[str, ...]) -> Iterator[Anomaly]:
+def _untold(evidence: Evidence, aggregate: str) -> Iterator[Anomaly]:
+    """An aggregate's events count its versions; one that carries no state of it is its end."""
     versions: dict[int, set[int]] = defaultdict(set)
     ended = set()
-    for event in evidence.events(*types):
-        versions[_id(event)].add(event.version)
-        if event.type == types[-1]:
-            ended.add(_id(event))
+    for event in evidence.events_with("version"):
+        if event.aggregate == aggregate:
+            versions[event.key].add(event.version)
+            if not hasattr(event, aggregate):
+                ended.add(event.key)
+    table = f"{aggregate}s"
     rows = {row["id"]: row["version"] for row in evidence.rows(table)}
     for id in sorted(versions.keys() | rows.keys() | _acknowledged(evidence, table)):
         last = rows.get(id, max(versions[id], default=1))
         if missing := set(range(1, last + 1)) - versions[id]:
             yield Anomaly("silent change", f"{table} {id}: version {_all(missing)} was never told")
         if id not in rows and id not in ended:
-            yield Anomaly("silent end", f"{table} {id} is gone, and no {types[-1]} was told")
+            yield Anomaly("silent end", f"{table} {id} is gone, and its end was never told")
 
 
 def _acknowledged(evidence: Evidence, table: str) -> set[int]:
@@ -61,10 +62,9 @@ def _acknowledged(evidence: Evidence, table: str) -> set[int]:
 
 def _untold_stock(evidence: Evidence) -> Iterator[Anomaly]:
     told: dict[int, set[int]] = defaultdict(set)
-    for event in evidence.events("product.created", "product.updated"):
-        told[event.product.id].add(event.stock_version)
-    for event in evidence.events("stock.reserved", "stock.released", "product.deleted"):
-        told[event.product_id].add(event.stock_version)
+    for event in evidence.events_with("stock_version"):
+        product_id = event.product.id if hasattr(event, "product") else event.product_id
+        told[product_id].add(event.stock_version)
     for row in evidence.rows("stock"):
         if missing := set(range(1, row["version"] + 1)) - told[row["product_id"]]:
             yield Anomaly(
@@ -75,8 +75,7 @@ def _untold_stock(evidence: Evidence) -> Iterator[Anomaly]:
 
 def _untold_reservations(evidence: Evidence) -> Iterator[Anomaly]:
     told = {
-        (event.order_id, event.reservation.value)
-        for event in evidence.events("stock.reserved", "stock.released", "stock.rejected")
+        (event.order_id, event.reservation.value) for event in evidence.events_with("reservation")
     }
     there = {row["product_id"] for row in evidence.rows("stock")}
     for id, row in evidence.reservations.items():
@@ -102,15 +101,14 @@ def _phantoms(evidence: Evidence) -> Iterator[Anomaly]:
                 yield Anomaly("forked version", f"{place[0]} {place[1]} version {place[2]}")
 
 
-def _versions_of(event: object) -> Iterator[tuple[str, int, int]]:
+def _versions_of(event: Any) -> Iterator[tuple[str, int, int]]:  # one of the models
     """What an event alone may tell of: the next version of one thing."""
-    type = getattr(event, "type", "")
     if hasattr(event, "version"):
-        yield type.partition(".")[0], _id(event), event.version
-    if type in ("stock.reserved", "stock.released"):
-        yield "stock", getattr(event, "product_id", 0), getattr(event, "stock_version", 0)
-    if type == "product.updated" and getattr(event, "stock_change", 0):
-        yield "stock", _id(event), getattr(event, "stock_version", 0)
+        yield event.aggregate, event.key, event.version
+    if event.type in ("stock.reserved", "stock.released"):
+        yield "stock", event.product_id, event.stock_version
+    if event.type == "product.updated" and event.stock_change:
+        yield "stock", event.key, event.stock_version
 
 
 def _order(evidence: Evidence) -> Iterator[Anomaly]:
@@ -199,15 +197,6 @@ def _causes(evidence: Evidence) -> Iterator[Anomaly]:
             yield Anomaly("orphan", f"{name}: caused by another order")
         elif before.envelope.cause.correlation_id != cause.correlation_id:
             yield Anomaly("torn thread", f"{name} follows from {before.event.type}")
-
-
-def _id(event: object) -> int:
-    """The id of what an event is about."""
-    for name in ("order_id", "user_id", "product_id"):
-        if hasattr(event, name):
-            return int(getattr(event, name))
-    about = getattr(event, "user", None) or getattr(event, "product", None)
-    return int(about.id) if about is not None else 0
 
 
 def _event_id(row: object) -> str:

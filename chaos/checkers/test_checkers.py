@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID
 
@@ -32,6 +33,23 @@ def test_it_is_content_with_repeats_that_faults_account_for() -> None:
             story.append(story.log[topic][0].message)
     found = [f for f in judge(story.evidence()) if f.name == "too many repeats"]
     assert found == []
+
+
+class OrderShipped(events.OrderPaid):
+    type = "order.shipped"
+
+
+def test_an_event_of_a_type_that_no_checker_names_counts_its_version_and_is_a_step() -> None:
+    evidence = Story().evidence()
+    for id, told in list(evidence.first_told.items()):
+        if told.event.type == "order.paid":
+            shipped = OrderShipped(**dict(told.event))
+            evidence.first_told[id] = replace(told, envelope=replace(told.envelope, event=shipped))
+
+    assert "order.shipped" in {event.type for event in evidence.events_with("order")}
+    asked = ("no_lost_event", "no_phantom_event", "only_allowed_steps")
+    found = judge(evidence, {name: CHECKERS[name] for name in asked})
+    assert [str(anomaly) for anomaly in found] == []
 
 
 def test_it_knows_nothing_that_never_was() -> None:

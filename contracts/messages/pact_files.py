@@ -74,7 +74,8 @@ def missing() -> list[str]:
         if not of_type:
             sentences.append(
                 f"{consumer} reads {type}, and no story has it: "
-                f"add one, with effects[{consumer!r}], to {PLACE}/stories.py"
+                f"add one, with effects[{consumer!r}], to {PLACE}/stories.py, "
+                "after a state of provider_states.py that leads to the event"
             )
         sentences += [
             f"{consumer} reads {story.name!r}, and no effect stands beside it: "

@@ -34,7 +34,8 @@ def test_an_event_without_a_story_or_an_effect_is_told_with_what_to_add(
         ),
         (
             "query-consumer reads user.updated, and no story has it: "
-            "add one, with effects['query-consumer'], to contracts/messages/stories.py"
+            "add one, with effects['query-consumer'], to contracts/messages/stories.py, "
+            "after a state of provider_states.py that leads to the event"
         ),
     ]
 

@@ -1,7 +1,9 @@
 """Different event types are different topics: they arrive in any order, some of them again.
 
 Each story is folded in every order, also in those that no log would give, and with repeats thrown
-in; whatever the order, the views end up the same, and show nothing by halves on the way.
+in; whatever the order, the views end up the same, and show nothing by halves on the way. That they
+end up the same is held for every event that is shown, with the stories of its pact:
+contracts/messages/test_each_event_may_arrive_first_or_last.py.
 """
 
 from __future__ import annotations
@@ -9,16 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import permutations
-from random import Random
 from typing import Any
 
 import pytest
 
 from scenarios.decisions.given import now, order
+from scenarios.projections.arrivals import arrivals, documents, end_up_the_same, fold
 from system import wiring
 from system.events import (
-    BY_TYPE,
     Event,
     Name,
     OrderCreated,
@@ -33,8 +33,6 @@ from system.settings import Settings
 from system.table import VIEWS, projections
 from system.users import model as users
 
-ORDERS_MAX = 720
-"""So many orders of a story are tried, drawn by a fixed seed where there are more."""
 PROJECTIONS = projections()
 SHOWN_BY = {view.name: view for view in VIEWS}
 
@@ -142,32 +140,6 @@ def stories() -> Iterator[Story]:
 STORIES = {story.name: story for story in stories()}
 
 
-def arrivals(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
-    """Every order of arrival, then some with each event twice more, anywhere."""
-    chance = Random(1)
-    every = list(permutations(events))
-    yield from every if len(every) <= ORDERS_MAX else chance.sample(every, ORDERS_MAX)
-    for _ in range(50):
-        repeated = [*events, *events, *events]
-        chance.shuffle(repeated)
-        yield repeated
-
-
-async def fold(events: Sequence[Event], views: Views) -> None:
-    for event in events:
-        for projection in PROJECTIONS[event.type]:
-            await views.put(list(projection(event)))
-
-
-async def documents(views: Views, story: Story) -> dict[str, Document]:
-    found = {}
-    keys = {event.key for event in story.events} | {11, 12}
-    for name in SHOWN_BY:
-        for key, document in (await views.get(name, keys)).items():
-            found[f"{name}/{key}"] = document
-    return found
-
-
 async def shown(views: Views, place: str) -> Mapping[str, Any] | None:
     """What the query API would show there."""
     name, _, key = place.partition("/")
@@ -185,15 +157,7 @@ async def shown(views: Views, place: str) -> Mapping[str, Any] | None:
 async def test_the_views_end_up_the_same(name: str) -> None:
     story = STORIES[name]
     async with wiring.embedded(Settings()) as parts:
-        in_order = parts.views.generation(1)
-        await fold(story.events, in_order)
-        wanted = await documents(in_order, story)
-
-        for number, arrival in enumerate(arrivals(story.events), 2):
-            views = parts.views.generation(number)
-            await fold(arrival, views)
-            assert await documents(views, story) == wanted, [event.type for event in arrival]
-            await parts.views.clear(number)
+        await end_up_the_same(story.events, parts.views)
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -221,17 +185,12 @@ async def test_nothing_is_shown_by_halves_or_goes_back_on_the_way(name: str) -> 
             versions: dict[tuple[str, str], int] = {}
             for event in arrival:
                 await fold([event], views)
-                for place, document in (await documents(views, story)).items():
+                for place, document in (await documents(views, story.events)).items():
                     await shown(views, place)  # raises where a field it needs is missing
                     for part, version in document.versions.items():
                         assert version >= versions.get((place, part), 0)
                         versions[place, part] = version
             await parts.views.clear(number)
-
-
-def test_the_stories_tell_of_every_event() -> None:
-    told = {event.type for story in STORIES.values() for event in story.events}
-    assert told == BY_TYPE.keys()
 
 
 def test_a_name_from_before_the_order_never_hides_a_newer_one() -> None:
