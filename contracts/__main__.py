@@ -11,6 +11,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from pkgutil import resolve_name
+from traceback import extract_tb
+
+from pydantic import ValidationError
 
 from contracts import mutants
 from contracts.kit import Incomplete
@@ -48,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except Incomplete as incomplete:
             print(incomplete, file=sys.stderr)
             lacking = True
+        except ValidationError as error:
+            print(f"{name}: {_misfit(error)}", file=sys.stderr)
+            lacking = True
     outdated = {path: text for path, text in made.items() if _present(path) != text}
     if asked.action == "write":
         for path, text in outdated.items():
@@ -59,6 +65,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if outdated:
             print("run: python -m contracts write", file=sys.stderr)
     return 1 if lacking or (outdated and asked.action == "check") else 0
+
+
+def _misfit(error: ValidationError) -> str:
+    """Say where an example that was written by hand is not what its model says any more."""
+    frames = extract_tb(error.__traceback__)
+    place = [frame for frame in frames if "site-packages" not in frame.filename][-1]
+    wrong = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+    return (
+        f"{Path(place.filename).name}:{place.lineno} builds {error.title} otherwise than its model"
+        f" in the code: {'; '.join(wrong)}"
+    )
 
 
 def parser() -> argparse.ArgumentParser:

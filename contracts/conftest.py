@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 
 import pytest
 import structlog
 
+from contracts import event_archive
+from contracts.kit import Incomplete
 from scenarios.harness.stack import Stack, Wishes, embedded
 
 
@@ -33,6 +35,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="good requests that each operation must have accepted; 10 by default",
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Say what a change of a model means, also where stories do not fit it and no test can begin."""
+    report = yield
+    if report.failed:
+        try:
+            event_archive.files()
+        except Incomplete as incomplete:
+            report.sections.append(("the events and their published versions", str(incomplete)))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from typing import NoReturn, cast
+
 import pytest
 
 from contracts import scenario_table
-from contracts.__main__ import main
+from contracts.__main__ import GENERATORS, main
 from scenarios.harness import stack as harness
+from system.events import Name
 
 
 def test_every_generated_file_says_what_the_code_says(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check"]) == 0, capsys.readouterr().err
+
+
+def with_a_field_that_its_story_lacks() -> NoReturn:
+    Name.model_validate({})
+    raise AssertionError
+
+
+def test_an_example_that_does_not_fit_its_model_is_named_in_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = f"{__name__}:{with_a_field_that_its_story_lacks.__name__}"
+    monkeypatch.setitem(cast("dict[str, str]", GENERATORS), "stories", made)
+    assert main(["check", "stories"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("stories: test_generated_files.py:")
+    assert line.endswith(
+        "builds Name otherwise than its model in the code: id: Field required; "
+        "name: Field required; version: Field required"
+    )
 
 
 @pytest.mark.parametrize("stack", ["embedded", "local", "addresses"])
