@@ -8,7 +8,6 @@ import pytest
 import structlog
 
 from contracts import event_archive
-from contracts.kit import Incomplete
 from scenarios.harness.stack import Stack, Wishes, embedded
 
 
@@ -41,11 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Say what a change of a model means, also where stories do not fit it and no test can begin."""
     report = yield
-    if report.failed:
-        try:
-            event_archive.files()
-        except Incomplete as incomplete:
-            report.sections.append(("the events and their published versions", str(incomplete)))
+    if report.failed and (found := event_archive.objections()):
+        report.sections.append(("the events and their published versions", found))
     return report
 
 

@@ -7,7 +7,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from contracts.event_samples import consistent, event_of, message_of
 from contracts.event_schemas import ARCHIVE, EVENT_TYPES, ROOT
-from contracts.kit import published
+from contracts.kit import Incomplete, published
 from contracts.kit.examples import example
 from contracts.kit.schemas import Example, MessageType
 from system.events import BY_TYPE
@@ -19,6 +19,22 @@ def files() -> Mapping[str, str]:
     """What belongs to the present versions, under its path. Raises Incomplete."""
     made = published.files(ARCHIVE, EVENT_TYPES, example_of)
     return {str(path.relative_to(ROOT)): text for path, text in made.items()}
+
+
+def objections() -> str:
+    """Why the present versions cannot be published, or what old and new code could not read."""
+    try:
+        files()
+    except Incomplete as incomplete:
+        return str(incomplete)
+    return "\n".join(
+        f"{event.name}: {found}"
+        for event in EVENT_TYPES
+        for found in (
+            *published.unread(ARCHIVE, event),
+            *published.unreadable(ARCHIVE, event),
+        )
+    )
 
 
 def golden() -> tuple[Message, ...]:
