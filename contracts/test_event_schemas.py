@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any, cast
+
 import pytest
 
-from contracts import event_archive
+from contracts import conftest, event_archive
 from contracts.event_schemas import ARCHIVE, EVENT_TYPES
 from contracts.kit.published import objection, touched, unread, unreadable
 from contracts.kit.schemas import MessageType, closed, text_of, validator
@@ -65,3 +68,18 @@ def test_an_example_can_be_made_of_any_schema(event: MessageType) -> None:
     example = event_archive.example_of(event)
 
     validator(closed(ARCHIVE.generated(event))).validate(example.payload)
+
+
+def test_what_is_in_the_way_is_said_even_where_no_test_can_begin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ahead = replace(EVENT_TYPES[0], version=9)
+    monkeypatch.setattr(event_archive, "EVENT_TYPES", (ahead,))
+    for outcome, said in (("failed", 1), ("passed", 0)):
+        report = pytest.CollectReport("test_pacts.py", cast("Any", outcome), None, [])  # a Literal
+        hook = conftest.pytest_make_collect_report()
+        next(hook)
+        with pytest.raises(StopIteration):
+            hook.send(report)
+        texts = [text for _, text in report.sections if f"{ahead.name} v9 in the code" in text]
+        assert len(texts) == said
