@@ -101,7 +101,7 @@ def _json(report: Report) -> dict[str, Any]:  # JSON
 PAGE = """\
 # Benchmark
 
-Written by `python -m load bench --report FILE.md`. [load.md](load.md) says how to read it. Absolute
+Written by `python -m load bench --report FILE.md`. [bench.md](bench.md) says how to read it. Absolute
 figures are those of one machine on one day, with servers, system and load on the same cores; what
 holds elsewhere are the ratios, each taken within one round.
 
