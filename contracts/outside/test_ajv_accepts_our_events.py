@@ -5,15 +5,19 @@ Numbers are doubles there: that is what a consumer in another language makes of 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from contracts.event_samples import messages
 from contracts.event_schemas import EVENT_TYPES
+from scenarios.harness.stack import Stack
+from system.events import BY_TYPE
 from system.ports.log import Message
 
 EVENTS = 100_000
@@ -46,6 +50,40 @@ def test_it_accepts_100_000_events_of_all_types(tmp_path: Path) -> None:
     accepted = json.loads(done.stdout)
     assert sum(accepted.values()) == EVENTS
     assert accepted.keys() == {f"{event.name}/v{event.version}" for event in EVENT_TYPES}
+
+
+async def test_it_accepts_every_message_of_a_run(system: Stack, tmp_path: Path) -> None:
+    """All that can be done to users, products and orders, forty times at once."""
+    await asyncio.gather(*(_everything(system, number) for number in range(40)))
+    await system.settled()
+
+    records = [record for topic in BY_TYPE for record in await system.records(topic)]
+    done = judged((line_of(record.message) for record in records), tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    accepted = json.loads(done.stdout)
+    assert sum(accepted.values()) == len(records)
+    assert accepted.keys() == {f"{event.name}/v{event.version}" for event in EVENT_TYPES}
+
+
+async def _everything(system: Stack, number: int) -> None:
+    client = system.client
+    user = (await client.register("Ada", f"ada-{number}@example.com")).ok(201).id
+    (await client.change_user(user, name="Ada Lovelace")).ok()
+    product = (await client.offer("Lamp", Decimal(number) + Decimal("0.29"), 2)).ok(201).id
+    (await client.change_product(product, price=Decimal("19.99"))).ok()
+    line = {"product_id": product, "quantity": 1}
+    paid, canceled, deleted, *_ = [
+        (await client.place(user, [line])).ok(201).id for _ in range(4)
+    ]  # the fourth gets no stock
+    (await client.pay(paid)).ok()
+    (await client.set_status(paid, "PROCESSING")).ok()
+    await client.cancel(canceled)  # refused where the stock was faster
+    (await client.delete_order(deleted)).ok(204)
+    gone = (await client.register("Grace", f"grace-{number}@example.com")).ok(201).id
+    (await client.delete_user(gone)).ok(204)
+    sold_out = (await client.offer("Vase", 5, 0)).ok(201).id
+    (await client.delete_product(sold_out)).ok(204)
 
 
 @pytest.mark.parametrize(
