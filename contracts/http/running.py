@@ -25,7 +25,7 @@ from contracts.kit import openapi
 from contracts.kit.openapi import Budget, Case, Promise, Tally
 from scenarios.harness.stack import QUICK, Stack, Wishes, embedded
 from system.ports.errors import Unavailable
-from system.table import ROLES
+from system.table import ROLES, handlers_of
 
 SELDOM = {"POST /admin/rebuild": 3}
 """Operations that can be done so often only: one rebuild at a time, and it takes its time."""
@@ -33,6 +33,10 @@ ROUNDS_MAX = 5
 """Of good requests alone, to those operations that have seen too few."""
 ROLES_RICHEST_FIRST = ("query-consumer", *(s.name for s in ROLES if s.name != "query-consumer"))
 """The consumers' operations are alike; this one has all of them."""
+HANDLES_NOTHING = frozenset(
+    spec.name for spec in ROLES if spec.relays and not handlers_of(spec.name)
+)
+"""Consumers that can have no dead letters: what is asked of all the others needs some."""
 
 
 @dataclass
@@ -142,7 +146,8 @@ def _documents(*, everywhere: bool) -> Iterator[tuple[str, Document]]:
             label: f"{label} {json.dumps(operation)}"
             for label, operation in openapi.operations(document)
         }
-        fresh = [label for label, text in texts.items() if everywhere or text not in seen]
+        again = everywhere and role not in HANDLES_NOTHING
+        fresh = [label for label, text in texts.items() if again or text not in seen]
         seen |= set(texts.values())
         if len(fresh) == len(texts):
             yield role, document
@@ -228,7 +233,7 @@ def _try(
 ) -> None:
     document = found.documents[role]
     operation = dict(openapi.operations(document))[promise.operation]
-    answer = row.scenario(call_of(things, role, promise.operation, operation, url))
+    answer = row.scenario(call_of(things, promise.operation, operation, url))
     seen = Promise(promise.operation, answer.status, answer.problem)
     found.shown.setdefault(role, Counter())[seen] += 1
     if seen == promise and promise.problem != "/problems/method-not-allowed":

@@ -1,4 +1,4 @@
-"""Promises of the documents that no generator reaches, and the scenario that shows each.
+"""What every problem of the documents is shown by, whether a generator comes upon it or not.
 
 `SHOWN` is the table: a problem, and what brings it about. A scenario here asks a running system, for
 every operation that documents the problem. What only a broken server answers, or one in a moment that
@@ -8,9 +8,10 @@ cannot be brought about from outside, is shown by a test elsewhere, which the ta
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +24,8 @@ from system.web.problems import PROBLEMS
 
 JSON = {"Content-Type": "application/json"}
 BODY_MAX = 2**20
+NO_LETTER = "order.created:0:0:nobody"
+NO_ID = 2**62
 NEVER = "users/1.self@999999999999999999"
 """A version that nobody will have written."""
 
@@ -35,6 +38,15 @@ class Call:
     method: str
     path: str
     example: Any = None  # JSON
+    used_path: str = ""
+    """The same of something to which all was done that can be done."""
+    taken_email: str = ""
+
+    def at(self, path: str) -> Call:
+        return replace(self, path=path)
+
+    def with_body(self, **changes: object) -> Call:
+        return replace(self, example={**(self.example or {}), **changes})
 
     @property
     def body(self) -> bytes | None:
@@ -68,19 +80,30 @@ class Call:
             return Answer(answer.status, dict(answer.headers), answer.read())
 
 
-def call_of(things: Things, role: str, label: str, operation: Mapping[str, Any], url: str) -> Call:
+def call_of(things: Things, label: str, operation: Mapping[str, Any], url: str) -> Call:
     """A good request to this operation: about things that exist, with the document's own example."""
     method, path = label.split(" ", 1)
     known = {"users": things.user, "products": things.product, "orders": things.order}
-    id = things.spare.get(path) or known.get(path.split("/")[1], 0)
-    path = path.replace("{id}", str(id))
+    id = known.get(path.split("/")[1], 0)
     if path == "/admin/dead-letters/one":
-        path += "?id=order.created:0:0:" + role
+        path += f"?id={NO_LETTER}"
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-    example = content.get("example")
-    if label == "POST /users":
-        example = {**example, "email": f"{things.random.getrandbits(64):x}@b.co"}
-    return Call(url, method, path, example)
+    call = Call(
+        url,
+        method,
+        path.replace("{id}", str(things.spare.get(label, id))),
+        content.get("example"),
+        path.replace("{id}", str(id)),
+        things.email,
+    )
+    match label:
+        case "POST /users":
+            return call.with_body(email=f"{things.random.getrandbits(64):x}@b.co")
+        case "POST /orders":
+            item = {"product_id": things.product, "quantity": 1}
+            return call.with_body(user_id=things.user, items=[item])
+        case _:
+            return call
 
 
 # --- what brings a problem about ------------------------------------------------------------------
@@ -102,7 +125,7 @@ def another_verb(call: Call) -> Answer:
 
 def an_unknown_parameter(call: Call) -> Answer:
     apart = "&" if "?" in call.path else "?"
-    return Call(call.url, call.method, f"{call.path}{apart}unheard_of=1", call.example).ask()
+    return call.at(f"{call.path}{apart}unheard_of=1").ask()
 
 
 def more_than_a_mebibyte(call: Call) -> Answer:
@@ -124,6 +147,34 @@ def a_page_of_the_internet(call: Call) -> Answer:
 
 def as_it_is(call: Call) -> Answer:
     return call.ask()
+
+
+def nothing_there(call: Call) -> Answer:
+    if call.path.startswith("/admin/"):
+        letters = replace(call, example={"ids": [NO_LETTER]}) if call.example else call
+        return letters.ask()
+    return call.at(re.sub("/[0-9]+", f"/{NO_ID}", call.path)).ask()
+
+
+def an_email_of_another(call: Call) -> Answer:
+    return call.with_body(email=call.taken_email).ask()
+
+
+def an_order_of_nobody(call: Call) -> Answer:
+    return call.with_body(user_id=NO_ID).ask()
+
+
+def an_order_of_nothing(call: Call) -> Answer:
+    return call.with_body(items=[{"product_id": NO_ID, "quantity": 1}]).ask()
+
+
+def again(call: Call) -> Answer:
+    """What can be done once; or, where it may be done again, what no client can."""
+    used = call.at(call.used_path)
+    if call.method == "PUT":
+        return used.with_body(status="PAID").ask()
+    used.ask()
+    return used.ask()
 
 
 def a_version_that_nobody_wrote(call: Call) -> Answer:
@@ -166,6 +217,12 @@ class Shown:
 
 
 SHOWN = (
+    Shown("not-found", nothing_there),
+    Shown("email-taken", an_email_of_another),
+    Shown("still-referred"),
+    Shown("transition-forbidden", again),
+    Shown("unknown-user", an_order_of_nobody),
+    Shown("unknown-product", an_order_of_nothing),
     Shown("malformed-request", not_http),
     Shown("malformed-json", not_json),
     Shown("malformed-token", no_token),
@@ -208,4 +265,3 @@ SHOWN = (
         "::test_a_second_rebuild_at_the_same_time_is_refused",
     ),
 )
-"""Beside these, every problem is reached by generated requests about things that exist."""

@@ -47,8 +47,12 @@ class Things:
         placed = self._place()
         self.order = int(placed.json()["id"])
         self.token = placed.headers["Consistency-Token"]
-        self.spare = {"/orders/{id}/pay": self.new_order(), "/orders/{id}/cancel": self.new_order()}
-        """Orders to which nothing was done, each for the one request that can be done once."""
+        self.spare = {
+            "POST /orders/{id}/pay": self.new_order(),
+            "POST /orders/{id}/cancel": self.new_order(),
+            "PUT /users/{id}": self.new_user(),
+        }
+        """Things to which nothing was done, each for the one operation that needs that."""
 
     # --- making -----------------------------------------------------------------------------------
 
