@@ -29,7 +29,7 @@ from system.table import ROLES, handlers_of
 
 SELDOM = {"POST /admin/rebuild": 3}
 """Operations that can be done so often only: one rebuild at a time, and it takes its time."""
-ROUNDS_MAX = 5
+ROUNDS_MAX = 20
 """Of good requests alone, to those operations that have seen too few."""
 ROLES_RICHEST_FIRST = ("query-consumer", *(s.name for s in ROLES if s.name != "query-consumer"))
 """The consumers' operations are alike; this one has all of them."""
