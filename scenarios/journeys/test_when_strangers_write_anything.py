@@ -167,7 +167,10 @@ async def _judge(stack: Stack, written: Written) -> None:
 
 
 async def _is_kept(stack: Stack, consumer: str, id: str, message: Message) -> None:
-    whole = (await stack.client.letter(consumer, id)).ok().body
+    shown = await eventually(  # a busy log may be too slow for the bound of one request
+        lambda: stack.client.letter(consumer, id), lambda answer: answer.problem != "unavailable"
+    )
+    whole = shown.ok().body
     assert whole["missing"] is None
     assert b64decode(whole["value_base64"]) == message.value
     assert b64decode(whole["key_base64"]) == message.key
