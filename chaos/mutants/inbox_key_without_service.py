@@ -14,7 +14,9 @@ from system.delivery import inbox
 
 
 def _of_anybody(reached: Reached, _: Any) -> Any:
-    async def known(sql: AsyncConnection, service: str, ids: Collection[UUID]) -> set[UUID]:
+    async def known(
+        sql: AsyncConnection, service: str, ids: Collection[UUID], **_: object
+    ) -> set[UUID]:
         table = inbox.processed_events
         wanted = table.c.event_id.in_([str(id) for id in ids])
         found = await sql.execute(select(table.c.event_id, table.c.service_name).where(wanted))
