@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
 
+import pytest
 from aiohttp import web
 
 from chaos.history import History, Outcome
@@ -76,6 +77,24 @@ async def test_a_connection_that_breaks_tells_nothing() -> None:
     async with server(None) as url:
         assert await outcome(url) is Outcome.INFO
         assert await outcome(url, "GET") is Outcome.FAIL
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+async def test_a_server_that_is_killed_with_a_request_in_hand_may_have_done_it(method: str) -> None:
+    """Sent again by itself, the request would meet nobody, and count as certainly not done."""
+    requests = 0
+
+    async def die(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal requests
+        await reader.readuntil(b"\r\n\r\n")
+        requests += 1
+        listening.close()
+        writer.close()
+
+    listening = await asyncio.start_server(die, HOST, port := free_port())
+    async with listening:
+        assert await outcome(f"http://{HOST}:{port}", method) is Outcome.INFO
+    assert requests == 1
 
 
 async def test_nobody_was_asked_where_nobody_listens() -> None:
