@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import platform
 import subprocess
 import sys
@@ -188,8 +189,6 @@ async def _bench(wanted: Wanted) -> int:
 
 def _machine() -> Mapping[str, str]:
     """What it was measured on: without names of machines or people."""
-    import os  # noqa: PLC0415
-
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()

@@ -32,8 +32,11 @@ from system.events import (
     StockReserved,
 )
 from system.life import Life
+from system.orders.store import orders
+from system.products.store import products, stock
 from system.settings import Settings, load_settings
 from system.table import ROLES
+from system.users.store import users
 from system.wiring import Parts
 
 AT = datetime(2026, 1, 31, 8, tzinfo=UTC)
@@ -117,9 +120,6 @@ async def ground(stack: str, database: str, views: str | None) -> AsyncIterator[
 
 async def seed(parts: Parts) -> None:
     """One user, and products of which there is plenty; their ids begin at 1."""
-    from system.products.store import products, stock  # noqa: PLC0415 (the shop's, here alone)
-    from system.users.store import users  # noqa: PLC0415
-
     stamps = {"created_at": AT, "updated_at": AT, "version": 1}
     async with parts.work() as unit:
         await unit.sql.execute(
@@ -194,8 +194,6 @@ async def fill_outbox(parts: Parts, first: int, count: int) -> None:
 
 async def fill_orders(parts: Parts, first: int, count: int) -> None:
     """The orders themselves, for what notes their reservations."""
-    from system.orders.store import orders  # noqa: PLC0415 (the shop's, here alone)
-
     for begin in range(first, first + count, ROWS_AT_ONCE):
         numbers = range(begin, min(begin + ROWS_AT_ONCE, first + count))
         async with parts.work() as unit:

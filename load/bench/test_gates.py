@@ -1,10 +1,10 @@
-"""A count above its gate fails, and so does a gate that nothing was counted for."""
+"""A count above its gate fails, as does a gate that nothing was counted for; groups are all known."""
 
 from __future__ import annotations
 
 import pytest
 
-from load.bench import counts
+from load.bench import command, counts, figures
 
 
 @pytest.fixture(autouse=True)
@@ -24,3 +24,7 @@ def test_one_more_is_named() -> None:
 
 def test_a_gate_that_nothing_was_counted_for_is_named() -> None:
     assert counts.over({}) == ["relay: nothing was counted"]
+
+
+def test_the_command_knows_every_group_without_loading_their_drivers() -> None:
+    assert command.GROUPS == (*figures.GROUPS, command.COUNTS)

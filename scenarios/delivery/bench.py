@@ -162,13 +162,4 @@ def registered(id: int = 7, *, number: int = 0) -> UserCreated:
 
 def message(event: Event) -> Message:
     """An event as its relay would send it."""
-    row = outbox.row(event, CAUSE, EPOCH)
-    headers = outbox.metadata_of(event, CAUSE)
-    payload = row["payload"]
-    assert isinstance(payload, bytes)
-    return Message(
-        event.type,
-        str(event.key).encode(),
-        payload,
-        tuple((name, str(value).encode()) for name, value in headers.items()),
-    )
+    return outbox.message(outbox.row(event, CAUSE, EPOCH))

@@ -2,9 +2,10 @@
 
 A letter keeps the original bytes, key and headers, and adds what is known of the failure. It lies
 in the `.dlq` of its topic. What does not fit there, or could not even be unpacked, is kept as a
-reference: the letter has its place, size and digest, and `show` and `replay` fetch it. Replaying or purging appends a resolution to the same place: the open
-letters are the letters minus the resolutions. A letter is named by where its message stood and
-who could not handle it, so that one parked twice, by a consumer that died in between, is one.
+reference: the letter has its place, size and digest, and `show` and `replay` fetch it. Replaying or
+purging appends a resolution to the same place: the open letters are the letters minus the
+resolutions. A letter is named by where its message stood and who could not handle it, so that one
+parked twice, by a consumer that died in between, is one.
 """
 
 from __future__ import annotations
@@ -190,8 +191,9 @@ class DeadLetters:
     async def replay(self, letter: Letter) -> None:
         """Send the original message again, to the consumer that could not handle it, and say so.
 
-        Raises Gone or NotTaken for one that cannot be sent; then the letter stays open. Later messages of the same key have gone on meanwhile; handlers are right under any order.
-        A crash in between leaves the letter open: replaying it once more is harmless, too.
+        Raises Gone or NotTaken for one that cannot be sent; then the letter stays open. Later
+        messages of the same key have gone on meanwhile; handlers are right under any order. A crash
+        in between leaves the letter open: replaying it once more is harmless, too.
         """
         message = without_replay(await self.message_of(letter))
         headers = (*message.headers, (REPLAY_FOR, letter.consumer.encode()))

@@ -5,7 +5,8 @@ nothing away from readers. How a reader never goes back in time:
 
 1. g2 has rehearsed: it came to where the log ended a moment before. What cannot come there, for an
    event that it cannot show, or because it waits for g1, freezes nobody.
-2. g1 is frozen: no put lands in it any more. Whatever g1 shows was in the log by then. The log's ends are read now, after the freeze.
+2. g1 is frozen: no put lands in it any more. Whatever g1 shows was in the log by then. The log's
+   ends are read now, after the freeze.
 3. Once g2 has come to those ends it shows all that g1 does, or newer: one compare-and-set
    switches, and fails if the freeze has expired meanwhile. If g2 takes much longer than it did in
    the rehearsal, g1 is let go, and frozen again only after another one and a growing pause.
