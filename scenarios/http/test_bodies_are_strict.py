@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from scenarios.http.toy import THING, Running, running
-from system.web.bodies import Body, Maybe, Name, PartialBody
+from scenarios.http.toy import THING, NewThing, Running, running
+from system.values import loads
+from system.web.bodies import Body, Maybe, Name, PartialBody, parse_body
+from system.web.problems import Refused
 
 JSON = {"Content-Type": "application/json"}
 MIB = 1_048_576
@@ -279,10 +282,77 @@ async def test_reasons_speak_of_the_request_and_not_of_our_classes(toy: Running)
 
 
 async def test_a_flood_of_faults_gets_a_short_answer(toy: Running) -> None:
-    body = {f"{number}{'x' * 200}": 1 for number in range(4_000)}
+    body = {f"{number}{'x' * 200}": 1 for number in range(50)}
     reply = await make(toy, json.dumps(body).encode())
     assert (reply.status, len(reply.places)) == (422, 50)
     assert len(reply.body) < 10_000
+
+
+FLOODS = {
+    "items": (b'{"name": "A", "price": 1, "pieces": [%s]}', b"{}", "body/pieces", "at most 3"),
+    "items that are right": (
+        b'{"name": "A", "price": 1, "pieces": [%s]}',
+        b'{"product_id": 1, "quantity": 1}',
+        "body/pieces",
+        "at most 3",
+    ),
+    "names": (b"{%s}", b'"n%d": 1', "body", "at most 5 names"),
+    "names of an item": (
+        b'{"name": "A", "price": 1, "pieces": [{%s}]}',
+        b'"n%d": 1',
+        "body/pieces/0",
+        "at most 2 names",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "one", "place", "reason"), FLOODS.values(), ids=FLOODS)
+async def test_many_are_counted_before_one_is_looked_at(
+    toy: Running, body: bytes, one: bytes, place: str, reason: str
+) -> None:
+    some, flood = (
+        body % b", ".join(one % number if b"%d" in one else one for number in range(many))
+        for many in (1_000, 30_000)
+    )
+    refused = await make(toy, some)
+    assert [(e["place"], e["reason"]) for e in refused.json["errors"]] == [
+        (place, f"must have {reason}")
+    ]
+    refused = await make(toy, flood)
+    assert refused.json["errors"] == [
+        {"place": "body", "reason": "must have at most 20000 members and items, all in all"}
+    ]
+
+
+async def test_commas_in_a_text_count_as_text(toy: Running) -> None:
+    text = ',\\"' * 30_000
+    reply = await make(toy, json.dumps(THING | {"name": text}).encode())
+    assert reply.places == ["body/name"]
+    assert (await make(toy, b'{"name": "' + b"," * 30_000)).problem == "invalid"
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_refusing_a_flood_costs_no_more_than_reading_it(flood: str) -> None:
+    body, one, *_ = FLOODS[flood]
+    count = 19_000 // (1 + one.count(b","))
+    document = body % b", ".join(one % n if b"%d" in one else one for n in range(count))
+
+    def refused() -> None:
+        with pytest.raises(Refused):
+            parse_body(NewThing, document)
+
+    assert cpu_of(refused) < 3 * cpu_of(lambda: loads(document))
+
+
+def cpu_of(work: Callable[[], object]) -> float:
+    """The least of several, of this process alone: other work on the machine does not count."""
+
+    def once() -> float:
+        before = time.process_time()
+        work()
+        return time.process_time() - before
+
+    return min(once() for _ in range(7))
 
 
 VALID: dict[str, tuple[dict[str, Any], str]] = {

@@ -11,11 +11,13 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from scenarios.harness import virtual_time
 from scenarios.http.toy import THING, Toy, app_of, running, without_sockets
 from system.life import Life
 from system.metrics import Metrics
 from system.ports.errors import Unavailable
 from system.ports.work import Probe
+from system.web.health import Health
 
 
 def logged() -> AbstractContextManager[list[MutableMapping[str, Any]]]:
@@ -70,6 +72,31 @@ async def test_it_is_not_ready_while_a_store_is_away(
     assert (reply.status, reply.problem) == (503, "not-ready")
     assert {error["place"]: error["reason"] for error in reply.json["errors"]} == errors
     assert reply.headers["Retry-After"] == "1"
+
+
+def test_a_store_is_asked_once_a_second_however_many_ask() -> None:
+    asked = 0
+
+    async def down_at_first() -> None:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.1)
+        if asked == 1:
+            raise Unavailable("away")
+
+    async def faults_of(health: Health) -> set[int]:
+        answers = await asyncio.gather(*(health.waited_for() for _ in range(300)))
+        return {len(faults) for faults in answers}
+
+    async def story() -> None:
+        health = Health(Life(), {"mysql": down_at_first})
+        assert (await faults_of(health), asked) == ({1}, 1)
+        await asyncio.sleep(0.9)
+        assert (await faults_of(health), asked) == ({1}, 1)
+        await asyncio.sleep(0.2)
+        assert (await faults_of(health), asked) == ({0}, 2)
+
+    virtual_time.run(story())
 
 
 async def test_it_is_not_ready_before_all_its_services_are() -> None:

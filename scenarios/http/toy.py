@@ -24,7 +24,7 @@ from system.ports.views import View
 from system.ports.work import Probe
 from system.values import WHOLE, Id, Price, dumps, loads
 from system.web.app import application
-from system.web.bodies import Body, Email, Flag, IdParameter, Maybe, Name, PartialBody
+from system.web.bodies import Body, Email, Flag, IdParameter, Items, Maybe, Name, PartialBody
 from system.web.health import Health
 from system.web.paging import Page, PageBody, cut, page_body
 from system.web.route import OPERATIONS, Answer, Request, Route, Tag, tagged
@@ -54,7 +54,7 @@ class Piece(Body):
 class NewThing(Body):
     name: Name
     price: Price
-    pieces: Annotated[tuple[Piece, ...], Field(min_length=1, max_length=3)]
+    pieces: Annotated[tuple[Piece, ...], Items(at_most=3)]
     email: Maybe[Email] = None
     urgent: Maybe[Flag] = None
 
@@ -150,7 +150,7 @@ class Toy:
         limit, after = request.query.limit, request.query.after
         rows = [{"id": key, "name": "A"} for key in self.ids if key > after][: limit + 1]
         items, following = cut(rows, limit, lambda row: int(str(row["id"])))
-        return Answer(200, page_body("things", items, following))
+        return Answer(200, await page_body("things", items, following, lambda row: row))
 
     async def _work(self, request: Request) -> None:
         self.asked.append(request)

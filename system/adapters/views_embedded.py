@@ -13,6 +13,7 @@ from typing import Any
 
 from system.ports.errors import Frozen, Lost
 from system.ports.views import Document, Fields, Generations, Put, Views
+from system.turns import in_turns
 
 
 class EmbeddedViewStore:
@@ -92,7 +93,8 @@ class EmbeddedViews:
 
     async def get(self, view: str, keys: Collection[int]) -> Mapping[int, Document]:
         documents = self._store.view(self._number, view).documents
-        return {key: _copy(documents[key]) for key in sorted(keys) if key in documents}
+        found = [documents[key] for key in sorted(keys) if key in documents]
+        return {document.key: _copy(document) async for document in in_turns(found)}
 
     async def page(
         self, view: str, *, after: int, limit: int, having: Collection[str], where: Fields
@@ -102,7 +104,9 @@ class EmbeddedViews:
             for document in self._store.view(self._number, view).after(after)
             if document.has(having) and _matches(document, where)
         )
-        return [_copy(document) for document in islice(matching, limit)]
+        # a put makes a new document, so these stay what they are while others have their turn
+        found = list(islice(matching, limit))
+        return [_copy(document) async for document in in_turns(found)]
 
 
 class _View:

@@ -51,6 +51,7 @@ from pymongo.errors import (
 
 from system.ports.errors import Frozen, Lost, TimedOut, Unavailable
 from system.ports.views import Document, Fields, Generations, Put, Views
+from system.turns import in_turns
 from system.values import timestamp
 
 DATABASE = "ecommerce"
@@ -348,7 +349,7 @@ class MongoViews:
         collection = self._store.collection(self._number, view)
         async with bounded(f"reading {view}"):
             found = await collection.find({"_id": {"$in": list(keys)}}).to_list(None)
-        return {document.key: document for document in map(decoded, found)}
+        return {document.key: document async for document in in_turns(map(decoded, found))}
 
     async def page(
         self, view: str, *, after: int, limit: int, having: Collection[str], where: Fields
@@ -361,7 +362,7 @@ class MongoViews:
             for place in where:
                 await self._store.index(collection, f"parts.{place}")
             found = await collection.find(wanted).sort("_id", ASCENDING).limit(limit).to_list(None)
-        return [decoded(each) for each in found]
+        return [decoded(each) async for each in in_turns(found)]
 
 
 def newest(puts: Sequence[Put]) -> Collection[Put]:

@@ -23,7 +23,7 @@ from system.events import TOPICS
 from system.ports.log import header_bytes
 from system.query.generations import Projecting, RebuildInProgress
 from system.values import dumps
-from system.web.bodies import Body, Flag, Maybe, Query
+from system.web.bodies import Body, Flag, Items, Maybe, Query
 from system.web.problems import Refused
 from system.web.route import OPERATIONS, Answer, Request, Route, tagged
 
@@ -74,7 +74,7 @@ class Selection(Body):
 
     model_config = ConfigDict(json_schema_extra=_ONE_WAY)
 
-    ids: Maybe[Annotated[tuple[LetterId, ...], Field(min_length=1, max_length=LETTERS_MAX)]] = None
+    ids: Maybe[Annotated[tuple[LetterId, ...], Items(at_most=LETTERS_MAX)]] = None
     topic: Maybe[Topic] = None
     all: Flag = False
     dry_run: Flag = False

@@ -27,7 +27,7 @@ from system.orders.views import ORDERS, VIEW, OrderResource, OrdersPage
 from system.ports.errors import BrokenFact
 from system.ports.work import UnitOfWork, Work
 from system.values import WHOLE, Id, Price, dumps
-from system.web.bodies import Body, Maybe, PartialBody, PaymentMethod, Reason
+from system.web.bodies import Body, Items, Maybe, PartialBody, PaymentMethod, Reason
 from system.web.commands import Commands
 from system.web.paging import PageBody, cut, page_body
 from system.web.route import Answer, Request, Route, Tag, tagged
@@ -46,7 +46,7 @@ class NewItem(Body):
 
 class NewOrder(Body):
     user_id: Id
-    items: Annotated[tuple[NewItem, ...], Field(min_length=1, max_length=ITEMS_MAX)]
+    items: Annotated[tuple[NewItem, ...], Items(at_most=ITEMS_MAX)]
 
 
 class OrderChanges(PartialBody):
@@ -186,7 +186,7 @@ class OrderApi:
                 user_id=query.user_id,
             )
         orders, next = cut(rows, query.limit, lambda order: order.id)
-        return Answer(200, page_body(VIEW, [_shown(order) for order in orders], next))
+        return Answer(200, await page_body(VIEW, orders, next, _shown))
 
     async def show(self, request: Request) -> Answer:
         async with self._work() as unit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -33,6 +33,7 @@ from system.orders.model import Draft, Offer, Order
 from system.ports.errors import Conflict, ReferenceViolation
 from system.ports.work import UnitOfWork
 from system.statements import among
+from system.turns import in_turns
 
 orders = Table(
     "orders",
@@ -164,8 +165,7 @@ async def _insert_drafts(unit: UnitOfWork, drafts: Sequence[Draft]) -> Sequence[
 
 
 async def find(unit: UnitOfWork, id: int) -> Order | None:
-    found = _whole(await unit.sql.execute(_FIND, {"id": id}))
-    return found[0] if found else None
+    return next(_whole(await unit.sql.execute(_FIND, {"id": id})), None)
 
 
 async def lock(unit: UnitOfWork, ids: Collection[int]) -> dict[int, Order]:
@@ -194,7 +194,7 @@ async def page(
         .join_from(order_products, some, order_products.c.order_id == some.c.id)
         .order_by(some.c.id, order_products.c.line)
     )
-    return _whole(await unit.sql.execute(whole))
+    return [order async for order in in_turns(_whole(await unit.sql.execute(whole)))]
 
 
 async def save(unit: UnitOfWork, changed: Iterable[Order]) -> None:
@@ -222,13 +222,11 @@ async def remove(unit: UnitOfWork, id: int) -> None:
     await unit.sql.execute(delete(orders).where(orders.c.id == id))
 
 
-def _whole(rows: Iterable[Row[Any]]) -> list[Order]:
+def _whole(rows: Iterable[Row[Any]]) -> Iterator[Order]:
     """Orders of rows that hold one item each, beside its order."""
-    orders = []
     for _, of_one in groupby(rows, key=attrgetter("id")):
         lines = list(of_one)
-        orders.append(_order(lines[0], map(_item, lines)))
-    return orders
+        yield _order(lines[0], map(_item, lines))
 
 
 async def _items(unit: UnitOfWork, ids: Collection[int]) -> dict[int, list[OrderItem]]:

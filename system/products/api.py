@@ -111,7 +111,7 @@ class ProductApi:
         async with self._work() as unit:
             rows = await store.page(unit, after=request.query.after, limit=limit + 1)
         offered, next = cut(rows, limit, lambda row: row[0].id)
-        return Answer(200, page_body(VIEW, [_shown(*row) for row in offered], next))
+        return Answer(200, await page_body(VIEW, offered, next, lambda row: _shown(*row)))
 
     async def show(self, request: Request) -> Answer:
         async with self._work() as unit:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, create_model
 
-from system.ports.views import Document, Fields, View, Views, ViewStore
+from system.ports.views import Document, Fields, Related, View, Views, ViewStore
 from system.query.freshness import Freshness
 from system.values import dumps
 from system.web.paging import PageBody, cut, page_body
@@ -66,24 +66,25 @@ class ViewApi:
             where=_where(request.query),
         )
         shown, next = cut(documents, limit, lambda document: document.key)
-        return Answer(200, page_body(self._view.name, await self._join(views, shown), next))
+        related = await self._related(views, shown)
+        name, show = self._view.name, self._view.show
+        return Answer(200, await page_body(name, shown, next, lambda each: show(each, related)))
 
     async def show(self, request: Request) -> Answer:
         views = await self._freshness.views_for(request.consistency_token)
         document = (await views.get(self._view.name, [request.id])).get(request.id)
         if document is None or not document.has(self._view.required):
             raise Refused("not-found")
-        (shown,) = await self._join(views, [document])
-        return Answer(200, dumps(shown))
+        related = await self._related(views, [document])
+        return Answer(200, dumps(self._view.show(document, related)))
 
-    async def _join(self, views: Views, documents: Sequence[Document]) -> list[Mapping[str, Any]]:
-        """Show documents with what they refer to: one look-up per view, however many there are."""
+    async def _related(self, views: Views, documents: Sequence[Document]) -> Related:
+        """What documents refer to: one look-up per view, however many there are."""
         wanted: dict[str, set[int]] = {}
         for document in documents:
             for view, keys in self._view.refers_to(document).items():
                 wanted.setdefault(view, set()).update(keys)
-        related = {view: await views.get(view, keys) for view, keys in sorted(wanted.items())}
-        return [self._view.show(document, related) for document in documents]
+        return {view: await views.get(view, keys) for view, keys in sorted(wanted.items())}
 
 
 def _where(query: BaseModel) -> Fields:

@@ -103,7 +103,7 @@ class UserApi:
         async with self._work() as unit:
             rows = await store.page(unit, after=request.query.after, limit=limit + 1)
         users, next = cut(rows, limit, lambda user: user.id)
-        return Answer(200, page_body(VIEW, [_shown(user) for user in users], next))
+        return Answer(200, await page_body(VIEW, users, next, _shown))
 
     async def show(self, request: Request) -> Answer:
         async with self._work() as unit:

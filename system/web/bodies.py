@@ -1,7 +1,8 @@
 """What clients send: strict JSON bodies and query parameters, each held to its model.
 
 A body is read in three steps, each with its own refusal: may it be read at all (415, 413), is it
-JSON (400), does it keep its model's rules (422, with every place that does not).
+JSON (400), does it keep its model's rules (422, with every place that does not). In each step what
+can be counted comes before what has to be read: a refusal costs no more than an acceptance.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
@@ -25,11 +27,14 @@ from pydantic import (
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError
+from pydantic_core.core_schema import no_info_before_validator_function
 
 from system.values import ID_MAX, loads
 from system.web.problems import Fault, Refused, invalid
 
 BODY_MAX = 1_048_576
+VALUES_MAX = 20_000
+"""Members and items of a body, all levels together: twice what the largest request here has."""
 DEPTH_MAX = 64
 FAULTS_MAX = 50
 """Enough to repair a request by; an answer must not outgrow what it answers."""
@@ -42,9 +47,17 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class _Sent(BaseModel):
-    """What a client sends: unknown names are refused."""
+    """What a client sends: unknown names are refused, many of them without a look at any."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_not_too_many_names(cls, sent: object) -> object:
+        most = len(cls.model_fields)
+        if isinstance(sent, dict) and len(sent) > most + FAULTS_MAX:
+            raise PydanticCustomError("names", "must have at most {most} names", {"most": most})
+        return sent
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -84,6 +97,35 @@ class _Left:
 
 Maybe = Annotated[T | None, _Left()]
 """May be left out, of a body or of a query: `name: Maybe[Name] = None`. A null is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Bounds the number of items of a list, before any of them is looked at.
+
+    A length that pydantic is told is judged after the items, of which it counts those that are right.
+    """
+
+    at_most: int
+    at_least: int = 1
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return no_info_before_validator_function(self._counted, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(core_schema), "minItems": self.at_least, "maxItems": self.at_most}
+
+    def _counted(self, sent: object) -> object:
+        if isinstance(sent, list):
+            if len(sent) < self.at_least:
+                raise PydanticCustomError("items", f"must have at least {self.at_least}")
+            if len(sent) > self.at_most:
+                raise PydanticCustomError("items", f"must have at most {self.at_most}")
+        return sent
 
 
 class PartialBody(Body):
@@ -158,50 +200,42 @@ def check_media_type(content_types: Sequence[str], content_codings: Sequence[str
             raise Refused("unsupported-media-type", "JSON is sent in UTF-8.")
 
 
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+
+
 def parse_json(raw: bytes) -> Any:  # the shape is for a model to check
     """Read strict JSON, or refuse it as malformed."""
     if not raw.strip():
         raise Refused("malformed-json", "A JSON body is needed, and there is none.")
+    if raw.count(b",") > VALUES_MAX and _STRING.sub(b"", raw).count(b",") > VALUES_MAX:
+        raise invalid("body", f"must have at most {VALUES_MAX} members and items, all in all")
     try:
         document = loads(raw)
     except UnicodeDecodeError:
         raise Refused("malformed-json", "The body is not UTF-8.") from None
     except ValueError as error:
         raise Refused("malformed-json", f"The body is not JSON: {error}.") from None
-    brackets = raw.count(b"[") + raw.count(b"{")
-    if brackets > DEPTH_MAX or b"\\u" in raw:  # else neither can be wrong: spare the walk
-        _check_depth_and_text(document)
+    if raw.count(b"[") + raw.count(b"{") > DEPTH_MAX:
+        _check_depth(raw)
+    if b"\\u" in raw and _HALF_PAIR.search(_WHOLE_ESCAPE.sub(b"", raw)):
+        raise Refused("malformed-json", "A \\u escape is half a surrogate pair.")
     return document
 
 
-def _check_depth_and_text(document: object) -> None:
-    level = [document]
-    for _ in range(DEPTH_MAX + 1):
-        for value in level:
-            _check_text(value)
-        level = [inner for value in level for inner in _inside(value)]
-        if not level:
-            return
-    raise Refused("malformed-json", f"The body is nested deeper than {DEPTH_MAX} levels.")
+_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_WHOLE_ESCAPE = re.compile(rb"\\(?:[^u]|u[dD][89abAB]..\\u[dD][c-fC-F]..)")
+_HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
+"""Half a surrogate pair can be written as an escape, but no UTF-8 can carry it on."""
 
 
-def _inside(value: object) -> Iterable[object]:
-    match value:
-        case dict():
-            return [*value.keys(), *value.values()]
-        case list():
-            return value
-        case _:
-            return ()
-
-
-def _check_text(value: object) -> None:
-    """Half a surrogate pair can be written as an escape, but no UTF-8 can carry it on."""
-    if isinstance(value, str):
-        try:
-            value.encode("utf-8")
-        except UnicodeEncodeError:
-            raise Refused("malformed-json", "A \\u escape is half a surrogate pair.") from None
+def _check_depth(raw: bytes) -> None:
+    """Take the innermost brackets away until none are left: `[[],[[]]]` is three levels deep."""
+    brackets = _STRING.sub(b"", raw).translate(_BRACKETS, _NO_BRACKETS)
+    for _ in range(DEPTH_MAX):
+        brackets = brackets.replace(b"[]", b"")
+    if brackets:
+        raise Refused("malformed-json", f"The body is nested deeper than {DEPTH_MAX} levels.")
 
 
 def parse_body(model: type[M], raw: bytes) -> M:
@@ -212,13 +246,15 @@ def parse_body(model: type[M], raw: bytes) -> M:
 def parse_query(model: type[M] | None, parameters: Sequence[tuple[str, str]]) -> M | None:
     """Turn query parameters into their model; without a model none is allowed."""
     names = [name for name, _ in parameters]
+    if len(names) > FAULTS_MAX:
+        raise invalid("query", f"must have at most {FAULTS_MAX} parameters")
     for name, times in Counter(names).items():
         if times > 1:
             raise invalid(_place(["query", name]), "must not be repeated")
     if model is not None:
         return _validated(model, dict(parameters), "query")
     if names:
-        faults = [Fault(_place(["query", name]), UNKNOWN) for name in names[:FAULTS_MAX]]
+        faults = [Fault(_place(["query", name]), UNKNOWN) for name in names]
         raise Refused("invalid", errors=faults)
     return None
 
@@ -228,8 +264,6 @@ _REASONS = {
     "extra_forbidden": UNKNOWN,
     "missing": "is required",
     "model_type": "must be a JSON object",
-    "too_short": "must have at least {min_length}",
-    "too_long": "must have at most {max_length}",
 }
 """In place of pydantic's words, where those name our classes or speak of inputs."""
 
@@ -243,12 +277,9 @@ def _validated(model: type[M], document: object, root: str) -> M:
 
 
 def _faults(details: Sequence[ErrorDetails], root: str) -> Iterator[Fault]:
-    insides = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
     for detail in details[:FAULTS_MAX]:
-        if detail["type"] == "too_short" and detail["loc"] in insides:
-            continue  # pydantic counts only the items that are right
-        reason = _REASONS.get(detail["type"], "").format_map(detail.get("ctx", {}))
-        yield Fault(_place([root, *detail["loc"]]), reason or detail["msg"])
+        reason = _REASONS.get(detail["type"]) or detail["msg"]
+        yield Fault(_place([root, *detail["loc"]]), reason)
 
 
 def _place(steps: Iterable[str | int]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import structlog
@@ -28,6 +29,30 @@ class Status(BaseModel):
     status: Literal["ok", "ready"]
 
 
+@dataclass(slots=True)
+class _Asked:
+    """One question at a time, shared by all who want to know meanwhile, and for a moment after."""
+
+    question: asyncio.Task[list[Fault]] | None = None
+    good_until: float = 0.0
+
+    async def once(
+        self, ask: Callable[[], Coroutine[object, object, list[Fault]]], good_for_s: float
+    ) -> list[Fault]:
+        if self.question is None or (self.question.done() and _time() >= self.good_until):
+            # a task of its own: the others get an answer also when the first to ask has left
+            self.question = asyncio.create_task(ask())
+            self.question.add_done_callback(partial(self._keep, good_for_s))
+        return await asyncio.shield(self.question)
+
+    def _keep(self, good_for_s: float, _: object) -> None:
+        self.good_until = _time() + good_for_s
+
+
+def _time() -> float:
+    return asyncio.get_running_loop().time()
+
+
 @dataclass(frozen=True, slots=True)
 class Health:
     """What readiness depends on: the services of the process, and signs of life from its stores."""
@@ -35,14 +60,20 @@ class Health:
     life: Life
     checks: Mapping[str, Probe] = field(default_factory=dict)
     timeout_s: float = 1.0
+    good_for_s: float = 1.0
+    """How long an answer of the stores counts: however many ask, each store is asked once."""
+    _asked: _Asked = field(default_factory=_Asked)
 
     async def waited_for(self) -> list[Fault]:
         """What is missing for work, with the reason. Takes `timeout_s` at most."""
         if self.life.stopping.is_set():
             return [Fault("process", "is stopping")]
         starting = [Fault(name, "is not ready yet") for name in sorted(self.life.waited_for)]
+        return starting + await self._asked.once(self._ask_all, self.good_for_s)
+
+    async def _ask_all(self) -> list[Fault]:
         asked = await asyncio.gather(*(self._ask(name) for name in self.checks))
-        return starting + [fault for fault in asked if fault]
+        return [fault for fault in asked if fault]
 
     async def _ask(self, name: str) -> Fault | None:
         try:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
+from system.turns import in_turns
 from system.values import dumps
 from system.web.bodies import DIGITS, Query
 
@@ -78,6 +79,12 @@ def cut(rows: Sequence[R], limit: int, key: Callable[[R], int]) -> tuple[Sequenc
     return page, cursor(key(page[-1])) if len(rows) > limit else None
 
 
-def page_body(plural: str, items: Sequence[Mapping[str, Any]], next: str | None) -> bytes:
-    """The body of a list."""
-    return dumps({plural: items, "next": next})
+async def page_body(
+    plural: str,
+    rows: Sequence[R],
+    next: str | None,
+    show: Callable[[R], Mapping[str, Any]],
+) -> bytes:
+    """The body of a list. Large pages are made in turns with all else that the process does."""
+    items = [dumps(show(row)) async for row in in_turns(rows)]
+    return b'{"%s":[%s],"next":%s}' % (plural.encode(), b",".join(items), dumps(next))
