@@ -200,16 +200,18 @@ async def _serve(
 ) -> None:
     from system import wiring
     from system.life import Life
+    from system.web.connections import Connections, quiet_accepts, room_for_connections
 
     life = Life()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(quiet_accepts(loop.default_exception_handler, loop.time))
     stop = _Stop(life, loop, logger)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number)
     async with stack as parts:
         if not await wiring.prepared(names, parts, life):
             return
-        blueprint = wiring.Blueprint(settings)
+        blueprint = wiring.Blueprint(settings, connections=Connections(room_for_connections()))
         roles = [wiring.role(name, parts, blueprint, life) for name in names]
         greeting = asyncio.create_task(_greet(life, roles, welcome))
         try:

@@ -64,6 +64,7 @@ from system.users import api as user_api
 from system.web import idempotency
 from system.web.app import application
 from system.web.commands import Commands
+from system.web.connections import Connections
 from system.web.health import Health
 from system.web.route import Route
 from system.web.server import HttpService
@@ -295,6 +296,7 @@ class Blueprint:
     settings: Settings = field(default_factory=Settings)
     table: Sequence[Row] = TABLE
     write_chain: Callable[[WriteChain], list[Middleware]] = write_chain
+    connections: Connections = field(default_factory=Connections)
 
 
 def role(name: str, parts: Parts, blueprint: Blueprint, life: Life) -> Role:
@@ -318,6 +320,8 @@ def role(name: str, parts: Parts, blueprint: Blueprint, life: Life) -> Role:
             views_at=VIEWS_AT,
         ),
         parts.world,
+        builder.metrics,
+        connections=blueprint.connections,
         host=settings.host,
         port=spec.port if settings.port is None else settings.port,
     )

@@ -175,6 +175,10 @@ class _Payload:
     async def iter_any(self) -> AsyncIterator[bytes]:
         yield self._raw
 
+    @staticmethod
+    def is_eof() -> bool:
+        return True
+
 
 class _Nobody:
     """The other end of a connection: on this machine, and never in the way."""

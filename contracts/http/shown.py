@@ -115,6 +115,18 @@ def not_http(call: Call) -> Answer:
     return call.raw("Host: localhost", "no colon")
 
 
+def an_unknown_expectation(call: Call) -> Answer:
+    return call.ask(headers={"Expect": "everything"})
+
+
+def a_long_uri(call: Call) -> Answer:
+    return call.at(f"{call.path}?{'a' * 9_000}").ask()
+
+
+def a_long_header(call: Call) -> Answer:
+    return call.ask(headers={"X-Long": "a" * 9_000})
+
+
 def not_json(call: Call) -> Answer:
     return call.ask(body=b"{")
 
@@ -225,6 +237,9 @@ SHOWN = (
     Shown("unknown-product", an_order_of_nothing),
     Shown("malformed-request", not_http),
     Shown("malformed-json", not_json),
+    Shown("uri-too-long", a_long_uri),
+    Shown("head-too-large", a_long_header),
+    Shown("expectation-failed", an_unknown_expectation),
     Shown("malformed-token", no_token),
     Shown("unauthorized", system="guarded"),
     Shown("forbidden", a_page_of_the_internet),
@@ -243,6 +258,21 @@ SHOWN = (
         elsewhere="scenarios/http/test_every_error_is_a_problem.py"
         "::test_a_failure_behind_a_route_is_a_problem_without_its_internals",
         paths=("/", "/healthz", "/readyz", "/metrics"),
+    ),
+    Shown(
+        "method-not-implemented",
+        elsewhere="scenarios/http/test_every_error_is_a_problem.py"
+        "::test_what_http_has_a_status_for_gets_it",
+    ),
+    Shown(
+        "version-not-supported",
+        elsewhere="scenarios/http/test_every_error_is_a_problem.py"
+        "::test_what_http_has_a_status_for_gets_it",
+    ),
+    Shown(
+        "too-many-connections",
+        elsewhere="scenarios/http/test_connections_are_bounded.py"
+        "::test_where_all_are_busy_only_health_and_operations_are_answered",
     ),
     Shown(
         "outcome-unknown",

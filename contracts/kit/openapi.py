@@ -142,7 +142,10 @@ class Answer:
         return str(json.loads(self.body)["type"]) if is_problem else ""
 
 
-_OF_HTTP = {"content-type", "content-length", "date", "server", "connection"}
+_OF_HTTP = {
+    *("content-type", "content-length", "date", "server", "connection"),
+    *("cache-control", "vary", "x-content-type-options"),
+}
 
 
 class Judge:

@@ -11,6 +11,7 @@ from itertools import islice, permutations
 import pytest
 
 from contracts.ports.bindings import ViewsBinding
+from scenarios.harness.turns import turns_of_others
 from system.ports.errors import Frozen, Lost
 from system.ports.views import Document, Fields, Generations, Put, Views, ViewStore
 
@@ -70,6 +71,13 @@ class ViewsSuite:
         assert await views.get("orders", [1]) == {
             1: Document(1, {"self": {"status": "PAID"}}, {"self": 3})
         }
+
+    async def test_reading_many_leaves_the_loop_to_others(self, views: Views) -> None:
+        await views.put([put(1, {}, key=key) for key in range(1, 501)])
+
+        page = views.page("orders", after=0, limit=500, having=("self",), where={})
+        assert await turns_of_others(page) >= 50
+        assert await turns_of_others(views.get("orders", range(1, 501))) >= 50
 
     async def test_what_was_never_put_is_not_there(self, views: Views) -> None:
         await views.put([put(1, {})])

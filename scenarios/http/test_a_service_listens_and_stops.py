@@ -15,7 +15,7 @@ from system.web.server import CannotListen, HttpService
 
 def service(port: int, host: str = "127.0.0.1") -> HttpService:
     app = app_of(Toy(), Life(), Metrics())
-    return HttpService("toy-api", app, World(), host=host, port=port)
+    return HttpService("toy-api", app, World(), Metrics(), host=host, port=port)
 
 
 async def test_it_is_ready_once_it_listens(toy: Running) -> None:

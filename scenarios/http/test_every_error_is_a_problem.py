@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
 from scenarios.http.toy import THING, Running
 from system.ports import errors
@@ -113,13 +114,16 @@ async def test_a_refusal_carries_its_own_words_places_and_headers(toy: Running) 
     [
         ["nonsense"],
         [b"\x16\x03\x01\x00\xa5\x01\x00\x00"],
-        ["FETCH /things HTTP/1.1", "Host: x"],
         ["GET /things HTTP/1.1"],
-        ["GET /things HTTP/9.1", "Host: x"],
         [b"GET /\xff\xfe HTTP/1.1", "Host: x"],
         ["GET http://[::1 HTTP/1.1", "Host: x"],
         ["GET /things HTTP/1.1", "Host: x", "no colon"],
-        ["GET /things HTTP/1.1", "Host: x", "X-Long: " + "a" * 20_000],
+        ["GET /things HTTP/1.1", "Host: x", "Host: x"],
+        ["GET /things HTTP/1.1", "Host: localhost:abc"],
+        ["GET /things HTTP/1.1", "Host: a:99999"],
+        ["GET /things HTTP/1.1", "Host: a b"],
+        ["GET /things HTTP/1.1", b"Host: \xff"],
+        ["GET /things HTTP/1.1", "Host: user@x"],
         ["POST /things HTTP/1.1", "Host: x", "Content-Length: -1"],
         ["POST /things HTTP/1.1", "Host: x", "Content-Length: 1", "Content-Length: 2"],
         ["POST /things HTTP/1.1", "Host: x", "Content-Length: 1", "Transfer-Encoding: chunked"],
@@ -132,6 +136,80 @@ async def test_what_is_not_even_http_gets_a_problem_too(
     reply = await toy.raw(*lines)
     assert (reply.status, reply.problem) == (400, "malformed-request")
     assert not toy.toy.asked
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "problem"),
+    [
+        (["FETCH /things HTTP/1.1", "Host: x"], 501, "method-not-implemented"),
+        (["get /things HTTP/1.1", "Host: x"], 501, "method-not-implemented"),
+        (["GET /things HTTP/9.1", "Host: x"], 505, "version-not-supported"),
+        (["GET /things HTTP/2.0", "Host: x"], 505, "version-not-supported"),
+        ([f"GET /things?{'a' * 9_000} HTTP/1.1", "Host: x"], 414, "uri-too-long"),
+        ([f"GET /{'a' * 90_000} HTTP/1.1", "Host: x"], 414, "uri-too-long"),
+        (["GET /things HTTP/1.1", "Host: x", f"X: {'a' * 9_000}"], 431, "head-too-large"),
+        (["GET /things HTTP/1.1", "Host: x", f"{'X' * 90_000}: a"], 431, "head-too-large"),
+        (["GET /things HTTP/1.1", "Host: x", *["X: a"] * 200], 431, "head-too-large"),
+        (["GET /things HTTP/1.1", "Host: x", "Expect: foo"], 417, "expectation-failed"),
+        (["GET /nothing HTTP/1.1", "Host: x", "Expect: foo"], 417, "expectation-failed"),
+        (
+            ["GET /things HTTP/1.1", "Host: x", "Expect: 100-continue", "Expect: foo"],
+            *(417, "expectation-failed"),
+        ),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+async def test_what_http_has_a_status_for_gets_it(
+    toy: Running, lines: list[str | bytes], status: int, problem: str
+) -> None:
+    reply = await toy.raw(*lines)
+    assert (reply.status, reply.problem) == (status, problem)
+    assert reply.headers["X-Content-Type-Options"] == "nosniff"
+    assert not toy.toy.asked
+
+
+async def test_what_does_not_reach_a_route_is_logged_and_counted(toy: Running) -> None:
+    with capture_logs() as lines:
+        reply = await toy.raw("FETCH /things HTTP/1.1", "Host: x")
+    (line,) = [line for line in lines if line["event"] == "request not understood"]
+    assert line["correlation_id"] == reply.headers["X-Correlation-Id"]
+    assert (line["status"], line["problem"]) == (501, "method-not-implemented")
+    metrics = (await toy.ask("GET", "/metrics")).body.decode()
+    assert 'http_requests_total{method="other",route="unknown",status="501"} 1.0' in metrics
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["POST /things HTTP/1.1", "Host: x", "Content-Type: text/plain", "Content-Length: 9"],
+        ["POST /nothing HTTP/1.1", "Host: x", "Content-Length: 9"],
+        ["POST /things HTTP/1.1", "Host: x", "Content-Length: 2000000"],
+    ],
+    ids=lambda lines: lines[0],
+)
+async def test_a_refusal_before_the_body_closes_the_connection(
+    toy: Running, lines: list[str | bytes]
+) -> None:
+    reply = await toy.raw(*lines)
+    assert reply.headers["Connection"] == "close"
+
+
+async def test_a_body_is_asked_for_once_nothing_else_is_wrong(toy: Running) -> None:
+    head = ["POST /things HTTP/1.1", "Host: x", "Content-Type: application/json"]
+    asks = [*head, "Expect: 100-continue", "Content-Length: 2"]
+    assert (await toy.raw(*asks)).status == 100
+    asks = [*head, "Expect: 100-continue", "Content-Length: 2000000"]
+    reply = await toy.raw(*asks)
+    assert (reply.status, reply.problem) == (413, "body-too-large")
+
+
+async def test_answers_say_how_long_they_may_be_kept(toy: Running) -> None:
+    shown, refused = await toy.ask("GET", "/things/1"), await toy.ask("GET", "/nothing")
+    assert shown.headers["Cache-Control"] == "no-cache"
+    assert refused.headers["Cache-Control"] == "no-store"
+    for reply in (shown, refused):
+        assert reply.headers["X-Content-Type-Options"] == "nosniff"
+        assert reply.headers["Vary"] == "Authorization, Consistency-Token"
 
 
 async def test_each_problem_type_is_a_page_that_describes_it(toy: Running) -> None:

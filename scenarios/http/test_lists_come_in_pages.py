@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
-
 import pytest
 
+from scenarios.harness.turns import turns_of_others
 from scenarios.http.toy import Running
-from system.adapters.views_embedded import EmbeddedViewStore
-from system.ports.views import Put
 from system.web.paging import cursor, cut, page_body
 
 HIGHEST = 2**63 - 1
@@ -116,29 +112,5 @@ def test_a_cursor_is_made_only_where_more_follows() -> None:
     assert cut([1, 2, 3], 2, int) == ([1, 2], cursor(2))
 
 
-async def turns_of_others(work: Awaitable[object]) -> int:
-    """How often the loop came round while the work was done."""
-    turns = 0
-
-    async def others() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    running = asyncio.create_task(others())
-    await work
-    running.cancel()
-    return turns
-
-
 async def test_a_large_page_leaves_the_loop_to_others() -> None:
     assert await turns_of_others(page_body("things", range(500), None, lambda n: {"id": n})) >= 50
-
-
-async def test_reading_many_documents_leaves_the_loop_to_others() -> None:
-    views = EmbeddedViewStore().generation(1)
-    await views.put([Put("things", key, "self", 1, {}) for key in range(1, 501)])
-    page = views.page("things", after=0, limit=500, having=("self",), where={})
-    assert await turns_of_others(page) >= 50
-    assert await turns_of_others(views.get("things", range(1, 501))) >= 50

@@ -25,6 +25,7 @@ from system.ports.work import Probe
 from system.values import WHOLE, Id, Price, dumps, loads
 from system.web.app import application
 from system.web.bodies import Body, Email, Flag, IdParameter, Items, Maybe, Name, PartialBody
+from system.web.connections import Connections
 from system.web.health import Health
 from system.web.paging import Page, PageBody, cut, page_body
 from system.web.route import OPERATIONS, Answer, Request, Route, Tag, tagged
@@ -240,11 +241,22 @@ def app_of(
 
 
 @asynccontextmanager
-async def running(toy: Toy | None = None, **options: Any) -> AsyncIterator[Running]:
+async def running(
+    toy: Toy | None = None, connections: Connections | None = None, **options: Any
+) -> AsyncIterator[Running]:
     """Serve a toy for as long as the block lasts."""
     toy, life, metrics = toy or Toy(), Life(["toy-api-http"]), Metrics()
     app = app_of(toy, life, metrics, **options)
-    service = HttpService("toy-api", app, World(), host="127.0.0.1", port=0, grace_s=GRACE_S)
+    service = HttpService(
+        "toy-api",
+        app,
+        World(),
+        metrics,
+        host="127.0.0.1",
+        port=0,
+        grace_s=GRACE_S,
+        connections=connections,
+    )
     task = asyncio.create_task(service.run(life))
     async with aiohttp.ClientSession() as session:
         try:

@@ -18,14 +18,16 @@ from typing import TypeVar
 from uuid import UUID
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 
 from system import logs, tracing
 from system.events import Cause
 from system.metrics import Metrics
 from system.ports.world import World
 from system.values import ID_MAX
+from system.web.answers import problem_response, refusal_of_router, sealed
 from system.web.bodies import BODY_MAX, check_media_type, parse_body, parse_query
+from system.web.connections import Connection
 from system.web.headers import (
     CONSISTENCY_TOKEN,
     CORRELATION_ID,
@@ -36,7 +38,7 @@ from system.web.headers import (
 from system.web.health import Health
 from system.web.openapi import is_operation
 from system.web.pages import pages
-from system.web.problems import MEDIA_TYPE, Refused, invalid, problem_bytes, refusal_of
+from system.web.problems import Refused, invalid, refusal_of
 from system.web.route import Answer, Request, Route
 
 _CAUSE = web.RequestKey("cause", Cause)
@@ -72,9 +74,9 @@ def application(
         resource = app.router.add_resource(path.replace("{id}", "{id:[1-9][0-9]{0,18}}"))
         for route in same_path:
             handler = api.handler(route)
-            resource.add_route(route.method, handler)
+            resource.add_route(route.method, handler, expect_handler=_continue_later)
             if route.method == "GET":
-                resource.add_route("HEAD", handler)
+                resource.add_route("HEAD", handler, expect_handler=_continue_later)
     return app
 
 
@@ -113,14 +115,14 @@ class _Api:
 
     async def _answer(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         try:
+            check_head(request)
             response = await handler(request)
         except web.HTTPException as error:
-            response = problem_response(request, _refusal_of_router(error), self._id_of(request))
+            response = problem_response(request, refusal_of_router(error), self._id_of(request))
         except Exception as error:  # noqa: BLE001 - every failure is answered; ours is logged
             refused = self._refusal(error, request.method)
             response = problem_response(request, refused, self._id_of(request))
-        response.headers[CORRELATION_ID] = str(self._id_of(request))
-        return response
+        return sealed(request, response, self._id_of(request))
 
     @staticmethod
     def _id_of(request: web.Request) -> UUID:
@@ -223,27 +225,6 @@ def _response(answer: Answer) -> web.Response:
     return web.Response(status=answer.status, body=answer.body or None, headers=headers)
 
 
-def problem_response(
-    request: web.BaseRequest, refused: Refused, correlation_id: UUID
-) -> web.Response:
-    """The answer to a refused request."""
-    body = problem_bytes(refused, instance=request.rel_url.raw_path, correlation_id=correlation_id)
-    headers = {**refused.headers, "Content-Type": MEDIA_TYPE, CORRELATION_ID: str(correlation_id)}
-    return web.Response(status=refused.status, body=body, headers=headers)
-
-
-def _refusal_of_router(error: web.HTTPException) -> Refused:
-    """What aiohttp itself refuses: paths and methods that it does not know."""
-    match error:
-        case web.HTTPMethodNotAllowed():
-            allowed = ", ".join(sorted(error.allowed_methods))
-            return Refused("method-not-allowed", headers={"Allow": allowed})
-        case web.HTTPNotFound():
-            return Refused("not-found")
-        case _:
-            raise error
-
-
 def correlation_of(header: str | None) -> UUID | None:
     """The caller's correlation id, if it is a UUID in its usual form."""
     if header is None or not re.fullmatch(UUID_PATTERN, header):
@@ -276,6 +257,9 @@ async def read_body(request: web.Request, deadline: float) -> bytes:
     body = bytearray()
     try:
         async with asyncio.timeout_at(deadline):
+            if "Expect" in request.headers:
+                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                request.writer.output_size = 0  # the answer itself has not begun
             async for chunk in request.content.iter_any():
                 body += chunk
                 if len(body) > BODY_MAX:  # chunked, or longer than it said
@@ -287,6 +271,38 @@ async def read_body(request: web.Request, deadline: float) -> bytes:
     return bytes(body)
 
 
+async def _continue_later(_: web.Request) -> None:
+    """Leave it to `read_body` to ask for the body: what is refused first need not send it."""
+
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::([0-9]{0,5}))?")
+
+
+def host_of(request: web.BaseRequest) -> str:
+    """The name by which the client reached us. Raises Refused(malformed-request)."""
+    hosts = request.headers.getall("Host", ("",))  # only HTTP/1.0 gets here without one
+    match = _HOST.fullmatch(hosts[0])
+    if match is None or len(hosts) > 1:
+        raise Refused("malformed-request", "One Host is needed: a name or an address, and a port.")
+    if int(match[2] or 0) > 65_535:
+        raise Refused("malformed-request", "The port in Host is out of range.")
+    return match[1].strip("[]").lower()
+
+
+def check_head(request: web.Request) -> None:
+    """Refuse what no route has to look at."""
+    if request.version not in (HttpVersion10, HttpVersion11):
+        raise Refused("version-not-supported")
+    host_of(request)
+    expected = request.headers.getall("Expect", ())
+    if any(each.lower() != "100-continue" for each in expected):
+        raise Refused("expectation-failed")
+    if isinstance(request.protocol, Connection) and request.protocol.is_guest:
+        path = request.rel_url.raw_path
+        if path not in _PROBES and not path.startswith("/admin/"):
+            raise Refused("too-many-connections")
+
+
 def admit(request: web.Request, token: str | None) -> None:
     """Let operations be asked for by those who may, and by no web page on their behalf."""
     if token is not None:
@@ -296,7 +312,7 @@ def admit(request: web.Request, token: str | None) -> None:
         return
     # A page on the internet can send a browser here: under a name of its own, or across sites.
     across_sites = request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
-    if not _is_loopback(request.remote) or not _is_loopback(request.url.host) or across_sites:
+    if not _is_loopback(request.remote) or not _is_loopback(host_of(request)) or across_sites:
         raise Refused("forbidden")
 
 

@@ -264,6 +264,10 @@ _REASONS = {
     "extra_forbidden": UNKNOWN,
     "missing": "is required",
     "model_type": "must be a JSON object",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "string_too_short": "must have at least {min_length}",
+    "string_too_long": "must have at most {max_length}",
 }
 """In place of pydantic's words, where those name our classes or speak of inputs."""
 
@@ -278,8 +282,8 @@ def _validated(model: type[M], document: object, root: str) -> M:
 
 def _faults(details: Sequence[ErrorDetails], root: str) -> Iterator[Fault]:
     for detail in details[:FAULTS_MAX]:
-        reason = _REASONS.get(detail["type"]) or detail["msg"]
-        yield Fault(_place([root, *detail["loc"]]), reason)
+        reason = _REASONS.get(detail["type"], "").format_map(detail.get("ctx", {}))
+        yield Fault(_place([root, *detail["loc"]]), reason or detail["msg"])
 
 
 def _place(steps: Iterable[str | int]) -> str:

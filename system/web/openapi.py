@@ -52,7 +52,11 @@ def is_operation(route: Route) -> bool:
 
 def problems_of(route: Route) -> list[str]:
     """All that a route may refuse with: its own problems and those of what it honours."""
-    names = {"malformed-request", "method-not-allowed", "invalid", "internal", *route.problems}
+    names = {
+        *("malformed-request", "method-not-allowed", "uri-too-long", "expectation-failed"),
+        *("invalid", "head-too-large", "internal"),
+        *route.problems,
+    }
     if route.tag is not SERVICE:  # what tells of the service asks no store
         names.add("unavailable")
     if route.body:

@@ -62,7 +62,7 @@ PROBLEMS: Mapping[str, Problem] = MappingProxyType(
             405, "The path has no such method", "The header Allow names those that it has."
         ),
         "request-timeout": Problem(
-            408, "The body did not arrive in time", "Send the whole request within its bound."
+            408, "The request did not arrive in time", "Send the whole request within its bound."
         ),
         "email-taken": Problem(
             409, "The email is taken", "Another user has this email. Nothing was changed."
@@ -89,10 +89,16 @@ PROBLEMS: Mapping[str, Problem] = MappingProxyType(
             "Views are being rebuilt; one rebuild runs at a time.",
         ),
         "body-too-large": Problem(413, "The body is too large", "A body may hold 1 MiB at most."),
+        "uri-too-long": Problem(
+            414, "The URI is too long", "The first line may have about 8,000 bytes at most."
+        ),
         "unsupported-media-type": Problem(
             415,
             "The media type is not JSON",
             "Send `Content-Type: application/json` in UTF-8, without a content coding.",
+        ),
+        "expectation-failed": Problem(
+            417, "The expectation is not known", "`Expect` may say `100-continue` alone."
         ),
         "invalid": Problem(
             422,
@@ -110,10 +116,18 @@ PROBLEMS: Mapping[str, Problem] = MappingProxyType(
             "The Idempotency-Key was used for another body",
             "A key stands for one request. Take a new key for a new request.",
         ),
+        "head-too-large": Problem(
+            431,
+            "The headers are too large",
+            "A header may have about 8,000 bytes, and there may be 128 of them.",
+        ),
         "internal": Problem(
             500,
             "Something is broken here",
             "The fault is the server's. Its log holds more under the correlation id.",
+        ),
+        "method-not-implemented": Problem(
+            501, "The method is not known", "This is no method of HTTP that is known here."
         ),
         "unavailable": Problem(
             503,
@@ -144,6 +158,15 @@ PROBLEMS: Mapping[str, Problem] = MappingProxyType(
             "Not ready yet",
             "`errors` lists what is waited for.",
             retry_after_s=1,
+        ),
+        "too-many-connections": Problem(
+            503,
+            "Too many connections are busy",
+            "There is no place for one more. Nothing was changed. Try again.",
+            retry_after_s=1,
+        ),
+        "version-not-supported": Problem(
+            505, "The version of HTTP is not known", "Send HTTP/1.1 or HTTP/1.0."
         ),
     }
 )

@@ -9,11 +9,10 @@ from socket import gaierror
 
 from aiohttp import web
 
-from system import logs
 from system.life import Life
+from system.metrics import Metrics
 from system.ports.world import World
-from system.web.app import problem_response
-from system.web.problems import Refused
+from system.web.connections import Connection, Connections
 
 
 class CannotListen(Exception):
@@ -37,9 +36,11 @@ class HttpService:
         name: str,
         application: web.Application,
         world: World,
+        metrics: Metrics,
         *,
         host: str,
         port: int,
+        connections: Connections | None = None,
         grace_s: float = 3.0,
     ) -> None:
         self.name = f"{name}-http"
@@ -51,6 +52,8 @@ class HttpService:
         self.listening = asyncio.Event()
         self.application = application
         self._world = world
+        self._metrics = metrics
+        self.connections = connections or Connections()
         self._grace_s = grace_s
 
     @property
@@ -79,7 +82,16 @@ class HttpService:
             raise RuntimeError("the runner was not set up")
         try:
             listener = await loop.create_server(
-                lambda: _Connection(manager, loop, self._role, self._world), self.host, self.port
+                lambda: Connection(
+                    manager,
+                    loop=loop,
+                    name=self._role,
+                    world=self._world,
+                    metrics=self._metrics,
+                    connections=self.connections,
+                ),
+                self.host,
+                self.port,
             )
         except OSError as error:
             raise CannotListen(self._why(error)) from error
@@ -93,45 +105,3 @@ class HttpService:
         known = error.errno if not isinstance(error, gaierror) else None
         reason = os.strerror(known) if known else error.strerror
         return f"{self._role}: cannot listen on {self.host}, port {self.port}: {reason}"
-
-
-class _Connection(web.RequestHandler):
-    """One client's connection. What is not even HTTP gets a problem for an answer, too."""
-
-    __slots__ = ("_log", "_world")
-
-    def __init__(
-        self, manager: web.Server, loop: asyncio.AbstractEventLoop, name: str, world: World
-    ) -> None:
-        super().__init__(
-            manager,
-            loop=loop,
-            access_log=None,  # type: ignore[arg-type]  # aiohttp's own way to have none
-            auto_decompress=False,  # a coded body is refused, so never unpacked
-            lingering_time=2.0,  # for a refused body's rest; with aiohttp's 10 s nobody would stop
-        )
-        self._log = logs.logger(name)
-        self._world = world
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Answer what never reached the application: requests that cannot be parsed."""
-        correlation_id = self._world.new_id()
-        if status < 500:
-            refused = Refused("malformed-request")
-            self._log.info(
-                "request not understood", status=status, correlation_id=str(correlation_id)
-            )
-        else:
-            refused = Refused("internal")
-            self._log.error("connection failed", exc_info=exc, correlation_id=str(correlation_id))
-        if request.writer.output_size > 0:
-            raise ConnectionError("the answer had begun: nothing else can be said on it")
-        response = problem_response(request, refused, correlation_id)
-        response.force_close()
-        return response
