@@ -161,6 +161,10 @@ def as_it_is(call: Call) -> Answer:
     return call.ask()
 
 
+def another_state(call: Call) -> Answer:
+    return call.ask(headers={"If-Match": '"0"'})
+
+
 def nothing_there(call: Call) -> Answer:
     if call.path.startswith("/admin/"):
         letters = replace(call, example={"ids": [NO_LETTER]}) if call.example else call
@@ -232,6 +236,7 @@ SHOWN = (
     Shown("not-found", nothing_there),
     Shown("email-taken", an_email_of_another),
     Shown("still-referred"),
+    Shown("precondition-failed", another_state),
     Shown("transition-forbidden", again),
     Shown("unknown-user", an_order_of_nobody),
     Shown("unknown-product", an_order_of_nothing),

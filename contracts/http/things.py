@@ -114,6 +114,9 @@ class Things:
             _follows_links(case) or self._turn(case, "new new new any") == "new"
         ):
             case.headers["Idempotency-Key"] = self._name()
+        for name in ("If-Match", "If-None-Match"):
+            if name in case.headers and self._turn(case, "none none none any") == "none":
+                del case.headers[name]
         if "Consistency-Token" in case.headers:  # any other would be waited for in vain
             case.headers["Consistency-Token"] = self.token
 

@@ -42,6 +42,11 @@ def _view_behind(case: Case, response: Response) -> bool:
     return "Consistency-Token" in case.headers and _is("view-behind", response)
 
 
+def _another_state(case: Case, response: Response) -> bool:
+    asked = {"If-Match", "If-None-Match"} & set(case.headers)
+    return bool(asked) and _is("precondition-failed", response)
+
+
 def _too_large(_: Case, response: Response) -> bool:
     return _is("body-too-large", response)
 
@@ -58,6 +63,12 @@ WIDENED = (
         _unknown,
         "422 unknown-user or unknown-product to a valid order",
         "Which users and products there are is no matter of form, so no schema can say it.",
+    ),
+    Widened(
+        RejectedPositiveData,
+        _another_state,
+        "412 to a request with If-Match or If-None-Match",
+        "Which state a resource is in is no matter of form.",
     ),
     Widened(
         RejectedPositiveData,

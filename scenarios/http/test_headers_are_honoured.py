@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from scenarios.http.toy import THING, Running
+from scenarios.http.toy import THING, Reply, Running
 from system import tracing
 
 MINE = "6d0c1a52-6f0e-4b7e-9c3a-0a3f3c5b7d11"
@@ -95,3 +95,62 @@ async def test_tokens_of_several_writes_are_one_list(toy: Running) -> None:
         "GET /things/1 HTTP/1.1", "Host: x", "Consistency-Token: a", "Consistency-Token: b"
     )
     assert toy.toy.asked[0].consistency_token == "a,b"
+
+
+@pytest.mark.parametrize("path", ["/things/7", "/things/%37", "/%74hings/7", "/things/7?"])
+async def test_a_route_knows_one_spelling_of_its_path(toy: Running, path: str) -> None:
+    reply = await toy.raw(f"DELETE {path} HTTP/1.1", "Host: x")
+    assert reply.status == 204
+    assert toy.toy.asked[0].path == "/things/7"
+
+
+HOLDS = [
+    ["If-Match: *"],
+    ['If-Match: "1"'],
+    ['If-Match: "0", "1"'],
+    ['If-Match: "0"', 'If-Match:"1" ,\t"2"'],
+    ['If-None-Match: "0"'],
+    ['If-None-Match: W/"0", "2"'],
+    ['If-Match: "1"', 'If-None-Match: "2"'],
+    ["If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT"],  # there is no Last-Modified to compare
+]
+FAILS = [
+    ['If-Match: "0"'],
+    ['If-Match: W/"1"'],  # a weak tag never matches strongly
+    ['If-Match: "11", "1-1", ""'],
+    ["If-None-Match: *"],
+    ['If-None-Match: "1"'],
+    ['If-None-Match: "0", W/"1"'],
+    ['If-Match: "1"', 'If-None-Match: "1"'],
+]
+MALFORMED = ["1", '"1', '"1", *', '"1" "2"', '*, "1"', ",", "", '"a b"', f'"{"1" * 5_000}"']
+
+
+async def change(toy: Running, lines: list[str]) -> Reply:
+    head = ["PUT /things/7 HTTP/1.1", "Host: x", "Content-Type: application/json"]
+    return await toy.raw(*head, "Content-Length: 12", *lines, body=b'{"name":"B"}')
+
+
+@pytest.mark.parametrize("lines", HOLDS, ids=str)
+async def test_a_change_is_made_where_its_precondition_holds(
+    toy: Running, lines: list[str]
+) -> None:
+    assert (await change(toy, lines)).status == 200
+
+
+@pytest.mark.parametrize("lines", FAILS, ids=str)
+async def test_a_change_is_refused_where_its_precondition_fails(
+    toy: Running, lines: list[str]
+) -> None:
+    reply = await change(toy, lines)
+    assert (reply.status, reply.problem) == (412, "precondition-failed")
+
+
+@pytest.mark.parametrize("text", MALFORMED)
+@pytest.mark.parametrize("name", ["If-Match", "If-None-Match"])
+async def test_a_precondition_that_cannot_be_read_is_refused(
+    toy: Running, name: str, text: str
+) -> None:
+    reply = await change(toy, [f"{name}: {text}"])
+    assert (reply.status, reply.places) == (422, [f"header/{name}"])
+    assert not toy.toy.asked

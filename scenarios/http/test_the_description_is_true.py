@@ -243,7 +243,7 @@ def assert_described(method: str, path: str, reply: Reply) -> None:
         assert name in reply.headers or not header.get("required")
     of_http = {"Content-Type", "Content-Length", "Date", "Server", "Connection"}
     of_http |= {"Cache-Control", "Vary", "X-Content-Type-Options"}
-    assert {name.title() for name in reply.headers} <= of_http | headers.keys()
+    assert {name.title() for name in reply.headers} <= of_http | {name.title() for name in headers}
     if "content" not in response:
         assert not reply.body
         return

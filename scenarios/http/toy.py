@@ -89,6 +89,7 @@ THINGS = View(
 )
 TAG = Tag("things", "What there is.", view=THINGS)
 TOKEN = {"Consistency-Token": "things/7.self@1"}
+STAMPS = {**TOKEN, "ETag": '"1"'}
 
 
 @dataclass
@@ -133,14 +134,15 @@ class Toy:
     async def make(self, request: Request) -> Answer:
         await self._work(request)
         body = dumps({"id": 7, "name": request.body.name})
-        return Answer(201, body, {"Location": "/things/7", **TOKEN})
+        return Answer(201, body, {"Location": "/things/7", **STAMPS})
 
     async def show(self, request: Request) -> Answer:
         await self._work(request)
         return Answer(200, dumps({"id": request.id, "name": "A"}))
 
     async def change(self, request: Request) -> Answer:
-        return replace(await self.show(request), headers=TOKEN)
+        request.precondition.demand(STAMPS["ETag"])
+        return replace(await self.show(request), headers=STAMPS)
 
     async def remove(self, request: Request) -> Answer:
         await self._work(request)

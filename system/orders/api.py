@@ -29,9 +29,10 @@ from system.ports.work import UnitOfWork, Work
 from system.values import WHOLE, Id, Price, dumps
 from system.web.bodies import Body, Items, Maybe, PartialBody, PaymentMethod, Reason
 from system.web.commands import Commands
+from system.web.headers import ETAG
 from system.web.paging import PageBody, cut, page_body
 from system.web.route import Answer, Request, Route, Tag, tagged
-from system.web.tokens import token
+from system.web.tokens import stamps, token
 
 ITEMS_MAX = 100
 QUANTITY_MAX = 1_000_000
@@ -239,16 +240,20 @@ async def _lock(request: Request, unit: UnitOfWork) -> Order:
     found = await store.lock(unit, [request.id])
     if request.id not in found:
         raise NoSuchOrder(f"there is no order {request.id}")
-    return found[request.id]
+    order = found[request.id]
+    request.precondition.demand(_stamps(order)[ETAG])
+    return order
 
 
 def _answer(order: Order, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
+    return Answer(status, dumps(_shown(order)), {**(headers or {}), **_stamps(order)})
+
+
+def _stamps(order: Order) -> dict[str, str]:
     versions = {"self": order.version}
     if order.reservation_version:
         versions["reservation"] = order.reservation_version
-    return Answer(
-        status, dumps(_shown(order)), {**(headers or {}), **token(VIEW, order.id, **versions)}
-    )
+    return stamps(VIEW, order.id, **versions)
 
 
 def _shown(order: Order) -> dict[str, Any]:  # JSON values of several types

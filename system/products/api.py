@@ -22,9 +22,11 @@ from system.products.views import PRODUCTS, VIEW, ProductResource
 from system.values import WHOLE, Price, dumps
 from system.web.bodies import Body, Maybe, Name, PartialBody
 from system.web.commands import Commands
+from system.web.headers import ETAG
 from system.web.paging import Page, PageBody, cut, page_body
+from system.web.preconditions import NOTHING_DEMANDED
 from system.web.route import Answer, Request, Route, Tag, tagged
-from system.web.tokens import token
+from system.web.tokens import stamps, token
 
 STOCK_MAX = 1_000_000_000
 Units = Annotated[int, Field(ge=0, le=STOCK_MAX), WHOLE]
@@ -121,8 +123,8 @@ class ProductApi:
         body = request.body
         command = UpdateProduct(body.name, body.price, body.stock)
         with_stock = command.stock is not None
-        found = await store.lock(unit, request.id, with_stock=with_stock)
-        product, stock, told = update(*_there(request.id, found), command, unit.now)
+        before = await _lock(request, unit, with_stock=with_stock)
+        product, stock, told = update(*before, command, unit.now)
         if told:
             await store.save(unit, product)
             await store.save_stock(unit, [stock] if with_stock else [])
@@ -131,12 +133,20 @@ class ProductApi:
         return _answer(product, stock)
 
     async def remove(self, request: Request, unit: UnitOfWork) -> Answer:
-        found = await store.lock(unit, request.id, with_stock=True)
-        product, stock = _there(request.id, found)
+        product, stock = await _lock(request, unit, with_stock=True)
         event = remove(product, stock, unit.now)
         await store.remove(unit, product.id)
         unit.emit(event, because=request.cause)
         return Answer(204, headers=token(VIEW, product.id, self=event.version))
+
+
+async def _lock(request: Request, unit: UnitOfWork, *, with_stock: bool) -> store.Offered:
+    """Lock what is to be changed, and all of what the request demands something of."""
+    demands = request.precondition != NOTHING_DEMANDED
+    found = await store.lock(unit, request.id, with_stock=with_stock or demands)
+    product, stock = _there(request.id, found)
+    request.precondition.demand(_stamps(product, stock)[ETAG])
+    return product, stock
 
 
 def _there(id: int, found: store.Offered | None) -> store.Offered:
@@ -148,8 +158,12 @@ def _there(id: int, found: store.Offered | None) -> store.Offered:
 def _answer(
     product: Product, stock: Stock, status: int = 200, headers: dict[str, str] | None = None
 ) -> Answer:
-    versions = token(VIEW, product.id, self=product.version, stock=stock.version)
-    return Answer(status, dumps(_shown(product, stock)), {**(headers or {}), **versions})
+    stamped = {**(headers or {}), **_stamps(product, stock)}
+    return Answer(status, dumps(_shown(product, stock)), stamped)
+
+
+def _stamps(product: Product, stock: Stock) -> dict[str, str]:
+    return stamps(VIEW, product.id, self=product.version, stock=stock.version)
 
 
 def _shown(product: Product, stock: Stock) -> dict[str, Any]:  # JSON values of several types

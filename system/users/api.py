@@ -19,9 +19,10 @@ from system.users.views import USERS, VIEW, UserResource
 from system.values import dumps
 from system.web.bodies import Body, Email, Maybe, Name, PartialBody
 from system.web.commands import Commands
+from system.web.headers import ETAG
 from system.web.paging import Page, PageBody, cut, page_body
 from system.web.route import Answer, Request, Route, Tag, tagged
-from system.web.tokens import token
+from system.web.tokens import stamps, token
 
 
 class NewUser(Body):
@@ -111,7 +112,7 @@ class UserApi:
 
     async def update(self, request: Request, unit: UnitOfWork) -> Answer:
         command = UpdateUser(request.body.name, request.body.email)
-        before = _there(request.id, await store.lock(unit, request.id))
+        before = await _lock(request, unit)
         user, told = update(before, command, unit.now)
         if told:
             await store.save(unit, user)
@@ -120,11 +121,17 @@ class UserApi:
         return _answer(user)
 
     async def remove(self, request: Request, unit: UnitOfWork) -> Answer:
-        user = _there(request.id, await store.lock(unit, request.id))
+        user = await _lock(request, unit)
         event = remove(user, unit.now)
         await store.remove(unit, user.id)
         unit.emit(event, because=request.cause)
         return Answer(204, headers=token(VIEW, user.id, self=event.version))
+
+
+async def _lock(request: Request, unit: UnitOfWork) -> User:
+    user = _there(request.id, await store.lock(unit, request.id))
+    request.precondition.demand(_stamps(user)[ETAG])
+    return user
 
 
 def _there(id: int, user: User | None) -> User:
@@ -134,8 +141,11 @@ def _there(id: int, user: User | None) -> User:
 
 
 def _answer(user: User, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
-    versions = token(VIEW, user.id, self=user.version)
-    return Answer(status, dumps(_shown(user)), {**(headers or {}), **versions})
+    return Answer(status, dumps(_shown(user)), {**(headers or {}), **_stamps(user)})
+
+
+def _stamps(user: User) -> dict[str, str]:
+    return stamps(VIEW, user.id, self=user.version)
 
 
 def _shown(user: User) -> dict[str, int | str | datetime]:

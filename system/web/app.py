@@ -31,13 +31,17 @@ from system.web.connections import Connection
 from system.web.headers import (
     CONSISTENCY_TOKEN,
     CORRELATION_ID,
+    ETAG,
     IDEMPOTENCY_KEY,
+    IF_MATCH,
+    IF_NONE_MATCH,
     KEY_PATTERN,
     UUID_PATTERN,
 )
 from system.web.health import Health
 from system.web.openapi import is_operation
 from system.web.pages import pages
+from system.web.preconditions import NOTHING_DEMANDED, Precondition, precondition
 from system.web.problems import Refused, invalid, refusal_of
 from system.web.route import Answer, Request, Route
 
@@ -171,7 +175,7 @@ class _Api:
                 admit(request, self.admin_token)
             asked = await self._asked(route, request, deadline)
             answer = await self._bounded(route, route.run(asked), deadline)
-            return _response(answer)
+            return _response(_as_asked(answer, asked) if route.method == "GET" else answer)
 
         return handle
 
@@ -192,7 +196,8 @@ class _Api:
             id=number,
             body=parse_body(route.body, raw) if route.body else None,
             query=query,
-            path=request.rel_url.raw_path,
+            path=route.path.replace("{id}", str(number)),
+            precondition=_precondition(request) if route.is_conditional else NOTHING_DEMANDED,
             raw_body=raw,
             idempotency_key=key,
             consistency_token=",".join(tokens) if tokens and route.read_your_writes else None,
@@ -216,6 +221,22 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def _time() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _precondition(request: web.Request) -> Precondition:
+    of = request.headers.getall
+    return precondition(of(IF_MATCH, ()), of(IF_NONE_MATCH, ()))
+
+
+def _as_asked(answer: Answer, asked: Request) -> Answer:
+    """What is shown, unless the client has it already, or asked for another state of it."""
+    tag = answer.headers.get(ETAG)
+    if tag is None:
+        return answer
+    if asked.precondition.is_known(tag):
+        return Answer(304, headers=answer.headers)
+    asked.precondition.demand(tag)
+    return answer
 
 
 def _response(answer: Answer) -> web.Response:

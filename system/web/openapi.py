@@ -14,7 +14,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from system.values import ID_MAX
-from system.web import headers, tokens
+from system.web import headers, preconditions, tokens
 from system.web.problems import MEDIA_TYPE, PROBLEMS, ProblemBody
 from system.web.route import SERVICE, Route, Tag
 
@@ -67,6 +67,8 @@ def problems_of(route: Route) -> list[str]:
         names |= {"outcome-unknown"}
     if route.idempotent_by_key:
         names |= {"key-reused", "request-in-progress"}
+    if route.is_conditional:
+        names.add("precondition-failed")
     if route.read_your_writes:
         names |= {"malformed-token", "view-behind"}
     if is_operation(route):
@@ -179,6 +181,7 @@ class _Description:
             operation["requestBody"] = {"required": True, "content": {"application/json": content}}
         operation["responses"] = {
             str(route.status): self._success(route),
+            **_not_modified(route),
             **self._refusals(route, with_body=True),
         }
         return operation | _security(route)
@@ -193,6 +196,7 @@ class _Description:
             "parameters": list(_parameters(route, self._schemas)),
             "responses": {
                 str(route.status): success,
+                **_not_modified(route),
                 **self._refusals(route, with_body=False),
             },
         } | _security(route)
@@ -263,6 +267,20 @@ def _parameters(route: Route, schemas: _Schemas) -> Iterable[Json]:
             "Makes it safe to send this again: the answer is the first one, for 24 hours.",
             headers.KEY_PATTERN,
         )
+    if route.is_conditional:
+        yield _header(
+            headers.IF_MATCH,
+            "ETags, one of which the resource must have; `*` for any. Else 412.",
+            preconditions.TAGS_PATTERN,
+            preconditions.TAGS_MAX,
+        )
+        yield _header(
+            headers.IF_NONE_MATCH,
+            "ETags, none of which the resource may have; `*` for any. Else "
+            + ("304." if route.method == "GET" else "412."),
+            preconditions.TAGS_PATTERN,
+            preconditions.TAGS_MAX,
+        )
     if route.read_your_writes:
         view = route.read_your_writes[0]
         yield _header(
@@ -310,6 +328,11 @@ _HEADERS: Json = {
         "required": True,
         "schema": {"type": "string", "format": "uuid"},
     },
+    headers.ETAG: {
+        "description": "Names this state of the resource, for If-Match and If-None-Match.",
+        "required": True,
+        "schema": {"type": "string", "pattern": preconditions.ETAG_PATTERN},
+    },
     "Allow": {
         "description": "The methods that the path has.",
         "required": True,
@@ -344,7 +367,16 @@ def _headers_of(route: Route) -> Json:
         }
     if route.answers_token:
         found[headers.CONSISTENCY_TOKEN] = _token_of(route.tag)
+        if route.status != 204:
+            found |= {headers.ETAG: {"$ref": f"#/components/headers/{headers.ETAG}"}}
     return found
+
+
+def _not_modified(route: Route) -> Json:
+    if route.method != "GET" or not route.is_conditional:
+        return {}
+    described = {"description": "It is as If-None-Match says.", "headers": _headers_of(route)}
+    return {"304": described}
 
 
 def _token_of(tag: Tag) -> Json:

@@ -88,6 +88,12 @@ PROBLEMS: Mapping[str, Problem] = MappingProxyType(
             "A rebuild is running",
             "Views are being rebuilt; one rebuild runs at a time.",
         ),
+        "precondition-failed": Problem(
+            412,
+            "The resource is not as the request takes it to be",
+            "Its ETag is not one that If-Match names, or one that If-None-Match does. "
+            "Nothing was changed: look again.",
+        ),
         "body-too-large": Problem(413, "The body is too large", "A body may hold 1 MiB at most."),
         "uri-too-long": Problem(
             414, "The URI is too long", "The first line may have about 8,000 bytes at most."

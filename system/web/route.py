@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from system.events import Cause
 from system.ports.views import View
+from system.web.preconditions import NOTHING_DEMANDED, Precondition
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Request:
     query: Any = None
     """An instance of the route's query model."""
     path: str = ""
+    """In its canonical spelling: `/orders/4/pay`, also where the client wrote `/orders/%34/pay`."""
+    precondition: Precondition = NOTHING_DEMANDED
     raw_body: bytes = b""
     idempotency_key: str | None = None
     consistency_token: str | None = None
@@ -86,6 +89,11 @@ class Route:
     example: Mapping[str, Any] | None = None
     """A body to try it with."""
     tag: Tag = SERVICE
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether it shows or changes one resource that has an ETag."""
+        return self.answers_token and "{id}" in self.path
 
     @property
     def answers_token(self) -> bool:

@@ -11,7 +11,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from system.web.headers import CONSISTENCY_TOKEN
+from system.web.headers import CONSISTENCY_TOKEN, ETAG
+from system.web.preconditions import etag
 from system.web.problems import Refused
 
 TOKEN_MAX = 4_000
@@ -30,6 +31,11 @@ class Term:
     key: int
     part: str
     version: int
+
+
+def stamps(view: str, key: int, **versions: int) -> dict[str, str]:
+    """The headers of a resource as it is: its token, and its ETag."""
+    return {**token(view, key, **versions), ETAG: etag(versions.values())}
 
 
 def token(view: str, key: int, **versions: int) -> dict[str, str]:

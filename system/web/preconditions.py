@@ -1,0 +1,78 @@
+"""ETags, and what a request demands of them: RFC 9110, sections 8.8.3 and 13.
+
+A resource's tag is made of all versions that its body shows, so that a reservation changes a product's
+tag as a new price does. `If-Match` is compared within the transaction that changes the resource, under
+its lock:
+
+    GET /products/7          ETag: "4-9"        product at version 4, its stock at 9
+    (an order reserves one)                     stock at 10
+    PUT /products/7          If-Match: "4-9"    412, and nothing was changed
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from system.web.headers import IF_MATCH, IF_NONE_MATCH
+from system.web.problems import Refused, invalid
+
+TAGS_MAX = 4_000
+"""Characters of a list of tags, judged before any of them is."""
+ANY = "*"
+_TAG = r'(?:W/)?"[!#-~\x80-\xff]*"'
+TAGS_PATTERN = rf"^(\*|{_TAG}([ \t]*,[ \t]*{_TAG})*)$"
+_ALL = re.compile(TAGS_PATTERN)
+_EACH = re.compile(_TAG)
+
+
+def etag(versions: Iterable[int]) -> str:
+    """The tag of a resource whose parts have these versions, always in the same order."""
+    return f'"{"-".join(map(str, versions))}"'
+
+
+ETAG_PATTERN = '^"[1-9][0-9]*(-[1-9][0-9]*)*"$'
+
+
+@dataclass(frozen=True, slots=True)
+class Precondition:
+    """What the client takes the resource to be like. None: it demands nothing."""
+
+    match: frozenset[str] | None = None
+    """One of these, or ANY."""
+    none_match: frozenset[str] | None = None
+    """None of these, nor ANY."""
+
+    def demand(self, tag: str) -> None:
+        """Raise Refused(precondition-failed) unless it holds for a resource with this tag."""
+        if self.match is not None and not self.match & {tag, ANY}:
+            raise Refused("precondition-failed")
+        if self.is_known(tag):
+            raise Refused("precondition-failed")
+
+    def is_known(self, tag: str) -> bool:
+        """Whether the client has this very state already."""
+        return self.none_match is not None and bool(self.none_match & {tag, ANY})
+
+
+NOTHING_DEMANDED = Precondition()
+
+
+def precondition(match: Sequence[str], none_match: Sequence[str]) -> Precondition:
+    """Read the values of both headers. Raises Refused(invalid)."""
+    strong, weak = _tags(IF_MATCH, match), _tags(IF_NONE_MATCH, none_match)
+    # a weak tag never matches where strong comparison is asked for; else its strength is no matter
+    return Precondition(
+        None if strong is None else frozenset(strong),
+        None if weak is None else frozenset(tag.removeprefix("W/") for tag in weak),
+    )
+
+
+def _tags(name: str, values: Sequence[str]) -> list[str] | None:
+    if not values:
+        return None
+    text = ",".join(values)
+    if len(text) > TAGS_MAX or not _ALL.match(text):
+        raise invalid(f"header/{name}", f"must be * or ETags, up to {TAGS_MAX} characters")
+    return [ANY] if text == ANY else _EACH.findall(text)
