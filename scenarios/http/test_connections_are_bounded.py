@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -52,6 +53,16 @@ async def test_a_silent_connection_is_closed() -> None:
     async with running(connections=Connections(idle_s=0.05)) as toy, lines(toy, 1) as (line,):
         async with asyncio.timeout(5):
             assert await line[0].read() == b""
+
+
+async def test_an_answer_that_is_not_taken_is_not_waited_for() -> None:
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        async with running(connections=Connections(taking_s=0.05)) as toy:
+            client.connect(("127.0.0.1", toy.service.port))
+            await until(lambda: toy.service.connections.number == 1)
+            client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 1_000)
+            await until(lambda: toy.service.connections.number == 0)
 
 
 async def test_one_too_many_takes_the_place_of_the_one_that_has_idled_longest() -> None:

@@ -296,7 +296,9 @@ async def _continue_later(_: web.Request) -> None:
     """Leave it to `read_body` to ask for the body: what is refused first need not send it."""
 
 
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::([0-9]{0,5}))?")
+_HOST = re.compile(
+    r"(\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::([0-9]{0,5}))?"
+)
 
 
 def host_of(request: web.BaseRequest) -> str:
@@ -307,7 +309,18 @@ def host_of(request: web.BaseRequest) -> str:
         raise Refused("malformed-request", "One Host is needed: a name or an address, and a port.")
     if int(match[2] or 0) > 65_535:
         raise Refused("malformed-request", "The port in Host is out of range.")
-    return match[1].strip("[]").lower()
+    host = match[1].strip("[]").lower()
+    if match[1].startswith("[") and not _is_ipv6(host):
+        raise Refused("malformed-request", "The brackets in Host hold no address of IPv6.")
+    return host
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def check_head(request: web.Request) -> None:

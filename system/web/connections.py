@@ -1,4 +1,4 @@
-"""The connections of a process: bounds on their number, on silence and on slow heads.
+"""The connections of a process: bounds on their number, on silence, on slow heads and slow readers.
 
 A client that says nothing costs a file descriptor, and a process has few of them. So there is a most;
 who comes then takes the place of the connection that has been idle for longest. Where none is idle,
@@ -29,6 +29,8 @@ from system.web.problems import MEDIA_TYPE, Refused, problem_bytes
 
 LINE_MAX = 8190
 _HEAD_KEPT = LINE_MAX + 2
+TAKEN_MIN = 65_536
+"""So much of an answer, or all of it, has to be taken within a bound: a telephone's line does."""
 
 
 class Place(Enum):
@@ -43,7 +45,13 @@ class Connections:
     """Who is connected to any port of this process."""
 
     def __init__(
-        self, most: int = 1_000, *, reserve: int = 16, idle_s: float = 75.0, head_s: float = 10.0
+        self,
+        most: int = 1_000,
+        *,
+        reserve: int = 16,
+        idle_s: float = 75.0,
+        head_s: float = 10.0,
+        taking_s: float = 10.0,
     ) -> None:
         self.most = most
         self.reserve = reserve
@@ -52,6 +60,8 @@ class Connections:
         """Longer than the 60 s that proxies keep an idle connection, so that they close it."""
         self.head_s = head_s
         """How long a request's head may take to arrive, from its first byte on."""
+        self.taking_s = taking_s
+        """How long a client may take for the next part of an answer."""
         self._open: set[Connection] = set()
         self._idle: dict[Connection, None] = {}
         """In the order in which they became idle."""
@@ -105,6 +115,7 @@ class Connection(web.RequestHandler):
         "_late",
         "_log",
         "_metrics",
+        "_untaken",
         "_world",
         "is_guest",
     )
@@ -138,9 +149,14 @@ class Connection(web.RequestHandler):
         self._head = b""
         """What has come of a head that is not whole yet."""
         self._late: asyncio.TimerHandle | None = None
+        self._untaken: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        if isinstance(transport, asyncio.Transport):
+            # Be told of each byte that is not taken. aiohttp waits for the last one of an answer
+            # before it looks at the next request.
+            transport.set_write_buffer_limits(high=0)
         place = self._connections.take_place(self)
         self.is_guest = place is Place.RESERVE
         if place is Place.NONE:
@@ -149,7 +165,41 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._connections.left(self)
         self._head_is_whole()
+        self._all_is_taken()
         super().connection_lost(exc)
+
+    async def start(self) -> None:
+        try:
+            await super().start()
+        except ValueError:  # of an absolute URI's host, which is read before there is a request
+            self._refuse(Refused("malformed-request"))
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if isinstance(self.transport, asyncio.Transport):
+            self._watch(self.transport)
+
+    def resume_writing(self) -> None:
+        self._all_is_taken()
+        super().resume_writing()
+
+    def _watch(self, transport: asyncio.Transport) -> None:
+        """Hang up on a client that does not take its answer: it would keep its place for ever."""
+        enough = transport.get_write_buffer_size() - TAKEN_MIN
+
+        def look_again() -> None:
+            if transport.get_write_buffer_size() <= enough:
+                self._watch(transport)
+            else:
+                self._log.info("answer not taken", bytes=transport.get_write_buffer_size())
+                transport.abort()
+
+        self._untaken = self._loop.call_later(self._connections.taking_s, look_again)
+
+    def _all_is_taken(self) -> None:
+        if self._untaken is not None:
+            self._untaken.cancel()
+            self._untaken = None
 
     def data_received(self, data: bytes) -> None:
         came = self._request_count  # aiohttp's own, as is `transport`: it tells of no request begun
@@ -221,8 +271,7 @@ class Connection(web.RequestHandler):
         return correlation_id
 
 
-_FIRST_LINE = re.compile(rb"\r?\n?([!#$%&'*+.^_`|~0-9A-Za-z-]+) \S+ HTTP/([0-9])\.([0-9])\r?\n")
-_CODED = re.compile(rb"\ntransfer-encoding[ \t]*:", re.IGNORECASE)
+_FIRST_LINE = re.compile(rb"(?:\r?\n)*([!#$%&'*+.^_`|~0-9A-Za-z-]+) \S+ HTTP/([0-9])\.([0-9])\r?\n")
 
 
 def refusal_of_parser(error: BaseException | None, head: bytes) -> Refused:
