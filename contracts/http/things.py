@@ -48,11 +48,11 @@ class Things:
         self.order = int(placed.json()["id"])
         self.token = placed.headers["Consistency-Token"]
         self.spare = {
-            "POST /orders/{id}/pay": self.new_order(),
-            "POST /orders/{id}/cancel": self.new_order(),
-            "PUT /users/{id}": self.new_user(),
+            "POST /orders/{id}/pay": self.new_order,
+            "POST /orders/{id}/cancel": self.new_order,
+            "PUT /users/{id}": self.new_user,
         }
-        """Things to which nothing was done, each for the one operation that needs that."""
+        """Makes something to which nothing was done, for the one operation that needs that."""
 
     # --- making -----------------------------------------------------------------------------------
 
@@ -114,9 +114,9 @@ class Things:
             _follows_links(case) or self._turn(case, "new new new any") == "new"
         ):
             case.headers["Idempotency-Key"] = self._name()
-        for name in ("If-Match", "If-None-Match"):
-            if name in case.headers and self._turn(case, "none none none any") == "none":
-                del case.headers[name]
+        for name, holds in (("If-Match", "*"), ("If-None-Match", '"0"')):
+            if name in case.headers:  # any other would hardly ever hold
+                case.headers[name] = holds
         if "Consistency-Token" in case.headers:  # any other would be waited for in vain
             case.headers["Consistency-Token"] = self.token
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
+from unicodedata import category, normalize
 
 import jsonschema_rs
 import pytest
@@ -191,6 +193,11 @@ def test_what_the_pattern_of_a_token_leaves_out_is_none(text: str) -> None:
 @example("a" * 253 + "@b")
 @example("\u0130@b")
 @example("\ufeff@b")
+@example("a\u200b@b")
+@example("\u0000@b")
+@example("e\u0301@b")
+@example("\U0001d15e@b")
+@example("\U000e0041@b")
 def test_the_pattern_of_an_email_judges_as_the_server_does(text: str) -> None:
     validator = jsonschema_rs.validator_for(TypeAdapter(Email).json_schema())
     try:
@@ -200,6 +207,16 @@ def test_the_pattern_of_an_email_judges_as_the_server_does(text: str) -> None:
     else:
         assert validator.is_valid(text)
         assert len(taken) <= EMAIL_MAX
+        assert TypeAdapter(Email).validate_python(taken) == taken
+
+
+def test_no_email_has_what_is_not_seen_nor_grows_when_it_is_kept() -> None:
+    """Of all characters, by the tables of this Python, which may be newer than the pattern's."""
+    for code in {*range(sys.maxunicode + 1)} - {*range(0xD800, 0xE000)}:
+        character = chr(code)
+        is_unseen = category(character) in ("Cc", "Cf")
+        if is_unseen or len(normalize("NFC", character.lower())) > 1:
+            assert not re.fullmatch(EMAIL_PATTERN, f"a{character}@b"), hex(code)
 
 
 def test_what_shows_a_resource_says_where_readers_find_it() -> None:

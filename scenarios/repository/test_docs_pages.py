@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -187,3 +188,26 @@ def test_the_steps_of_the_readme_are_those_around_a_handler_from_the_inside_out(
 
     listed = [re.findall(r"`(\w+)`", step)[0] for step in table]
     assert listed == [step for step in inside_out if step not in ("decoded", "traced")]
+
+
+def test_the_list_of_calls_is_that_of_the_apis() -> None:
+    text = page("docs/http.md").text
+    table = text[text.index("## Calls") : text.index("Of what they answer:")]
+    listed = {
+        role: set(re.findall(r"`([A-Z]+ [^`]+)`", calls))
+        for role, calls in re.findall(r"^\| ([a-z]+-api) \| (.*) \|$", table, re.MULTILINE)
+    }
+    assert listed == {path.stem: calls_of(path) for path in OPENAPI.glob("*-api.json")}
+
+
+OPENAPI = ROOT / "contracts/http/openapi"
+
+
+def calls_of(path: Path) -> set[str]:
+    """The calls of an API, but for those that every service has."""
+    return {
+        f"{method.upper()} {place}"
+        for place, operations in json.loads(path.read_bytes())["paths"].items()
+        for method, operation in operations.items()
+        if operation["tags"] != ["service"] and method != "head"
+    }

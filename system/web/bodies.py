@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Self, TypeVar
+from unicodedata import normalize
 
 from pydantic import (
     AfterValidator,
@@ -143,8 +144,21 @@ class PartialBody(Body):
 EMAIL_MAX = 254
 _BLANKS = r"\t-\r\u001c- \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 """What str.strip() takes away, in words that every dialect of regular expressions reads alike."""
-_PART = rf"[^@{_BLANKS}\u0130]+"
-"""Without U+0130, the one letter of which lower-casing makes two: else the limit would not hold."""
+_UNSEEN = (
+    r"\u0000-\u001f\u007f-\u009f\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e"
+    r"\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e007f"
+)
+"""Control and format characters: with one of them, two emails look the same and are not."""
+_GROWING = (
+    r"\u0130\u0344\u0958-\u095f\u09dc\u09dd\u09df\u0a33\u0a36\u0a59-\u0a5b\u0a5e\u0b5c\u0b5d"
+    r"\u0f43\u0f4d\u0f52\u0f57\u0f5c\u0f69\u0f73\u0f75\u0f76\u0f78\u0f81\u0f93\u0f9d\u0fa2\u0fa7"
+    r"\u0fac\u0fb9\u2adc\ufb1d\ufb1f\ufb2a-\ufb4e"
+    "\U0001d15e-\U0001d164\U0001d1bb-\U0001d1c0"
+)
+"""Letters of which lower case or NFC makes several, else the limit would not hold for what is kept."""
+_PART = f"[^@{_BLANKS}{_UNSEEN}{_GROWING}]+"
 _EMAIL = f"{_PART}@{_PART}"
 EMAIL_PATTERN = f"^[{_BLANKS}]*(?![^{_BLANKS}]{{{EMAIL_MAX + 1}}}){_EMAIL}[{_BLANKS}]*$"
 """What the server judges, said of what is sent: blanks around it do not count."""
@@ -155,8 +169,10 @@ def _email(text: str) -> str:
     if len(email) > EMAIL_MAX:
         raise PydanticCustomError("email_length", f"must have at most {EMAIL_MAX} characters")
     if not re.fullmatch(_EMAIL, email):
-        raise PydanticCustomError("email", "must have one @ with text on both sides, no blanks")
-    return email.lower()
+        raise PydanticCustomError(
+            "email", "must have one @ with text on both sides, no blanks, nothing that is not seen"
+        )
+    return normalize("NFC", normalize("NFC", email).lower())
 
 
 def _digits(value: object) -> object:
@@ -171,7 +187,7 @@ Email = Annotated[
     AfterValidator(_email),
     WithJsonSchema({"type": "string", "pattern": EMAIL_PATTERN}),
 ]
-"""Stripped and lower-cased; the limits hold for what remains."""
+"""Stripped, composed (NFC) and lower-cased: two that read alike are one."""
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 PaymentMethod = Annotated[str, Field(min_length=1, max_length=50)]
 Reason = Annotated[str, Field(max_length=500)]
