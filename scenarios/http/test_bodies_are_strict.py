@@ -333,7 +333,7 @@ async def test_commas_in_a_text_count_as_text(toy: Running) -> None:
     text = ',\\"' * 30_000
     reply = await make(toy, json.dumps(THING | {"name": text}).encode())
     assert reply.places == ["body/name"]
-    assert (await make(toy, b'{"name": "' + b"," * 30_000)).problem == "invalid"
+    assert (await make(toy, b'{"name": "' + b"," * 30_000)).problem == "malformed-json"
 
 
 @pytest.mark.parametrize("flood", FLOODS)
@@ -347,6 +347,26 @@ def test_refusing_a_flood_costs_no_more_than_reading_it(flood: str) -> None:
             parse_body(NewThing, document)
 
     assert cpu_of(refused) < 3 * cpu_of(lambda: loads(document))
+
+
+UNFINISHED = {
+    "a string of escaped quotes": b"," * 30_000 + b'"' + b'\\"' * 4_000,
+    "its last escape is cut": b"," * 30_000 + b'"' + b'\\"' * 4_000 + b"\\",
+    "many strings, then one without an end": b'"",' * 30_000 + b'"' + b"\\\\" * 30_000,
+    "brackets with few commas": b"[%s[]]" % ((b"[" * 60 + b"]" * 60 + b",") * 5_000),
+    "brackets alone": b"[" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("sent", UNFINISHED.values(), ids=UNFINISHED)
+def test_refusing_what_is_hardly_json_costs_no_more_than_reading_as_much(sent: bytes) -> None:
+    right = b"[%s]" % b", ".join([b"{}"] * 18_000) + b" " * len(sent)
+
+    def refused() -> None:
+        with pytest.raises(Refused):
+            parse_body(NewThing, sent)
+
+    assert cpu_of(refused) < 3 * cpu_of(lambda: loads(right))
 
 
 def cpu_of(work: Callable[[], object]) -> float:

@@ -216,15 +216,18 @@ def check_media_type(content_types: Sequence[str], content_codings: Sequence[str
             raise Refused("unsupported-media-type", "JSON is sent in UTF-8.")
 
 
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+"""Without a way back, and with or without an end. Were the last quote demanded, each quote of
+`"\\"\\"\\"…` would be tried as a first one and read to the end: 50 kB took 4.5 s.
+"""
 
 
 def parse_json(raw: bytes) -> Any:  # the shape is for a model to check
     """Read strict JSON, or refuse it as malformed."""
     if not raw.strip():
         raise Refused("malformed-json", "A JSON body is needed, and there is none.")
-    if raw.count(b",") > VALUES_MAX and _STRING.sub(b"", raw).count(b",") > VALUES_MAX:
-        raise invalid("body", f"must have at most {VALUES_MAX} members and items, all in all")
+    if _values(raw) > VALUES_MAX:
+        _check_number(_STRING.sub(b"", raw))
     try:
         document = loads(raw)
     except UnicodeDecodeError:
@@ -236,6 +239,18 @@ def parse_json(raw: bytes) -> Any:  # the shape is for a model to check
     if b"\\u" in raw and _HALF_PAIR.search(_WHOLE_ESCAPE.sub(b"", raw)):
         raise Refused("malformed-json", "A \\u escape is half a surrogate pair.")
     return document
+
+
+def _values(raw: bytes) -> int:
+    """At most so many members and items: each begins after a comma or a bracket."""
+    return raw.count(b",") + raw.count(b"[") + raw.count(b"{")
+
+
+def _check_number(bare: bytes) -> None:
+    if _values(bare) > VALUES_MAX:
+        if b"[" * (DEPTH_MAX + 1) in bare.translate(_BRACKETS, _NO_BRACKETS):
+            raise _too_deep()
+        raise invalid("body", f"must have at most {VALUES_MAX} members and items, all in all")
 
 
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
@@ -251,7 +266,11 @@ def _check_depth(raw: bytes) -> None:
     for _ in range(DEPTH_MAX):
         brackets = brackets.replace(b"[]", b"")
     if brackets:
-        raise Refused("malformed-json", f"The body is nested deeper than {DEPTH_MAX} levels.")
+        raise _too_deep()
+
+
+def _too_deep() -> Refused:
+    return Refused("malformed-json", f"The body is nested deeper than {DEPTH_MAX} levels.")
 
 
 def parse_body(model: type[M], raw: bytes) -> M:
