@@ -270,6 +270,11 @@ SHOWN = (
         "::test_what_http_has_a_status_for_gets_it",
     ),
     Shown(
+        "coding-not-implemented",
+        elsewhere="scenarios/http/test_every_error_is_a_problem.py"
+        "::test_what_http_has_a_status_for_gets_it",
+    ),
+    Shown(
         "version-not-supported",
         elsewhere="scenarios/http/test_every_error_is_a_problem.py"
         "::test_what_http_has_a_status_for_gets_it",

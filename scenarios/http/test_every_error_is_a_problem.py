@@ -155,6 +155,10 @@ async def test_what_is_not_even_http_gets_a_problem_too(
         (["GET /things HTTP/1.1", "Host: x", f"X: {'a' * 9_000}"], 431, "head-too-large"),
         (["GET /things HTTP/1.1", "Host: x", f"{'X' * 90_000}: a"], 431, "head-too-large"),
         (["GET /things HTTP/1.1", "Host: x", *["X: a"] * 200], 431, "head-too-large"),
+        (
+            ["POST /things HTTP/1.1", "Host: x", "Transfer-Encoding: gzip, chunked"],
+            *(501, "coding-not-implemented"),
+        ),
         (["GET /things HTTP/1.1", "Host: x", "Expect: foo"], 417, "expectation-failed"),
         (["GET /nothing HTTP/1.1", "Host: x", "Expect: foo"], 417, "expectation-failed"),
         (
@@ -203,6 +207,8 @@ async def test_a_body_is_asked_for_once_nothing_else_is_wrong(toy: Running) -> N
     head = ["POST /things HTTP/1.1", "Host: x", "Content-Type: application/json"]
     asks = [*head, "Expect: 100-continue", "Content-Length: 2"]
     assert (await toy.raw(*asks)).status == 100
+    of_old = ["POST /things HTTP/1.0", *head[1:], "Expect: 100-continue", "Content-Length: 2"]
+    assert (await toy.raw(*of_old, body=b"{}")).status == 422  # HTTP/1.0 knows no 100
     asks = [*head, "Expect: 100-continue", "Content-Length: 2000000"]
     reply = await toy.raw(*asks)
     assert (reply.status, reply.problem) == (413, "body-too-large")

@@ -278,7 +278,7 @@ async def read_body(request: web.Request, deadline: float) -> bytes:
     body = bytearray()
     try:
         async with asyncio.timeout_at(deadline):
-            if "Expect" in request.headers:
+            if "Expect" in request.headers and request.version >= HttpVersion11:
                 await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 request.writer.output_size = 0  # the answer itself has not begun
             async for chunk in request.content.iter_any():
@@ -328,6 +328,8 @@ def check_head(request: web.Request) -> None:
     if request.version not in (HttpVersion10, HttpVersion11):
         raise Refused("version-not-supported")
     host_of(request)
+    if request.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
+        raise Refused("coding-not-implemented")  # aiohttp looks at the last coding alone
     expected = request.headers.getall("Expect", ())
     if any(each.lower() != "100-continue" for each in expected):
         raise Refused("expectation-failed")

@@ -135,6 +135,9 @@ PROBLEMS: Mapping[str, Problem] = MappingProxyType(
         "method-not-implemented": Problem(
             501, "The method is not known", "This is no method of HTTP that is known here."
         ),
+        "coding-not-implemented": Problem(
+            501, "The transfer coding is not known", "`Transfer-Encoding` may say `chunked` alone."
+        ),
         "unavailable": Problem(
             503,
             "A store cannot be reached",
