@@ -108,6 +108,9 @@ async def _gather(found: Evidence, budget: Budget) -> None:
                 found.tallies[role] = await asyncio.to_thread(
                     _tally, stack.url(role), document, budget, found
                 )
+        things.session.close()
+        # new ones: chance may have come upon the first
+        things = await asyncio.to_thread(Things, stack.url, Random(budget.seed + 1), maker)
         await _show(found, "whole", things, stack)
         await _show_with_faults(found, things, stack)
         things.session.close()

@@ -91,7 +91,7 @@ def call_of(things: Things, label: str, operation: Mapping[str, Any], url: str) 
     call = Call(
         url,
         method,
-        path.replace("{id}", str(things.spare[label]() if label in things.spare else id)),
+        path.replace("{id}", str(things.spare.get(label, id))),
         content.get("example"),
         path.replace("{id}", str(id)),
         things.email,

@@ -48,11 +48,11 @@ class Things:
         self.order = int(placed.json()["id"])
         self.token = placed.headers["Consistency-Token"]
         self.spare = {
-            "POST /orders/{id}/pay": self.new_order,
-            "POST /orders/{id}/cancel": self.new_order,
-            "PUT /users/{id}": self.new_user,
+            "POST /orders/{id}/pay": self.new_order(),
+            "POST /orders/{id}/cancel": self.new_order(),
+            "PUT /users/{id}": self.new_user(),
         }
-        """Makes something to which nothing was done, for the one operation that needs that."""
+        """Things to which nothing was done, each for the one operation that needs that."""
 
     # --- making -----------------------------------------------------------------------------------
 
