@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -116,6 +118,21 @@ async def test_a_thousand_silent_ones_do_not_keep_one_out() -> None:
     ):
         assert (await ask(one))[0] == 200
         assert toy.service.connections.number <= 50
+
+
+GRANTED = """
+import resource
+from system.web.connections import room_for_connections
+resource.setrlimit(resource.RLIMIT_NOFILE, (300, 800))
+print(room_for_connections(), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+"""
+
+
+def test_a_process_takes_the_files_that_it_may_have_and_half_of_them_for_connections() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", GRANTED], check=True, capture_output=True, text=True
+    )
+    assert said.stdout.split() == ["400", "800"]
 
 
 def test_failed_accepts_are_told_once_a_second() -> None:

@@ -306,10 +306,12 @@ def _bare(refused: Refused, correlation_id: UUID) -> bytes:
     return "\r\n".join([first, *lines, "", ""]).encode("ascii") + body
 
 
-def room_for_connections(files: int = 256, at_most: int = 10_000) -> int:
-    """How many connections this process may hold, beside the files and stores that it needs.
+def room_for_connections(at_most: int = 10_000) -> int:
+    """How many connections this process may hold: for half of the descriptors that it may have.
 
-    It takes all the descriptors that it may have: what a shell grants at first is often 1,024.
+    It takes all that it may have: what a shell grants at first is often 1,024. The other half is for
+    files, stores and bursts. A listener accepts up to a hundred connections before the first of them
+    is counted, and closes those whose places they take afterwards: with eight ports that makes 800.
     """
     try:
         import resource  # noqa: PLC0415 - not everywhere
@@ -321,7 +323,7 @@ def room_for_connections(files: int = 256, at_most: int = 10_000) -> int:
     granted, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if granted == resource.RLIM_INFINITY:
         return at_most
-    return max(16, min(at_most, granted - files))
+    return max(16, min(at_most, granted // 2))
 
 
 def quiet_accepts(
