@@ -177,6 +177,24 @@ async def test_what_http_has_a_status_for_gets_it(
     assert not toy.toy.asked
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["nonsense"],
+        ["FETCH /things HTTP/1.1", "Host: x"],
+        ["GET /things HTTP/1.1", "Host: x", f"X: {'a' * 9_000}"],
+        ["GET http://xn--/things HTTP/1.1", "Host: x"],
+    ],
+    ids=lambda lines: lines[0],
+)
+async def test_what_cannot_be_parsed_says_that_it_closes(
+    toy: Running, lines: list[str | bytes]
+) -> None:
+    reply = await toy.raw(*lines)
+    assert reply.headers["Connection"] == "close"
+    assert reply.headers["Vary"] == "Authorization, Consistency-Token"
+
+
 async def test_what_does_not_reach_a_route_is_logged_and_counted(toy: Running) -> None:
     with capture_logs() as lines:
         reply = await toy.raw("FETCH /things HTTP/1.1", "Host: x")

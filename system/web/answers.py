@@ -9,6 +9,7 @@ from aiohttp import web
 from system.web.headers import CONSISTENCY_TOKEN, CORRELATION_ID
 from system.web.problems import MEDIA_TYPE, Refused, problem_bytes
 
+VARY = f"Authorization, {CONSISTENCY_TOKEN}"
 _READS = frozenset({"GET", "HEAD"})
 
 
@@ -28,7 +29,7 @@ def sealed(
     headers = response.headers
     headers[CORRELATION_ID] = str(correlation_id)
     headers["X-Content-Type-Options"] = "nosniff"
-    headers["Vary"] = f"Authorization, {CONSISTENCY_TOKEN}"
+    headers["Vary"] = VARY
     may_be_kept = request.method in _READS and response.status < 400
     headers["Cache-Control"] = "no-cache" if may_be_kept else "no-store"
     if not request.content.is_eof():  # the rest of its body would be taken for the next request

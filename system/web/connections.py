@@ -23,7 +23,7 @@ from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
 from system import logs
 from system.metrics import Metrics
 from system.ports.world import World
-from system.web.answers import problem_response, refusal_of_router, sealed
+from system.web.answers import VARY, problem_response, refusal_of_router, sealed
 from system.web.headers import CORRELATION_ID
 from system.web.problems import MEDIA_TYPE, Refused, problem_bytes
 
@@ -251,6 +251,9 @@ class Connection(web.RequestHandler):
             raise ConnectionError("the answer had begun: nothing else can be said on it")
         response = problem_response(request, refused, correlation_id := self._noted(refused))
         response.force_close()
+        response.headers["Connection"] = (
+            "close"  # aiohttp takes it for HTTP/1.0, where none is needed
+        )
         return sealed(request, response, correlation_id)
 
     def _refuse(self, refused: Refused) -> None:
@@ -297,6 +300,7 @@ def _bare(refused: Refused, correlation_id: UUID) -> bytes:
         "Content-Type": MEDIA_TYPE,
         "Content-Length": str(len(body)),
         "Cache-Control": "no-store",
+        "Vary": VARY,
         "X-Content-Type-Options": "nosniff",
         "Connection": "close",
         CORRELATION_ID: str(correlation_id),
