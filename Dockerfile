@@ -17,5 +17,5 @@ USER kit
 EXPOSE 8081 8082 8083 8084 8091 8092 8093 8094
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=6 \
-    CMD ["python", "-c", "import os, urllib.request as web; web.urlopen(f'http://127.0.0.1:{os.environ.get(\"PORT\", 8081)}/readyz', timeout=4)"]
+    CMD ["python", "-m", "system.healthy"]
 ENTRYPOINT ["python", "-m", "system"]

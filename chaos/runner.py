@@ -47,7 +47,8 @@ from system.columns import metadata
 from system.events import TOPICS
 from system.ports.log import Partition
 from system.ports.views import Document
-from system.table import QUERY_CONSUMER, VIEWS, handlers_of
+from system.roles import QUERY_CONSUMER
+from system.table import VIEWS, handlers_of
 from system.wiring import ALL_TOPICS
 
 R = TypeVar("R")

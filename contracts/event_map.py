@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args, get_origin, get_type_hints
 
 from system.events import EVENTS, PARTITIONS, Event, dlq
-from system.table import QUERY_CONSUMER, ROLES, TABLE, VIEWS, handlers_of
+from system.roles import QUERY_CONSUMER, ROLES
+from system.table import TABLE, VIEWS, handlers_of
 
 PATH = "docs/map.md"
 

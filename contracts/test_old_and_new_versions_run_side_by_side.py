@@ -30,7 +30,8 @@ from system import orders
 from system.delivery import outbox
 from system.events import Event, Name, OrderCreated, OrderEvent, Upcast
 from system.ports.views import Put
-from system.table import ROLES, TABLE, Row
+from system.roles import ROLES
+from system.table import TABLE, Row
 from system.values import loads
 
 pytestmark = pytest.mark.usefixtures("quiet")

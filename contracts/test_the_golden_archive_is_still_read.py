@@ -26,7 +26,8 @@ from system.events import BY_TYPE, Envelope
 from system.ports.views import Put
 from system.ports.work import UnitOfWork
 from system.products.store import reservations, stock
-from system.table import QUERY_CONSUMER, TABLE, VIEWS, Row
+from system.roles import QUERY_CONSUMER
+from system.table import TABLE, VIEWS, Row
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

@@ -18,18 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from system.operations import COMMANDS, terminal
+from system.roles import GROUPS, ROLES
 from system.settings import BadSettings, Settings, load_settings
-from system.table import ROLES
 
 if TYPE_CHECKING:
     from system import wiring
     from system.life import Life
     from system.logs import Logger
 
-GROUPS = {
-    "apis": tuple(spec.name for spec in ROLES if spec.name.endswith("-api")),
-    "consumers": tuple(spec.name for spec in ROLES if spec.name.endswith("-consumer")),
-}
 DRIVERS = ("aiokafka", "aiomysql", "cramjam", "motor", "pymysql")
 """Of the servers: the embedded stack does without."""
 ABANDON_S = 9.5
@@ -148,7 +144,7 @@ def _run(asked: argparse.Namespace) -> int:
     try:
         parts = wiring.embedded(settings, data) if stack == "embedded" else wiring.servers(settings)
         asyncio.run(_serve(roles, parts, settings, _welcome(stack, data), logs.logger(service)))
-    except wiring.StackError as error:
+    except (Misconfigured, wiring.StackError) as error:
         return _fail(str(error), 1)
     except ModuleNotFoundError as error:
         driver = (error.name or "").partition(".")[0]

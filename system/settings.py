@@ -7,17 +7,26 @@ seconds inside. `.env.example` explains every setting; a test holds it against t
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import unquote
 
+from dotenv.parser import parse_stream
+from dotenv.variables import parse_variables
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -184,7 +193,7 @@ def mysql_url(dsn: str) -> URL:
     url = _from_sqlalchemy(dsn) if is_url else _from_go(dsn)
     if not url.host or not url.database:
         raise ValueError(f"names no host or no database; {_DSN_EXPECTED}")
-    return url.difference_update_query(_GO_PARAMETERS - {"charset"})
+    return url.set(query={})
 
 
 _DSN_EXPECTED = (
@@ -199,6 +208,8 @@ def _from_sqlalchemy(text: str) -> URL:
         raise ValueError(f"is not an SQLAlchemy URL; {_DSN_EXPECTED}") from None
     if url.port is not None and not 1 <= url.port <= 65535:
         raise ValueError("has a port outside 1 to 65535")
+    for name, value in url.query.items():
+        _check_parameter(name, value if isinstance(value, str) else ",".join(value))
     backend = url.get_backend_name()
     return url.set(drivername=f"{backend}+aiomysql", port=url.port or MYSQL_PORT)
 
@@ -241,13 +252,21 @@ def _address(network: str) -> tuple[str, int]:
 def _check_parameters(text: str) -> None:
     for parameter in filter(None, text.split("&")):
         name, _, value = parameter.partition("=")
-        if name == "tls" and value.lower() not in ("false", "0"):
-            raise ValueError("asks for tls, which is not supported; expected it without tls=")
-        if name not in _GO_PARAMETERS | {"tls"}:
-            raise ValueError(
-                "has a parameter after the ? that is not understood; expected none but those of "
-                "Go's driver, such as parseTime=true (session variables are set by the system)"
-            )
+        _check_parameter(name, value)
+
+
+def _check_parameter(name: str, value: str) -> None:
+    if name in ("tls", "ssl"):
+        if value.lower() not in ("false", "0"):
+            raise ValueError(f"asks for {name}, which is not supported; expected it without")
+    elif name == "charset":
+        if "utf8mb4" not in value.split(","):
+            raise ValueError("has a charset that is not utf8mb4, which is what the system speaks")
+    elif name not in _GO_PARAMETERS:
+        raise ValueError(
+            "has a parameter after the ? that is not understood; expected none but those of "
+            "Go's driver, such as parseTime=true (session variables are set by the system)"
+        )
 
 
 def _dsn(value: object) -> object:
@@ -372,6 +391,49 @@ class _Environment(BaseSettings, Settings):
     model_config = SettingsConfigDict(
         case_sensitive=True, extra="ignore", env_file_encoding="utf-8", validate_by_name=False
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - there are none
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = getattr(dotenv_settings, "env_file", None)
+        return init_settings, env_settings, _EnvFile(settings_cls, env_file=file)
+
+
+class _EnvFile(DotEnvSettingsSource):
+    """A `.env` that says to us what it says to compose."""
+
+    def _read_env_file(self, file_path: Path) -> Mapping[str, str | None]:
+        return read_env_file(file_path)
+
+
+def read_env_file(path: Path) -> dict[str, str | None]:
+    """Read a `.env`: `$` is itself in single quotes, and `${NAME}` is replaced elsewhere.
+
+    So does compose. The parser replaces it everywhere, unless told to replace it nowhere:
+
+        MYSQL_DSN='shop:pa${word}x@tcp(db)/shop'     the password is pa${word}x
+        MYSQL_DSN=shop:${PASSWORD}@tcp(db)/shop      it is what PASSWORD says
+    """
+    found: dict[str, str | None] = {}
+    with path.open(encoding="utf-8") as file:
+        for binding in parse_stream(file):
+            if binding.key is None:
+                continue
+            value = binding.value
+            if value is not None and not _IN_SINGLE_QUOTES.match(binding.original.string):
+                known = {**found, **os.environ}
+                value = "".join(atom.resolve(known) for atom in parse_variables(value))
+            found[binding.key] = value
+    return found
+
+
+_IN_SINGLE_QUOTES = re.compile(r"[^=]*=[ \t]*'")
 
 
 def load_settings(env_file: Path | None = Path(".env")) -> Settings:

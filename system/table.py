@@ -77,28 +77,6 @@ TABLE = (
 VIEWS = (users.views.USERS, products.views.PRODUCTS, orders.views.ORDERS)
 
 
-@dataclass(frozen=True, slots=True)
-class RoleSpec:
-    """A process of the system: its port, and the aggregate whose outbox it relays."""
-
-    name: str
-    port: int
-    relays: str | None = None
-
-
-ROLES = (
-    RoleSpec("user-api", 8081),
-    RoleSpec("product-api", 8082),
-    RoleSpec("order-api", 8083),
-    RoleSpec("query-api", 8084),
-    RoleSpec("user-consumer", 8091, relays="user"),
-    RoleSpec("product-consumer", 8092, relays="product"),
-    RoleSpec("order-consumer", 8093, relays="order"),
-    RoleSpec("query-consumer", 8094),
-)
-QUERY_CONSUMER = "query-consumer"
-
-
 def handlers_of(consumer: str, table: Sequence[Row] = TABLE) -> dict[str, Handler]:
     """The handler of each topic that a consumer of the write side reads."""
     return {row.event.type: row.reacts[consumer] for row in table if consumer in row.reacts}

@@ -48,18 +48,9 @@ from system.ports.world import World
 from system.products import api as product_api
 from system.query import api as query_api
 from system.query.generations import Projecting, ProjectionParts
+from system.roles import QUERY_SIDE, ROLES, RoleSpec
 from system.settings import Settings
-from system.table import (
-    QUERY_CONSUMER,
-    ROLES,
-    TABLE,
-    VIEWS,
-    RoleSpec,
-    Row,
-    events_of,
-    handlers_of,
-    projections,
-)
+from system.table import TABLE, VIEWS, Row, events_of, handlers_of, projections
 from system.users import api as user_api
 from system.web import idempotency
 from system.web.app import application
@@ -95,12 +86,16 @@ class Commits:
 
 
 class Prepare(Protocol):
-    """Makes tables and topics, as asked. Raises Unavailable while a server is away."""
+    """Makes tables and topics, and asks the views to let it in. Raises Unavailable."""
 
-    async def __call__(self, *, tables: bool = True, topics: bool = True) -> None: ...
+    async def __call__(
+        self, *, tables: bool = True, topics: bool = True, shows: bool = True
+    ) -> None: ...
 
 
-async def nothing_to_prepare(*, tables: bool = True, topics: bool = True) -> None:
+async def nothing_to_prepare(
+    *, tables: bool = True, topics: bool = True, shows: bool = True
+) -> None:
     """The embedded stack is ready once it is opened."""
 
 
@@ -181,7 +176,7 @@ async def servers(settings: Settings) -> AsyncIterator[Parts]:
     """MySQL, Kafka and MongoDB, at the addresses of the settings."""
     from system.adapters.kafka_group import GroupRules
     from system.adapters.log_kafka import KafkaLog, UnfitTopic
-    from system.adapters.views_mongo import MongoViewStore
+    from system.adapters.views_mongo import MongoViewStore, UnfitViews
     from system.adapters.work_sql import SqlWork, UnfitDatabase, create_tables, mysql_engine
     from system.adapters.world_real import RealWorld
 
@@ -211,15 +206,27 @@ async def servers(settings: Settings) -> AsyncIterator[Parts]:
             )
         return logs_of[role]
 
-    async def prepare(*, tables: bool = True, topics: bool = True) -> None:
+    async def let_in() -> None:
+        try:
+            await views.ping()
+        except UnfitViews:
+            raise
+        except Unavailable:
+            return  # a role of the query side starts, and is not ready, while its views are away
+
+    async def prepare(*, tables: bool = True, topics: bool = True, shows: bool = True) -> None:
         try:
             if tables:
                 await create_tables(engine)
+            if shows:
+                await let_in()
             if topics:
                 await log_of("setup").ensure(ALL_TOPICS)
         except UnfitDatabase as unfit:
             place = f"{engine.url.host}:{engine.url.port}"
             raise StackError(f"cannot use the database at {place}: {unfit}") from unfit
+        except UnfitViews as unfit:
+            raise StackError(f"cannot use the views at MONGO_URI: {unfit}") from unfit
         except UnfitTopic as unfit:
             raise StackError(str(unfit)) from unfit
 
@@ -356,7 +363,7 @@ class _Builder:
 
     def checks(self) -> Mapping[str, Probe]:
         """The stores that the role cannot work without."""
-        if self.spec.name in ("query-api", QUERY_CONSUMER):
+        if self.spec.name in QUERY_SIDE:
             return {"views": self._views_are_there}
         return {"write model": self.parts.probe}
 
@@ -485,7 +492,8 @@ async def prepared(names: Collection[str], parts: Parts, life: Life) -> bool:
     """
     prepare = partial(
         parts.prepare,
-        tables=any(name not in ("query-api", QUERY_CONSUMER) for name in names),
+        tables=any(name not in QUERY_SIDE for name in names),
+        shows=any(name in QUERY_SIDE for name in names),
         topics=any(not name.endswith("-api") for name in names),
     )
     preparing = asyncio.create_task(patiently(prepare, life, logs.logger("start")))

@@ -22,7 +22,8 @@ from system.delivery.dead_letters import letter_id
 from system.events import Cause, Event, Name, OrderItem, OrderStatus, ReservationState, dlq
 from system.ports.log import Message, Partition, Record
 from system.ports.views import Document
-from system.table import QUERY_CONSUMER, TABLE
+from system.roles import QUERY_CONSUMER
+from system.table import TABLE
 from system.values import cents, dumps, from_cents, loads, timestamp
 
 PRICE = Decimal(10)

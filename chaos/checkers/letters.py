@@ -10,7 +10,8 @@ from chaos.workloads.points import MINDED_METHOD, PROGRAMS
 from system.delivery import outbox
 from system.delivery.dead_letters import Letter, letter_id, unresolved
 from system.events import TOPICS, dlq
-from system.table import QUERY_CONSUMER, TABLE
+from system.roles import QUERY_CONSUMER
+from system.table import TABLE
 
 POISON = "Poison"
 RETRIES = 3

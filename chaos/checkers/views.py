@@ -12,7 +12,8 @@ from chaos.checkers.checker import Anomaly, Checker
 from chaos.evidence import Evidence
 from chaos.history import Op
 from system.ports.views import Put
-from system.table import QUERY_CONSUMER, VIEWS, projections
+from system.roles import QUERY_CONSUMER
+from system.table import VIEWS, projections
 from system.values import from_cents
 from system.web.headers import CONSISTENCY_TOKEN, CORRELATION_ID
 from system.web.tokens import terms

@@ -18,8 +18,9 @@ from system.columns import metadata
 from system.ports.errors import Conflict, Unavailable
 from system.ports.log import Record
 from system.ports.views import Document
+from system.roles import QUERY_CONSUMER, ROLES
 from system.settings import Settings
-from system.table import QUERY_CONSUMER, ROLES, TABLE, VIEWS, handlers_of
+from system.table import TABLE, VIEWS, handlers_of
 from system.wiring import ALL_TOPICS, Parts
 
 REST_S = 180.0

@@ -14,7 +14,7 @@ from chaos.real.lines import HOW, Line
 from chaos.real.nemesis import Pausable, Target
 from chaos.real.processes import Role
 from scenarios.harness.servers import LocalServers
-from system.table import ROLES
+from system.roles import ROLES
 
 READY_S = 90.0
 

@@ -53,8 +53,9 @@ from system.ports.log import Message, Partition
 from system.ports.partitioner import partition_number
 from system.ports.views import Generations
 from system.ports.work import UnitOfWork, Work
+from system.roles import QUERY_CONSUMER
 from system.settings import Settings
-from system.table import QUERY_CONSUMER, projections
+from system.table import projections
 from system.wiring import ALL_TOPICS, Blueprint, Commits, Parts, Role
 
 EPOCH = datetime(2026, 1, 31, 8, tzinfo=UTC)

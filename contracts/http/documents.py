@@ -14,8 +14,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from system import wiring
 from system.life import Life
+from system.roles import ROLES
 from system.settings import Settings
-from system.table import ROLES
 from system.wiring import Blueprint, Parts
 
 FOLDER = Path(__file__).parent / "openapi"

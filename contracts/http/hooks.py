@@ -17,7 +17,7 @@ from schemathesis.core.transport import Response
 from contracts.http.things import Things
 from contracts.http.widened import WIDENED
 from contracts.kit.openapi import Case
-from system.table import ROLES
+from system.roles import ROLES
 
 _PORTS = {spec.name: spec.port for spec in ROLES}
 _THINGS = Things(lambda role: f"http://localhost:{_PORTS[role]}", Random())

@@ -25,7 +25,8 @@ from contracts.kit import openapi
 from contracts.kit.openapi import Budget, Case, Promise, Tally
 from scenarios.harness.stack import QUICK, Stack, Wishes, embedded
 from system.ports.errors import Unavailable
-from system.table import ROLES, handlers_of
+from system.roles import ROLES
+from system.table import handlers_of
 
 SELDOM = {"POST /admin/rebuild": 3}
 """Operations that can be done so often only: one rebuild at a time, and it takes its time."""

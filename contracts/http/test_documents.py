@@ -9,7 +9,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from contracts.http.documents import Document, committed
-from system.table import ROLES
+from system.roles import ROLES
 
 NAMES = [spec.name for spec in ROLES]
 DOCUMENTS = {name: committed(name) for name in NAMES}

@@ -18,7 +18,7 @@ from contracts.http.shown import SHOWN
 from contracts.http.widened import WIDENED
 from contracts.kit import openapi
 from contracts.kit.openapi import Budget
-from system.table import ROLES
+from system.roles import ROLES
 from system.web.problems import PROBLEMS
 
 ROOT = Path(__file__).parents[2]

@@ -30,7 +30,8 @@ from system.events import BY_TYPE, Event
 from system.ports.log import Message, Partition, Record
 from system.ports.views import Generations
 from system.query import api as query_api
-from system.table import QUERY_CONSUMER, ROLES, VIEWS, handlers_of, projections
+from system.roles import QUERY_CONSUMER, ROLES
+from system.table import VIEWS, handlers_of, projections
 from system.values import dumps, loads
 from system.web.problems import Refused
 from system.web.route import Request

@@ -19,7 +19,8 @@ from contracts.messages.stories import STORIES, Effect, Story
 from scenarios.harness.virtual_time import run as in_virtual_time
 from system.delivery import outbox
 from system.ports.errors import Poison
-from system.table import QUERY_CONSUMER, ROLES, TABLE
+from system.roles import QUERY_CONSUMER, ROLES
+from system.table import TABLE
 
 FOLDER = Path(__file__).parent / "pacts"
 PLACE = "contracts/messages"

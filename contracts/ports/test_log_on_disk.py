@@ -17,7 +17,7 @@ import pytest
 
 from contracts.ports.log_suite import KEY_OF_NUMBER, ignored
 from system.adapters import journal
-from system.adapters.journal import DataDirectoryError
+from system.adapters.journal import DataDirectoryError, Journal
 from system.adapters.log_embedded import EmbeddedBroker, EmbeddedLog
 from system.ports.errors import Unavailable
 from system.ports.log import Message, Partition
@@ -141,7 +141,7 @@ async def test_a_last_write_that_never_ended_is_cut_off_wherever_it_stopped(
             await publish(log, b"c")
         async with opened(torn) as log:
             assert await stored(log) == [b"a", b"b", b"c"]
-    assert "cut off a write of 1 bytes that never ended" in caplog.text
+    assert "cut off 1 bytes, a write that never ended" in caplog.text
 
 
 @pytest.mark.parametrize("tail", [b"\x00" * 4096, b"\x00" * 40 + b"\xff" * 40])
@@ -167,6 +167,26 @@ async def test_damage_before_a_whole_write_is_an_error(tmp_path: Path) -> None:
         with pytest.raises(DataDirectoryError, match=rf"log\.journal is damaged at byte {made}$"):
             EmbeddedBroker(now_ms=lambda: 0, directory=tmp_path)
         assert log_file(tmp_path).read_bytes() == damaged
+
+
+async def test_a_hole_in_the_offsets_is_cut_off_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a power cut leaves it, where nothing is synced: work is repeated, and none is lost."""
+    journal = Journal(tmp_path / "offsets.journal", b"offsets 1\n", synced=False)
+    journal.open()
+    for number in range(3):
+        journal.append(b"%d" % number)
+    journal.close()
+    data = bytearray((tmp_path / "offsets.journal").read_bytes())
+    first = data.index(b"0", len(b"offsets 1\n") + 10) + 1
+    data[first : first + 10] = bytes(10)
+    (tmp_path / "offsets.journal").write_bytes(data)
+
+    journal = Journal(tmp_path / "offsets.journal", b"offsets 1\n", synced=False)
+    assert journal.open() == [b"0"]
+    journal.close()
+    assert "what it kept count of is done again" in caplog.text
 
 
 async def test_a_start_that_failed_does_not_keep_the_directory(tmp_path: Path) -> None:

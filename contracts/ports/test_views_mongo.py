@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
+from pydantic import SecretStr
 from pymongo import UpdateOne
 from pymongo.errors import AutoReconnect, BulkWriteError
 from pymongo.monitoring import (
@@ -23,10 +24,12 @@ from pymongo.monitoring import (
 )
 
 from scenarios.harness.servers import DocumentDB, Servers, shared
+from system import wiring
 from system.adapters import views_mongo
 from system.adapters.views_mongo import STALE_S, MongoViewStore, Refused
-from system.ports.errors import TimedOut, Unavailable
+from system.ports.errors import Misconfigured, TimedOut, Unavailable
 from system.ports.views import Generations, Put
+from system.settings import Settings
 
 pytestmark = pytest.mark.stack("local")
 
@@ -386,3 +389,43 @@ async def test_nor_does_that_of_a_put_that_landed_and_could_not_leave(
 async def test_the_mark_of_a_time_is_no_name_for_a_field(store: MongoViewStore) -> None:
     with pytest.raises(ValueError, match="@time"):
         await store.generation(LIVE).put([Put("orders", 1, "self", 1, {"@time": "now"})])
+
+
+async def test_a_wrong_password_ends_a_start_with_one_line(servers: Servers) -> None:
+    if not isinstance(servers.mongo, DocumentDB):
+        pytest.skip("the other servers let everybody in")
+    uri = servers.environment()["MONGO_URI"].replace("//admin:admin@", "//admin:wrong@")
+    async with wiring.servers(Settings(mongo_uri=SecretStr(uri))) as parts:
+        with pytest.raises(wiring.StackError) as refused:
+            await parts.prepare(tables=False, topics=False)
+
+    assert str(refused.value).startswith("cannot use the views at MONGO_URI: a sign of life: ")
+    assert "(code 18)" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+async def test_views_that_are_away_end_no_start() -> None:
+    uri = "mongodb://localhost:1/ecommerce"
+    async with wiring.servers(Settings(mongo_uri=SecretStr(uri))) as parts:
+        await parts.prepare(tables=False, topics=False)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "mongodb://u:secret@localhost:99999/e",
+        "mongodb://u:secret@localhost:x/e",
+        "mongodb://u:secret@localhost/e?unheardof=1",
+        "mongodb://u:secret@localhost/e?w=-1",
+        "mongodb://u:secret@localhost/e?authMechanism=NONE",
+        "mongodb://u:sec%ret@localhost/e",
+        "mongodb+srv://localhost:1/e",
+    ],
+)
+def test_a_bad_address_or_option_is_one_line(uri: str) -> None:
+    with pytest.raises(Misconfigured) as refused:
+        MongoViewStore(uri)
+
+    assert str(refused.value).startswith("MONGO_URI cannot be used: ")
+    assert "\n" not in str(refused.value)
+    assert "secret" not in str(refused.value)

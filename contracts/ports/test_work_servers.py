@@ -435,6 +435,24 @@ async def test_tables_that_are_there_are_left_alone(database: Database) -> None:
     assert await ask(database.work()) == ["a@b.example"]
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("ALTER TABLE users DROP COLUMN name", "users .*: lacks name; change the table by hand"),
+        ("ALTER TABLE users ADD COLUMN nick INT", "users .*: has nick; change the table by hand"),
+    ],
+)
+async def test_tables_of_another_version_are_refused(
+    empty: Database, change: str, said: str
+) -> None:
+    await create_tables(empty.engine())
+    async with empty.engine().begin() as connection:
+        await connection.execute(text(change))
+
+    with pytest.raises(UnfitDatabase, match=said):
+        await create_tables(empty.engine())
+
+
 async def test_a_lock_that_another_start_holds_is_waited_for_in_time(empty: Database) -> None:
     async with empty.engine().connect() as other:
         name = {"name": f"tables of {empty.name}"}

@@ -21,8 +21,9 @@ from system.adapters.kafka_rules import topic_settings
 from system.delivery import outbox
 from system.delivery.dead_letters import FACT, REPLAY_FOR, Facts, Resolved, letter_id
 from system.events import PARTITIONS, Cause, Event, dlq
+from system.roles import QUERY_CONSUMER, ROLES
 from system.settings import Settings
-from system.table import QUERY_CONSUMER, ROLES, TABLE, Row
+from system.table import TABLE, Row
 from system.values import dumps, loads
 
 INFO: Json = {

@@ -35,8 +35,8 @@ from scenarios.harness.apart import Place
 from scenarios.harness.servers.roles import RoleProcess, roles
 from system import wiring
 from system.life import Life
+from system.roles import ROLES
 from system.settings import Settings
-from system.table import ROLES
 from system.values import dumps, loads
 from system.wiring import Blueprint, Parts
 

@@ -34,8 +34,8 @@ from system.events import (
 from system.life import Life
 from system.orders.store import orders
 from system.products.store import products, stock
+from system.roles import ROLES
 from system.settings import Settings, load_settings
-from system.table import ROLES
 from system.users.store import users
 from system.wiring import Parts
 

@@ -18,8 +18,9 @@ from system.delivery.middleware.handled import Handler
 from system.events import Envelope, OrderCreated
 from system.life import Life
 from system.ports.work import UnitOfWork
+from system.roles import ROLES
 from system.settings import BadSettings, load_settings
-from system.table import ROLES, TABLE, Row
+from system.table import TABLE, Row
 from system.web.server import CannotListen
 
 EVERY = 3

@@ -7,7 +7,8 @@ import pytest
 from load.kit.bad_use import BadUse
 from load.shop.options import Wanted
 from load.shop.where import PORTS, READING, RELAYED, Where
-from system.table import QUERY_CONSUMER, ROLES, handlers_of
+from system.roles import QUERY_CONSUMER, ROLES
+from system.table import handlers_of
 
 GIVEN = {
     "think": "0.1-0.5",

@@ -15,8 +15,8 @@ from system.events import User, UserCreated
 from system.life import Life
 from system.ports.errors import TimedOut
 from system.ports.log import Message
+from system.roles import QUERY_CONSUMER
 from system.settings import Settings
-from system.table import QUERY_CONSUMER
 
 MORE_OFTEN_THAN_A_MESSAGE_IS_TRIED = 12
 

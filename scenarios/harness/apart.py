@@ -66,8 +66,10 @@ class Place:
         async with wiring.servers(self.within(settings, instance=instance)) as parts:
             apart = replace(parts, log=lambda client: ApartLog(parts.log(client), self.prefix))
 
-            async def prepare(*, tables: bool = True, topics: bool = True) -> None:
-                await parts.prepare(tables=tables, topics=False)
+            async def prepare(
+                *, tables: bool = True, topics: bool = True, shows: bool = True
+            ) -> None:
+                await parts.prepare(tables=tables, topics=False, shows=shows)
                 if topics:
                     await apart.log("setup").ensure(ALL_TOPICS)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from system.table import ROLES
+from system.roles import ROLES
 
 KIT = "event-driven-kit"
 PYTHON = "python:3.11.14-slim-bookworm"
@@ -115,8 +115,7 @@ ROLE_ENVIRONMENT = {
     "MYSQL_DSN": "ecommerce:ecommerce@tcp(${MYSQL_AT:-mysql:3306})/ecommerce?parseTime=true",
     "MONGO_URI": "mongodb://admin:admin@${MONGO_AT:-mongo:27017}/ecommerce?authSource=admin",
     "KAFKA_BROKERS": "${KAFKA_AT:-kafka:29092}",
-    "KAFKA_SESSION_TIMEOUT": "3s",  # so short only because the broker allows it
-    "ADMIN_TOKEN": "${ADMIN_TOKEN:-}",
+    "KAFKA_SESSION_TIMEOUT": "${KAFKA_SESSION_TIMEOUT:-3s}",  # so short only because the broker allows it
 }
 
 CONTAINERS: Mapping[str, Container] = {

@@ -36,8 +36,9 @@ from system.life import Life
 from system.ports.log import Log, Message, Record
 from system.ports.views import Document, ViewStore
 from system.ports.work import Work
+from system.roles import QUERY_CONSUMER, ROLES
 from system.settings import Settings, load_settings
-from system.table import QUERY_CONSUMER, ROLES, TABLE, Row, handlers_of
+from system.table import TABLE, Row, handlers_of
 from system.values import loads
 from system.wiring import Blueprint, Parts, WriteChain, write_chain
 

@@ -15,7 +15,8 @@ from scenarios.harness.settled import eventually
 from scenarios.harness.stack import Stack
 from system.events import TOPICS, User, UserCreated, dlq
 from system.ports.log import Headers, Message, Partition, Record, header_bytes, header_name
-from system.table import QUERY_CONSUMER, ROLES, handlers_of
+from system.roles import QUERY_CONSUMER, ROLES
+from system.table import handlers_of
 from system.values import dumps
 
 SEED = 1

@@ -26,8 +26,8 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from system.events import BY_TYPE
+from system.roles import ROLES
 from system.settings import Settings
-from system.table import ROLES
 
 ROOT = Path(__file__).parents[2]
 PORTS = {spec.name: spec.port for spec in ROLES}

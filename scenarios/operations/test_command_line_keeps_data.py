@@ -104,7 +104,7 @@ def test_every_order_took_its_unit_of_the_stock_exactly_once(restarted: Restarte
 
 
 def test_a_write_that_never_ended_is_cut_off_and_told(restarted: Restarted) -> None:
-    assert f"log.journal: cut off a write of {len(TORN)} bytes" in restarted.program.err.so_far
+    assert f"log.journal: cut off {len(TORN)} bytes, a write" in restarted.program.err.so_far
 
 
 def test_dead_letters_stay_and_are_not_parked_again(restarted: Restarted) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -82,6 +83,12 @@ def a_write_model_that_is_a_directory(data: Path) -> None:
     (data / "write-model.sqlite").mkdir(parents=True)
 
 
+def a_write_model_of_an_older_version(data: Path) -> None:
+    data.mkdir()
+    with closing(sqlite3.connect(data / "write-model.sqlite")) as database:
+        database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT, nick TEXT)")
+
+
 UNUSABLE: dict[Callable[[Path], None], str] = {
     a_file: "is not a directory",
     a_place_under_a_file: "Not a directory",
@@ -89,6 +96,10 @@ UNUSABLE: dict[Callable[[Path], None], str] = {
     offsets_of_something_else: "offsets.journal begins with b'yesterday I went', not",
     a_write_model_that_is_no_database: "file is not a database",
     a_write_model_that_is_a_directory: "unable to open database file",
+    a_write_model_of_an_older_version: (
+        "its table users is of another version of the system: lacks created_at, email, updated_at, "
+        "version has nick; change the table by hand, or start with an empty"
+    ),
 }
 
 

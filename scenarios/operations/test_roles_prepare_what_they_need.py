@@ -10,8 +10,8 @@ import pytest
 from system import wiring
 from system.life import Life
 from system.ports.errors import Unavailable
+from system.roles import ROLES
 from system.settings import Settings
-from system.table import ROLES
 
 TABLES, TOPICS = "tables", "topics"
 NEEDS = {
@@ -33,7 +33,10 @@ class Away:
         self.missed: set[str] = set()
         self.asked = False
 
-    async def __call__(self, *, tables: bool = True, topics: bool = True) -> None:
+    async def __call__(
+        self, *, tables: bool = True, topics: bool = True, shows: bool = True
+    ) -> None:
+        assert tables or shows
         wanted = {TABLES} if tables else set()
         wanted |= {TOPICS} if topics else set()
         self.missed |= wanted

@@ -125,7 +125,7 @@ def test_what_go_would_not_read_is_no_duration(text: str) -> None:
         ("mysql+pymysql://u:p@db:33/shop", "mysql+aiomysql://u:p@db:33/shop"),
         (
             "mariadb://u:p@db/shop?charset=utf8mb4",
-            "mariadb+aiomysql://u:p@db:3306/shop?charset=utf8mb4",
+            "mariadb+aiomysql://u:p@db:3306/shop",
         ),
         ("mysql://u:p@db/shop?parseTime=true", "mysql+aiomysql://u:p@db:3306/shop"),
     ],
@@ -154,6 +154,11 @@ SECRET = "hunter2"
         (f"u:{SECRET}@tcp(db)/shop?tls=true", "tls"),
         (f"u:{SECRET}@tcp(db)/shop?sql_mode={SECRET}", "parameter"),
         (f"u:x@tcp(db)/shop?{SECRET}", "parameter"),
+        (f"mysql://u:{SECRET}@db/shop?ssl=true", "ssl"),
+        (f"mysql://u:{SECRET}@db/shop?foo=bar", "parameter"),
+        (f"mysql://u:{SECRET}@db/shop?foo=bar&foo=bar", "parameter"),
+        (f"mysql://u:{SECRET}@db/shop?charset=latin1", "charset"),
+        (f"u:{SECRET}@tcp(db)/shop?charset=latin1", "charset"),
         (f"mysql://u:{SECRET}@db", "no database"),
         (f"mysql://u:x@db:{SECRET}/shop", "not an SQLAlchemy URL"),
         (f"mysql://u:{SECRET}@db:0/shop", "port"),
@@ -305,3 +310,21 @@ def test_settings_made_in_code_need_no_environment(settings: Environment) -> Non
     settings(PORT="1")
 
     assert Settings(retry_delays_s=(0.1,), outbox_poll_interval_s=0.002).port is None
+
+
+@pytest.mark.parametrize(
+    ("line", "password"),
+    [
+        ("MYSQL_DSN='a:pa${word}x@tcp(db)/shop'", "pa${word}x"),
+        ("MYSQL_DSN = 'a:pa$word@tcp(db)/shop'", "pa$word"),
+        ("export MYSQL_DSN='a:pa$$x@tcp(db)/shop'  # kept", "pa$$x"),
+        ("MYSQL_DSN=a:pa$x@tcp(db)/shop", "pa$x"),
+        ("P=secret\nMYSQL_DSN=a:${P}x@tcp(db)/shop", "secretx"),
+        ('P=secret\nMYSQL_DSN="a:${P}x@tcp(db)/shop"', "secretx"),
+        ("MYSQL_DSN=a:${NOBODY:-default}@tcp(db)/shop", "default"),
+    ],
+)
+def test_a_dollar_in_single_quotes_is_a_dollar(
+    settings: Environment, line: str, password: str
+) -> None:
+    assert settings(dotenv=line).mysql_url().password == password

@@ -26,8 +26,9 @@ from scenarios.harness import images
 from scenarios.harness.images import CONTAINERS, PROXIES, ROLE_ENVIRONMENT, SERVERS, WHERE
 from scenarios.harness.servers import kafka, mysql, toxiproxy
 from scenarios.repository.markdown import ROOT
+from system import healthy
+from system.roles import ROLES, RoleSpec
 from system.settings import Settings, load_settings
-from system.table import ROLES
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
 SERVICES: dict[str, Any] = COMPOSE["services"]
@@ -57,10 +58,27 @@ def test_a_container_has_the_image_ports_variables_and_command_of_the_table(name
 
     assert service["image"] == wanted.image
     assert service["ports"] == [f"{THIS_MACHINE}:{own}:{its}" for own, its in wanted.ports.items()]
-    variables = {key: str(value) for key, value in service.get("environment", {}).items()}
+    variables = {
+        key: str(value)
+        for key, value in service.get("environment", {}).items()
+        if value is not None  # it is passed on where it is set
+    }
     assert variables == wanted.environment
     if name in SERVERS:
         assert service.get("command", []) == list(wanted.command)
+
+
+@pytest.mark.parametrize("spec", ROLES, ids=lambda spec: spec.name)
+def test_a_role_is_passed_every_setting_but_those_that_are_the_compose_files_own(
+    spec: RoleSpec,
+) -> None:
+    own = {"HOST", "PORT", "INSTANCE", "MYSQL_DSN", "KAFKA_BROKERS", "MONGO_URI"}
+    settings = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    given = SERVICES[spec.name]["environment"]
+    passed = {name for name, value in given.items() if value is None or f"${{{name}" in str(value)}
+
+    assert passed == settings - own
+    assert given.keys() - passed == own - {"INSTANCE"}  # a container's host name tells them apart
 
 
 @pytest.mark.parametrize("name", SERVERS)
@@ -238,24 +256,50 @@ def answering(status: int) -> Iterator[tuple[int, list[str]]]:
 
 
 @pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False)])
-def test_the_health_check_asks_the_role_whether_it_is_ready(
-    tmp_path: Path, status: int, *, healthy: bool
-) -> None:
+def test_the_health_check_asks_the_role_whether_it_is_ready(status: int, *, healthy: bool) -> None:
     (check,) = re.findall(r"^HEALTHCHECK .*\\\n +CMD (\[.+\])$", DOCKERFILE, re.MULTILINE)
     _, *command = json.loads(check)
 
     with answering(status) as (port, asked):
         done = subprocess.run(
-            [sys.executable, *command],
+            [sys.executable, *command, "python", "-m", "system", "order-api"],
             env={**os.environ, "PORT": str(port)},
-            cwd=tmp_path,
+            cwd=ROOT,
             capture_output=True,
-            timeout=30,
+            timeout=300,
             check=False,
         )
 
     assert asked == ["/readyz"]
     assert (done.returncode == 0) is healthy
+
+
+@pytest.mark.parametrize(
+    ("roles", "port", "asked"),
+    [
+        *(([spec.name], None, [spec.port]) for spec in ROLES),
+        (["order-api"], "9000", [9000]),
+        ([], None, [spec.port for spec in ROLES]),
+        (["--stack", "servers"], None, [spec.port for spec in ROLES]),
+        (["apis", "--stack=servers"], None, [8081, 8082, 8083, 8084]),
+        (["consumers"], None, [8091, 8092, 8093, 8094]),
+        (["user-api", "order-consumer"], None, [8081, 8093]),
+    ],
+)
+def test_the_health_check_knows_the_ports_of_its_container(
+    roles: list[str], port: str | None, asked: list[int]
+) -> None:
+    environment = {} if port is None else {"PORT": port}
+    assert healthy.ports(["python", "-m", "system", *roles], environment) == asked
+
+
+def test_an_unhealthy_container_says_where_it_is_not_ready(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with answering(503) as (port, _), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PORT", str(port))
+        assert healthy.main(["system", "user-api"]) == 1
+    assert capsys.readouterr().err == f"not ready: {port}\n"
 
 
 # The workflow, where there is an engine

@@ -15,8 +15,9 @@ from scenarios.repository.typed_commands import check
 from system.__main__ import chosen
 from system.columns import metadata
 from system.events import TOPICS
+from system.roles import ROLES
 from system.settings import Settings
-from system.table import ROLES, VIEWS
+from system.table import VIEWS
 
 PATH = ROOT / "docs" / "from-the-seed.md"
 PAGE = Page(PATH, PATH.read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ import pytest
 from scenarios.harness.settled import eventually
 from scenarios.harness.stack import Stack
 from scenarios.repository.markdown import ROOT, Page, commands, pages
-from system.table import ROLES
+from system.roles import ROLES
 
 ROLE_AT = {spec.port: spec.name for spec in ROLES}
 ANYTHING = "…"

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import warnings
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -45,11 +46,12 @@ from pymongo.errors import (
     ExecutionTimeout,
     NetworkTimeout,
     OperationFailure,
+    PyMongoError,
     WaitQueueTimeoutError,
     WriteConcernError,
 )
 
-from system.ports.errors import Frozen, Lost, TimedOut, Unavailable
+from system.ports.errors import Frozen, Lost, Misconfigured, TimedOut, Unavailable
 from system.ports.views import Document, Fields, Generations, Put, Views
 from system.turns import in_turns
 from system.values import timestamp
@@ -65,13 +67,17 @@ LOOK_S = 0.01
 
 POINTER = {"_id": "generations"}
 DUPLICATE_KEY = 11000
-AWAY = frozenset(
+CLOSED = frozenset(
+    {
+        13,  # Unauthorized
+        18,  # AuthenticationFailed
+    }
+)
+AWAY = CLOSED | frozenset(
     {
         1,  # InternalError: what FerretDB says of everything while its engine is away
         6,  # HostUnreachable
         7,  # HostNotFound
-        13,  # Unauthorized
-        18,  # AuthenticationFailed
         64,  # WriteConcernFailed
         89,  # NetworkTimeout
         91,  # ShutdownInProgress
@@ -99,6 +105,28 @@ class Refused(Exception):
     """The server does not do what it was asked for."""
 
 
+class UnfitViews(Unavailable):
+    """The server is there and lets nobody in by this name; by waiting alone it will not be mended."""
+
+
+def _client(uri: str) -> AsyncIOMotorClient[Raw]:
+    """Raises Misconfigured. The driver connects later, and only warns of options unknown to it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            return AsyncIOMotorClient(
+                uri,
+                serverSelectionTimeoutMS=WAIT_MS,
+                connectTimeoutMS=WAIT_MS,
+                socketTimeoutMS=WAIT_MS,
+                waitQueueTimeoutMS=WAIT_MS,
+                retryWrites=False,  # whoever calls tries again, and knows that it may repeat
+            )
+    except (PyMongoError, ValueError, TypeError, UserWarning) as error:
+        reason = " ".join(str(error).split())
+        raise Misconfigured(f"MONGO_URI cannot be used: {reason}") from None
+
+
 @asynccontextmanager
 async def bounded(what: str, bound_s: float = CALL_S) -> AsyncIterator[None]:
     """Hold a call to its bound, and say the driver's errors in the port's kinds."""
@@ -111,7 +139,7 @@ async def bounded(what: str, bound_s: float = CALL_S) -> AsyncIterator[None]:
         raise Unavailable(f"{what}: {error}") from error
     except OperationFailure as error:
         is_away = isinstance(error, WriteConcernError) or error.code in AWAY
-        kind = Unavailable if is_away else Refused
+        kind = UnfitViews if error.code in CLOSED else Unavailable if is_away else Refused
         raise kind(f"{what}: {said(error.details)}") from None
 
 
@@ -129,14 +157,7 @@ class MongoViewStore:
 
     def __init__(self, uri: str, *, member: str = "") -> None:
         self._member = re.sub(r"[^\w-]", "_", member)  # part of a field's name
-        self._client: AsyncIOMotorClient[Raw] = AsyncIOMotorClient(
-            uri,
-            serverSelectionTimeoutMS=WAIT_MS,
-            connectTimeoutMS=WAIT_MS,
-            socketTimeoutMS=WAIT_MS,
-            waitQueueTimeoutMS=WAIT_MS,
-            retryWrites=False,  # whoever calls tries again, and knows that it may repeat
-        )
+        self._client = _client(uri)
         # Acknowledged means on the disk of a majority: an offset is committed after the put.
         self._database = self._client.get_default_database(
             DATABASE, write_concern=WriteConcern(w="majority", j=True)

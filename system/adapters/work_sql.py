@@ -371,6 +371,7 @@ async def create_tables(engine: AsyncEngine, *, timeout_s: float = 30.0) -> None
             else:
                 await _check_server(connection)
                 await _create_under_lock(connection)
+            await _check_tables(connection)
             await connection.commit()
     except TimeoutError as error:
         raise errors.TimedOut(f"the tables were not made within {timeout_s} s") from error
@@ -389,6 +390,35 @@ async def _check_server(connection: AsyncConnection) -> None:
             f"its auto_increment_increment is {step}; it must be 1, or the ids of several rows"
             " inserted at once are not known"
         )
+
+
+_COLUMNS = {
+    "sqlite": "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c",
+    "mysql": (
+        "SELECT table_name, column_name FROM information_schema.columns"
+        " WHERE table_schema = DATABASE()"
+    ),
+}
+
+
+async def _check_tables(connection: AsyncConnection) -> None:
+    """Refuse tables of another version of the code: every write to them would fail, one by one."""
+    query = _COLUMNS["sqlite" if connection.dialect.name == "sqlite" else "mysql"]
+    there: dict[str, set[str]] = {}
+    for table, column in await connection.execute(text(query)):
+        there.setdefault(table, set()).add(column)
+    for name, table in metadata.tables.items():
+        wanted, found = set(table.columns.keys()), there.get(name, set())
+        if wanted != found:
+            raise UnfitDatabase(
+                f"its table {name} is of another version of the system:"
+                f"{_listed(' lacks ', wanted - found)}{_listed(' has ', found - wanted)};"
+                " change the table by hand, or start with an empty database"
+            )
+
+
+def _listed(verb: str, columns: Collection[str]) -> str:
+    return verb + ", ".join(sorted(columns)) if columns else ""
 
 
 async def _create_under_lock(connection: AsyncConnection) -> None:

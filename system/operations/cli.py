@@ -17,8 +17,8 @@ from tqdm import tqdm
 
 from system.events import TOPICS
 from system.operations.terminal import printable, printable_lines, say
+from system.roles import QUERY_CONSUMER, ROLES
 from system.settings import Settings, load_settings
-from system.table import QUERY_CONSUMER, ROLES
 from system.web.server import url
 
 TIMEOUT_S = 30.0

@@ -11,7 +11,7 @@ from pathlib import Path
 from aiohttp import ClientSession, ClientTimeout
 
 from scenarios.harness.servers.common import ANSWER_S, HOST, NotStarted, Server
-from system.table import ROLES, RoleSpec
+from system.roles import ROLES, RoleSpec
 
 LOOK_S = 0.5
 
