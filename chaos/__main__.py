@@ -214,6 +214,8 @@ def _simulate(asked: argparse.Namespace) -> int:
         f"{f'{failed} FAILED' if failed else 'no promise broken'}; "
         f"{len(CHECKERS)} checkers, seed {asked.seed}"
     )
+    if asked.no_singles:
+        print("single faults were left out; without --no-singles each is struck at each point")
     return 1 if failed else 0
 
 
