@@ -197,7 +197,9 @@ def _simulate(asked: argparse.Namespace) -> int:
     with workers(max(1, asked.jobs)) as crew, simulator() as here:
         known = [text for text in _regressions() if text.partition("/")[0].split("~")[0] in chosen]
         _exhaust(search.gather("known failures", len(known), crew.map(run_text, known)))
-        if not (asked.no_singles or search.is_over()):
+        if asked.no_singles:
+            print("single faults are left out; without --no-singles each strikes each point")
+        elif not search.is_over():
             _strike_all(crew, Undisturbed(here), chosen, asked.seed, search)
         if not search.is_over():
             count = None if asked.minutes else asked.schedules
@@ -214,8 +216,6 @@ def _simulate(asked: argparse.Namespace) -> int:
         f"{f'{failed} FAILED' if failed else 'no promise broken'}; "
         f"{len(CHECKERS)} checkers, seed {asked.seed}"
     )
-    if asked.no_singles:
-        print("single faults were left out; without --no-singles each is struck at each point")
     return 1 if failed else 0
 
 

@@ -7,10 +7,12 @@ nothing happened.
 from __future__ import annotations
 
 from collections.abc import Collection
+from difflib import get_close_matches
 from math import isfinite
 
 from chaos.nemeses.kinds import GROUPS, STORES
 from chaos.simulated.faults import (
+    COMMIT,
     IN_TIME,
     BadReplay,
     Fault,
@@ -20,7 +22,10 @@ from chaos.simulated.faults import (
     parse,
 )
 from chaos.workloads.workload import Workload
+from system.columns import metadata
 from system.events import PARTITIONS, TOPICS
+from system.ports.log import Log, Subscription
+from system.ports.views import Views, ViewStore
 
 MEANINGS = {
     "error": "the call never arrives: the connection breaks on the way there",
@@ -46,6 +51,23 @@ LONGEST_S = 3_600.0
 """No fault begins later or lasts longer, so that each run comes to an end."""
 
 
+def _methods(*ports: type) -> set[str]:
+    return {name for port in ports for name in vars(port) if not name.startswith("_")}
+
+
+CALLS = sorted(
+    {f"log.{name}" for name in _methods(Log, Subscription)}
+    | {f"views.{name}" for name in _methods(Views, ViewStore)}
+    | {
+        f"sql.{verb}-{table}"
+        for verb in ("select", "insert", "update", "delete")
+        for table in (*metadata.tables, "points")  # where a workload's handler counts
+    }
+    | {COMMIT, "sql.probe"}
+)
+"""Every call to a store at which a process can be struck."""
+
+
 def fault_of(text: str, workload: Workload) -> Fault:
     """Read a fault that can strike this workload. Raises BadReplay."""
     kind = text.partition("@")[0]
@@ -60,6 +82,7 @@ def fault_of(text: str, workload: Workload) -> Fault:
 
 def _check_strike(strike: Strike, workload: Workload) -> None:
     _known("process", strike.place.process, workload.processes)
+    _known("call", strike.place.call, CALLS)
     possible = kinds_at(strike.place)
     if strike.kind not in possible:
         raise BadReplay(
@@ -104,8 +127,11 @@ def check_clients(names: Collection[str], workload: Workload) -> None:
 
 
 def _known(what: str, name: str, known: Collection[str]) -> None:
-    if name not in known:
-        raise BadReplay(f"there is no {what} {name!r}; there are {_listed(known)}")
+    if name in known:
+        return
+    alike = get_close_matches(name, known)
+    there_are = f"did you mean {' or '.join(alike)}?" if alike else f"there are {_listed(known)}"
+    raise BadReplay(f"there is no {what} {name!r}; {there_are}")
 
 
 def _listed(names: Collection[str]) -> str:

@@ -81,11 +81,13 @@ class Schedule:
 
 def schedule_of(text: str) -> Schedule:
     """Read a replay ID. Raises BadReplay, also of what can strike nothing."""
-    story, _, rest = text.partition("/")
-    seed, *faults = rest.split("/") if rest else ["0"]
+    story, slash, rest = text.partition("/")
+    seed, *faults = rest.split("/")
     name, *without = story.split("~")
     if name not in WORKLOADS:
         raise BadReplay(f"there is no workload {name!r}; there are {', '.join(WORKLOADS)}")
+    if not slash:
+        raise BadReplay(f"{text!r} has no seed; a run without faults is {name}/1")
     if not seed.isdecimal():
         raise BadReplay(f"{seed!r} is not a seed")
     workload = WORKLOADS[name]

@@ -16,9 +16,9 @@ from chaos.checkers.checker import Checker
 from chaos.evidence import Evidence
 from chaos.history import Op, Outcome
 from chaos.mutants.mutant import Mutant
-from chaos.possible import MEANINGS, fault_of
+from chaos.possible import CALLS, MEANINGS, fault_of
 from chaos.report import in_order
-from chaos.runner import Run, Schedule, Simulator, schedule_of
+from chaos.runner import Run, Schedule, Simulator, schedule_of, simulator
 from chaos.simulated.faults import AT_REPLY, AT_REQUEST, IN_TIME, BadReplay, Place, kinds_at
 from chaos.workloads import WORKLOADS
 from scenarios.harness.faults import Hop
@@ -30,9 +30,12 @@ IMPOSSIBLE = (
     ("conflict@orders:sql.commit:request:3", "'conflict' cannot strike"),
     ("outage@redis:1:3", "no store 'redis'; there are sql, log, views"),
     ("slow@orders:1:3", "no store 'orders'"),
-    ("rebalance@orders:1:0", "no group 'orders'; there are product-consumer"),
+    ("rebalance@orders:1:0", "no group 'orders'; did you mean order-consumer?"),
     ("rebalance@user-consumer:1:0", "no group 'user-consumer'"),
-    ("duplicate@order.eaten:1:0", "no topic 'order.eaten'; there are "),
+    ("duplicate@order.eaten:1:0", "no topic 'order.eaten'; did you mean order.created or "),
+    ("crash@orders:sql.comit:reply:3", "no call 'sql.comit'; did you mean sql.commit or "),
+    ("crash@orders:sql.select-order:reply:3", "no call 'sql.select-order'; did you mean sql.sel"),
+    ("crash@order:sql.commit:reply:3", "no process 'order'; did you mean orders?"),
     ("jump@nobody:1:3", "no process 'nobody'"),
     ("restart@order-consumer:1:0", "no process 'order-consumer'"),
     ("outage@sql:1:0", "lasts for no time"),
@@ -51,6 +54,18 @@ def test_a_fault_that_can_strike_nothing_is_refused(
     assert main(["replay", f"orders/1/{fault}"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert why in line
+
+
+def test_a_workload_alone_is_no_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", "orders"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "'orders' has no seed; a run without faults is orders/1" in line
+
+
+def test_every_call_of_a_run_can_be_named_in_an_id() -> None:
+    with simulator() as here:
+        places = here.run(Schedule("orders", 1)).places
+    assert {place.call for place in places} <= set(CALLS)
 
 
 def test_a_client_that_is_not_there_cannot_be_left_out() -> None:
