@@ -109,6 +109,7 @@ HOLDS = [
     ['If-Match: "1"'],
     ['If-Match: "0", "1"'],
     ['If-Match: "0"', 'If-Match:"1" ,\t"2"'],
+    ['If-Match: "0",, "1" ,'],
     ['If-None-Match: "0"'],
     ['If-None-Match: W/"0", "2"'],
     ['If-Match: "1"', 'If-None-Match: "2"'],

@@ -117,8 +117,11 @@ async def test_what_a_client_has_already_is_not_sent_again(stack: Stack) -> None
 
     known = {"If-None-Match": shown.headers["ETag"]}
     same = await stack.client.ask("user-api", "GET", path, headers=known)
+    past = {"If-Match": '"999"', **known}
+    refused = await stack.client.ask("user-api", "GET", path, headers=past)
     (await stack.client.change_user(ada.id, name="B")).ok()
     other = await stack.client.ask("user-api", "GET", path, headers=known)
 
     assert (same.status, same.headers["ETag"]) == (304, shown.headers["ETag"])
+    assert refused.ok(412).problem == "precondition-failed"
     assert other.ok().body["name"] == "B"

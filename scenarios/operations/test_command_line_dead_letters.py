@@ -11,16 +11,20 @@ import sys
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from scenarios.operations.conftest import Command, Start
 from scenarios.operations.program import (
     DEADLINE_S,
+    PORTS,
     Ended,
     Program,
     environment,
@@ -319,7 +323,7 @@ def test_a_system_that_does_not_run_is_named(command: Command) -> None:
 
     assert ended.status == 1
     assert ended.one_line == (
-        f"user-consumer does not answer at http://{host}:8091: is it running?"
+        f"no consumer answers at {host} on ports 8091 to 8094: is the system running?"
     )
 
 
@@ -433,3 +437,65 @@ def place_order(program: Program) -> int:
     items = [{"product_id": product["id"], "quantity": 1}]
     order = program.make("order-api", "/orders", {"user_id": user["id"], "items": items})
     return int(order["id"])
+
+
+LETTER = {"error_type": "Poison", "error": "no JSON"}
+
+
+@contextmanager
+def only(consumer: str) -> Iterator[tuple[str, list[str]]]:
+    """A system of which this consumer alone runs: its address, and what it was asked."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            (of,) = parse_qs(urlsplit(self.path).query)["consumer"]
+            letters = [{"id": f"order.created:0:1:{of}", **LETTER}]
+            body = json.dumps({"dead_letters": letters}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Tests read what is written to stderr."""
+
+    host = free_host()
+    with ThreadingHTTPServer((host, PORTS[consumer]), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        try:
+            yield host, asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_letters_of_consumers_that_are_down_are_read_by_one_that_runs(command: Command) -> None:
+    with only("order-consumer") as (host, asked):
+        ended = command("dead-letters", "list", HOST=host)
+
+    consumers = [name for name in PORTS if name.endswith("-consumer")]
+    assert ended.status == 0
+    assert [line.split()[0] for line in ended.out.splitlines()[:-1]] == [
+        f"order.created:0:1:{consumer}" for consumer in consumers
+    ]
+    told = ended.err.splitlines()
+    assert {line.split()[3] for line in told} == set(consumers) - {"order-consumer"}
+    assert all(
+        "order-consumer reads its dead letters in the log meanwhile" in line for line in told
+    )
+    assert len(asked) == len(consumers)
+
+
+def test_any_consumer_lists_and_replays_the_letters_of_another(system: System) -> None:
+    (letter,) = system.poison("user.created", letters=1)
+    other = system.program.get(
+        "order-consumer", f"/admin/dead-letters?consumer={letter['consumer']}"
+    ).body["dead_letters"]
+    assert letter["id"] in [each["id"] for each in other]
+    chosen = {"ids": [letter["id"]]}
+    answer = system.program.ask("order-consumer", "POST", "/admin/dead-letters/purge", chosen)
+    assert [each["id"] for each in answer.body["dead_letters"]] == [letter["id"]]
+    assert letter["id"] not in system.ids()

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 
+import aiohttp
 import pytest
 
+from scenarios.harness import virtual_time
 from scenarios.operations.conftest import Command
 from scenarios.operations.program import PORTS, Program, eventually, free_host, programs
+from system.operations import cli
 
-Answer = tuple[int, bytes]
+Answer = tuple[int, bytes] | None
+"""None: the connection ends without a word."""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +67,10 @@ def something_else(*answers: Answer) -> Iterator[str]:
         def do_POST(self) -> None:
             if not left:
                 return  # and the connection ends without a word
-            status, body = left.pop(0)
+            answer = left.pop(0)
+            if answer is None:
+                return
+            status, body = answer
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -104,7 +113,6 @@ FAILURES: dict[str, tuple[Sequence[Answer], str]] = {
         [BEGUN, UNDER_WAY, progress(live=1, building=None)],
         "generation 7 was given up: the query-consumer may have started anew",
     ),
-    "it went": ([BEGUN, UNDER_WAY], "query-consumer does not answer at http://127."),
     "a store is away": (
         [answered(503, detail="Nothing was changed. Try again.")],
         "query-consumer: Nothing was changed. Try again.",
@@ -145,6 +153,28 @@ def test_a_rebuild_that_goes_on_while_nobody_can_say_how_far_it_is_has_not_faile
         ended = command("rebuild", HOST=host)
 
     assert (ended.status, ended.out) == (0, "generation 7 is live\n")
+
+
+def test_a_query_consumer_that_restarts_meanwhile_is_followed(command: Command) -> None:
+    done = progress(live=7, building=None)
+    with something_else(BEGUN, UNDER_WAY, None, None, UNDER_WAY, done) as host:
+        ended = command("rebuild", HOST=host)
+
+    assert (ended.status, ended.out) == (0, "generation 7 is live\n")
+
+
+def test_one_that_stays_away_is_waited_for_for_a_minute() -> None:
+    class Gone(cli.Client):
+        async def ask(self, consumer: str, *_: object, **__: object) -> dict[str, Any]:
+            raise cli.NotThere(f"{consumer} does not answer")
+
+    async def waited() -> float:
+        async with aiohttp.ClientSession() as http:
+            with pytest.raises(cli.OperationFailed, match=r"generation 7 is being built, and how"):
+                await cli.progress(Gone(http, "127.0.0.1"), 7)
+        return asyncio.get_running_loop().time()
+
+    assert 55 < virtual_time.run(waited()) < 65
 
 
 def test_a_query_consumer_that_does_not_run_is_told(command: Command) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 from pydantic import (
@@ -22,6 +22,7 @@ from system.delivery.dead_letters import Gone, Letter, NotTaken
 from system.events import TOPICS
 from system.ports.log import header_bytes
 from system.query.generations import Projecting, RebuildInProgress
+from system.roles import GROUPS
 from system.values import dumps
 from system.web.bodies import Body, Flag, Items, Maybe, Query
 from system.web.problems import Refused
@@ -30,15 +31,23 @@ from system.web.route import OPERATIONS, Answer, Request, Route, tagged
 LETTERS_MAX = 10_000
 
 
-def _known(topic: str) -> str:
-    if topic not in TOPICS:
-        raise PydanticCustomError("topic", f"must be one of {', '.join(TOPICS)}")
-    return topic
+def _known(names: Sequence[str]) -> AfterValidator:
+    def check(name: str) -> str:
+        if name not in names:
+            raise PydanticCustomError(
+                "one_of", "{wanted}", {"wanted": f"must be one of {', '.join(names)}"}
+            )
+        return name
+
+    return AfterValidator(check)
 
 
-Topic = Annotated[
-    str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(TOPICS)})
-]
+def _enum(names: Sequence[str]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "enum": list(names)})
+
+
+Topic = Annotated[str, _known(TOPICS), _enum(TOPICS)]
+Consumer = Annotated[str, _known(GROUPS["consumers"]), _enum(GROUPS["consumers"])]
 LetterId = Annotated[
     str,
     Field(
@@ -54,6 +63,9 @@ LetterId = Annotated[
 
 class LettersQuery(Query):
     topic: Maybe[Topic] = None
+    consumer: Maybe[Consumer] = Field(
+        default=None, description="Whose letters; by default those of the one that is asked."
+    )
 
 
 class LetterQuery(Query):
@@ -245,14 +257,12 @@ class LetterApi:
         self._letters = letters
 
     async def page(self, request: Request) -> Answer:
-        found = await self._open(request.query.topic)
+        found = await self._open(request.query.topic, request.query.consumer)
         return _answer(DeadLetters(dead_letters=[_summary(letter) for letter in found]))
 
     async def show(self, request: Request) -> Answer:
-        for letter in await self._open(None):
-            if letter.id == request.query.id:
-                return _answer(await self._whole(letter))
-        raise Refused("not-found", f"There is no open dead letter {request.query.id}.")
+        (letter,) = await self._named([request.query.id])
+        return _answer(await self._whole(letter))
 
     async def replay(self, request: Request) -> Answer:
         return await self._each(request.body, self._letters.replay)
@@ -298,18 +308,21 @@ class LetterApi:
         )
 
     async def _selected(self, selection: Selection) -> list[Letter]:
-        letters = await self._open(selection.topic)
-        if selection.ids is None:
-            return letters
-        by_id = {letter.id: letter for letter in letters}
-        missing = [id for id in selection.ids if id not in by_id]
+        if selection.ids is not None:
+            return await self._named(selection.ids)
+        return await self._open(selection.topic, None)
+
+    async def _named(self, ids: Sequence[str]) -> list[Letter]:
+        """These letters, of whatever consumer: its own may be down, and the log has all of them."""
+        by_id = {letter.id: letter for letter in await self._letters.open()}
+        missing = [id for id in ids if id not in by_id]
         if missing:
             raise Refused("not-found", f"There is no open dead letter {', '.join(missing)}.")
-        return [by_id[id] for id in dict.fromkeys(selection.ids)]
+        return [by_id[id] for id in dict.fromkeys(ids)]
 
-    async def _open(self, topic: str | None) -> list[Letter]:
+    async def _open(self, topic: str | None, consumer: str | None) -> list[Letter]:
         topics = TOPICS if topic is None else (topic,)
-        return await self._letters.open(topics, consumer=self._letters.consumer)
+        return await self._letters.open(topics, consumer=consumer or self._letters.consumer)
 
 
 class RebuildApi:

@@ -8,7 +8,7 @@ import json
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -16,7 +16,7 @@ import aiohttp
 from tqdm import tqdm
 
 from system.events import TOPICS
-from system.operations.terminal import printable, printable_lines, say
+from system.operations.terminal import complain, printable, printable_lines, say
 from system.roles import QUERY_CONSUMER, ROLES
 from system.settings import Settings, load_settings
 from system.web.server import url
@@ -91,6 +91,10 @@ class NotNow(OperationFailed):
     """A consumer cannot say at the moment: a store of its own is away, or slow."""
 
 
+class NotThere(OperationFailed):
+    """A consumer does not answer at all."""
+
+
 class NothingMeant(OperationFailed):
     """What the command line asks for cannot be."""
 
@@ -103,6 +107,9 @@ class Client:
 
     http: aiohttp.ClientSession
     host: str
+    away: dict[str, str] = field(default_factory=dict)
+    """Consumers that are not there, and how that was seen."""
+    told: set[str] = field(default_factory=set)
 
     async def ask(
         self,
@@ -118,9 +125,7 @@ class Client:
             async with self.http.request(method, base + path, json=body, params=query) as response:
                 answer = json.loads(await response.read())
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise OperationFailed(
-                f"{consumer} does not answer at {base}: is it running?"
-            ) from error
+            raise NotThere(f"{consumer} does not answer at {base}: is it running?") from error
         except ValueError as error:  # no JSON, no UTF-8
             raise OperationFailed(f"what answers at {base} is no {consumer}") from error
         if not isinstance(answer, dict):
@@ -129,6 +134,36 @@ class Client:
             return answer
         failed = NotNow if response.status == HTTPStatus.SERVICE_UNAVAILABLE else OperationFailed
         raise failed(f"{consumer}: {_why(response.status, answer)}")
+
+    async def ask_about(
+        self,
+        consumer: str,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, object] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:  # JSON, whose shape the caller knows
+        """Ask the consumer, or another for it: letters lie in the log, which each of them reads."""
+        for asked in (consumer, *(name for name in CONSUMERS if name != consumer)):
+            if asked in self.away:
+                continue
+            try:
+                answer = await self.ask(asked, method, path, body=body, query=query)
+            except NotThere as error:
+                self.away[asked] = str(error)
+                continue
+            self._tell_who_is_away(asked)
+            return answer
+        raise NotThere(
+            f"no consumer answers at {self.host} on ports {min(CONSUMERS.values())} to "
+            f"{max(CONSUMERS.values())}: is the system running?"
+        )
+
+    def _tell_who_is_away(self, other: str) -> None:
+        for consumer in sorted(self.away.keys() - self.told):
+            self.told.add(consumer)
+            complain(f"{self.away[consumer]} {other} reads its dead letters in the log meanwhile.")
 
 
 def _why(status: int, problem: Mapping[str, Any]) -> str:
@@ -237,7 +272,9 @@ async def _list(client: Client, asked: argparse.Namespace) -> None:
 
 async def _show(client: Client, asked: argparse.Namespace) -> None:
     consumer = _consumer_of(asked.id)
-    letter = await client.ask(consumer, "GET", "/admin/dead-letters/one", query={"id": asked.id})
+    letter = await client.ask_about(
+        consumer, "GET", "/admin/dead-letters/one", query={"id": asked.id}
+    )
     if asked.json:
         say(json.dumps(letter, indent=2))
         return
@@ -292,7 +329,7 @@ async def _ask(
     """Those that are done, and those that could not be."""
     body = {"ids": ids, "dry_run": dry_run}
     path = f"/admin/dead-letters/{name}"
-    answer = await client.ask(_consumer_of(ids[0]), "POST", path, body=body)
+    answer = await client.ask_about(_consumer_of(ids[0]), "POST", path, body=body)
     return list(answer["dead_letters"]), list(answer.get("failed", ()))
 
 
@@ -300,7 +337,8 @@ async def _letters(client: Client, asked: argparse.Namespace) -> Letters:
     query = {"topic": asked.topic} if asked.topic else {}
     found = []
     for consumer in [asked.consumer] if asked.consumer else CONSUMERS:
-        answer = await client.ask(consumer, "GET", "/admin/dead-letters", query=query)
+        of_it = query | {"consumer": consumer}
+        answer = await client.ask_about(consumer, "GET", "/admin/dead-letters", query=of_it)
         found.extend(answer["dead_letters"])
     return found
 
@@ -333,13 +371,13 @@ def _counted(number: int, what: str) -> str:
 # --- the views ------------------------------------------------------------------------------------
 
 
-async def _progress(client: Client, number: int) -> dict[str, Any]:  # JSON
+async def progress(client: Client, number: int) -> dict[str, Any]:  # JSON
     """How far the rebuild is. It goes on while nobody can say so, and so does the question."""
     asked = 1
     while True:
         try:
             return await client.ask(QUERY_CONSUMER, "GET", "/admin/rebuild")
-        except NotNow as not_now:
+        except (NotNow, NotThere) as not_now:  # it may have been restarted, and goes on then
             if asked == ASKED_MAX:
                 raise OperationFailed(
                     f"generation {number} is being built, and how far it is cannot be said: {not_now}"
@@ -353,13 +391,13 @@ async def _rebuild(client: Client, _: argparse.Namespace) -> None:
     number = begun["generation"]
     with tqdm(desc=f"generation {number}", unit=" records", disable=None) as bar:
         while True:
-            progress = await _progress(client, number)
-            if progress["building"] != number:
+            now = await progress(client, number)
+            if now["building"] != number:
                 break
-            bar.total = progress["records_total"]
-            bar.update(progress["records_read"] - bar.n)
+            bar.total = now["records_total"]
+            bar.update(now["records_read"] - bar.n)
             await asyncio.sleep(POLL_S)
-    if progress["live"] != number:
-        why = progress["failure"] or "the query-consumer may have started anew"
+    if now["live"] != number:
+        why = now["failure"] or "the query-consumer may have started anew"
         raise OperationFailed(f"generation {number} was given up: {printable(str(why))}")
     say(f"generation {number} is live")

@@ -32,6 +32,11 @@ def say(*lines: str) -> None:
         raise
 
 
+def complain(line: str) -> None:
+    """Say on stderr what stdout's readers are not to take for an answer."""
+    sys.stderr.write(f"python -m system: {line}\n")
+
+
 def finish() -> None:
     """Write out what is left: Python itself would complain about a reader that has gone."""
     try:

@@ -233,10 +233,8 @@ def _as_asked(answer: Answer, asked: Request) -> Answer:
     tag = answer.headers.get(ETAG)
     if tag is None:
         return answer
-    if asked.precondition.is_known(tag):
-        return Answer(304, headers=answer.headers)
-    asked.precondition.demand(tag)
-    return answer
+    asked.precondition.demand_match(tag)
+    return Answer(304, headers=answer.headers) if asked.precondition.is_known(tag) else answer
 
 
 def _response(answer: Answer) -> web.Response:

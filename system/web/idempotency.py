@@ -52,7 +52,7 @@ class Stored:
 
 
 def key_id(request: Request) -> str | None:
-    """The row of a request's Idempotency-Key: a key counts per path, and for POST alone."""
+    """The row of a request's Idempotency-Key: a key counts per route and id, and for POST alone."""
     if request.idempotency_key is None:
         return None
     return _hash(f"POST {request.path} {request.idempotency_key}".encode())

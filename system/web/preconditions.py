@@ -22,7 +22,8 @@ TAGS_MAX = 4_000
 """Characters of a list of tags, judged before any of them is."""
 ANY = "*"
 _TAG = r'(?:W/)?"[!#-~\x80-\xff]*"'
-TAGS_PATTERN = rf"^(\*|{_TAG}([ \t]*,[ \t]*{_TAG})*)$"
+TAGS_PATTERN = rf"^(\*|[ \t,]*{_TAG}([ \t]*,[ \t,]*{_TAG})*[ \t,]*)$"
+"""A list may have empty elements, RFC 9110 section 5.6.1.2."""
 _ALL = re.compile(TAGS_PATTERN)
 _EACH = re.compile(_TAG)
 
@@ -46,9 +47,13 @@ class Precondition:
 
     def demand(self, tag: str) -> None:
         """Raise Refused(precondition-failed) unless it holds for a resource with this tag."""
-        if self.match is not None and not self.match & {tag, ANY}:
-            raise Refused("precondition-failed")
+        self.demand_match(tag)
         if self.is_known(tag):
+            raise Refused("precondition-failed")
+
+    def demand_match(self, tag: str) -> None:
+        """The part of it that comes first, and is the same for what is shown."""
+        if self.match is not None and not self.match & {tag, ANY}:
             raise Refused("precondition-failed")
 
     def is_known(self, tag: str) -> bool:
