@@ -28,6 +28,7 @@ from chaos.simulated.shrink import shrink
 from chaos.simulated.workers import result_of
 from chaos.workloads import WORKLOADS
 from scenarios.harness.faults import Hop
+from system.events import BY_TYPE
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,16 @@ def test_it_keeps_its_promises_and_is_the_same_twice(simulation: Simulator, text
     assert first.anomalies == []
     assert not first.never_struck
     assert first.digest == second.digest
+
+
+def test_every_event_is_emitted_by_some_workload(simulation: Simulator) -> None:
+    """What no workload emits, no fault and no checker ever meets."""
+    emitted = {
+        told.event.type
+        for workload in WORKLOADS
+        for told in simulation.run(Schedule(workload, 1)).evidence.first_told.values()
+    }
+    assert emitted == BY_TYPE.keys()
 
 
 def test_another_simulator_sees_the_same(simulation: Simulator) -> None:

@@ -129,17 +129,6 @@ class Client:
             return None, b"", {}, True
 
 
-def a_session() -> aiohttp.ClientSession:
-    """Each request is sent once: what a client does not know of, no history can tell.
-
-    aiohttp sends a PUT or DELETE again when its connection broke, silently, and also where none is
-    kept. A DELETE that was done before the kill would meet nobody, and count as not done.
-    """
-    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True))
-    session._retry_connection = False  # noqa: SLF001 (aiohttp's; there is no public way)
-    return session
-
-
 def _role_of(path: str) -> str:
     return f"{path.split('/')[1].removesuffix('s')}-api"
 

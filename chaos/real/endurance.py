@@ -19,13 +19,14 @@ from chaos.checkers import ANOMALIES, Anomaly, judge
 from chaos.evidence import Evidence
 from chaos.history import History, Op
 from chaos.real import shoppers
-from chaos.real.clients import Client, a_session
+from chaos.real.clients import Client
 from chaos.real.gathered import auditor, come_to_rest, gathered
 from chaos.real.nemesis import Nemesis, NotRecovered, Strike, Struck, plan
 from chaos.real.promises import PROMISES
 from chaos.real.recovery import visible_again
 from chaos.real.shopkeeper import REBUILD, Shopkeeper, look_at_the_rebuild
 from chaos.real.system_under_test import SystemUnderTest
+from scenarios.harness.client import sends_once
 from scenarios.harness.servers.common import say
 from system import wiring
 from system.values import dumps
@@ -74,7 +75,7 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
         SystemUnderTest(
             folder, consumers=wanted.consumers, database=wanted.database, proxied=True
         ) as system,
-        a_session() as session,
+        sends_once(force_close=True) as session,
     ):
         began_s = loop.time()
         strikes = plan(

@@ -10,9 +10,10 @@ from random import Random
 from tqdm import tqdm
 
 from chaos.history import History
-from chaos.real.clients import Client, a_session
+from chaos.real.clients import Client
 from chaos.real.shoppers import CannotBegin, World
 from chaos.real.system_under_test import NotReady, SystemUnderTest
+from scenarios.harness.client import sends_once
 from scenarios.harness.settled import eventually
 
 SEEN_S = 20.0
@@ -21,7 +22,7 @@ SEEN_S = 20.0
 async def start_once(folder: Path, *, late_s: float, database: str) -> float:
     """Start, use, and stop everything; seconds until all were ready. Raises NotReady."""
     system = SystemUnderTest(folder, database=database, late_s=late_s)
-    async with system, a_session() as session:
+    async with system, sends_once(force_close=True) as session:
         client = Client("first", system.where, session, History(), Random(0))
         await _first_order(client, await World.made(client, [10]))
         if failures := await system.stop_roles():

@@ -63,6 +63,18 @@ class Asked:
     answer: Answer | None
 
 
+def sends_once(*, force_close: bool = False) -> aiohttp.ClientSession:
+    """A session that sends each request once: what a client does not know of, no history can tell.
+
+    aiohttp sends a PUT or DELETE again when its connection broke, silently, and also where none is
+    kept. A DELETE that was done before the kill would meet nobody, and count as not done.
+    """
+    connector = aiohttp.TCPConnector(limit=0, force_close=force_close)
+    session = aiohttp.ClientSession(connector=connector)
+    session._retry_connection = False  # noqa: SLF001 (aiohttp's; there is no public way)
+    return session
+
+
 class Client:
     """Asks the roles of one system. `where` gives a role's base URL."""
 

@@ -16,10 +16,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 from sqlalchemy import select, update
 
-from scenarios.harness.client import Client
+from scenarios.harness.client import Client, sends_once
 from scenarios.harness.given import Given
 from scenarios.harness.history import History
 from scenarios.harness.process import OpenParts, Process
@@ -281,7 +280,7 @@ async def _on_servers(servers: Settings, wishes: Wishes) -> AsyncIterator[Stack]
 @asynccontextmanager
 async def _running(wishes: Wishes, parts: Parts, open_parts: OpenParts) -> AsyncIterator[Stack]:
     """All roles in the running loop, on free ports; `parts` are those of the handle."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    async with sends_once() as session:
         log = parts.log("scenario")
         history = History(log, parts.views)
         processes: dict[str, Process] = {}
