@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from chaos import __main__ as command
-from chaos.__main__ import KINDS_MAX, main, told_once
+from chaos import command
 from chaos.checkers import ANOMALIES, CHECKERS, Anomaly
 from chaos.checkers.checker import Checker
+from chaos.command import KINDS_MAX, main, told_once
 from chaos.evidence import Evidence
 from chaos.history import Op, Outcome
 from chaos.mutants.mutant import Mutant
@@ -254,7 +254,7 @@ def test_a_search_without_a_failure_shows_its_own_seed_and_tells_its_stages(
     page = tmp_path / "run.html"
     assert main([*SEARCH, "--schedules", "2", "--seed", "3", "--report", str(page)]) == 0
     assert "replay 'stock/3'<" in unescape(page.read_text(encoding="utf-8"))
-    assert "random schedules: 2 …" in capsys.readouterr().err.splitlines()
+    assert "random schedules: 0 of 2 …" in capsys.readouterr().err.splitlines()
 
 
 @pytest.mark.parametrize("text", command._regressions())  # noqa: SLF001 - the file that it reads

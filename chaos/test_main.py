@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chaos.__main__ import main
 from chaos.checkers import CHECKERS
+from chaos.command import main
 from chaos.nemeses import NEMESES
 from chaos.workloads import WORKLOADS
 

@@ -7,7 +7,7 @@ from typing import NoReturn, cast
 import pytest
 
 from contracts import scenario_table
-from contracts.__main__ import GENERATORS, main
+from contracts.command import GENERATORS, main
 from scenarios.harness import stack as harness
 from system.events import Name
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import signal
+import sys
+from importlib.util import find_spec
 
 if __name__ == "__main__":
     # Ctrl-C while modules are loaded: nothing has begun, so end without a word
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for _package in ("aiohttp", "pydantic_settings", "sqlalchemy", "structlog"):
+        if find_spec(_package) is None:
+            sys.exit(
+                f"python -m system: {_package} is not installed: pip install -c constraints.txt -e ."
+            )
 
 import argparse
 import asyncio
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path

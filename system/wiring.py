@@ -484,6 +484,12 @@ async def run(roles: Sequence[Role], life: Life) -> None:
         life.stopping.set()
 
 
+SERVERS_HINT = (
+    "docker compose up starts the servers, python -m scenarios.harness.servers does so without "
+    "Docker; --stack embedded needs none"
+)
+
+
 async def prepared(names: Collection[str], parts: Parts, life: Life) -> bool:
     """Prepare what these roles need, for as long as a server of theirs is away.
 
@@ -496,7 +502,9 @@ async def prepared(names: Collection[str], parts: Parts, life: Life) -> bool:
         shows=any(name in QUERY_SIDE for name in names),
         topics=any(not name.endswith("-api") for name in names),
     )
-    preparing = asyncio.create_task(patiently(prepare, life, logs.logger("start")))
+    preparing = asyncio.create_task(
+        patiently(prepare, life, logs.logger("start"), hint=SERVERS_HINT)
+    )
     stopping = asyncio.create_task(life.stopping.wait())
     await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()

@@ -166,17 +166,19 @@ async def _strike_and_shop(
 
 
 class _Progress:
-    """One line: orders, strikes, and what is being struck."""
+    """Orders, strikes, and what is being struck: one line on a terminal, a line each in a pipe."""
 
     def __init__(
         self, bar: Any, wanted: Wanted
     ) -> None:  # tqdm's class is generic in its stubs only
         self._bar = bar
         self._wanted = wanted
+        self._orders = 0
         self._strikes = 0
         self._last = ""
 
     def order(self, _: shoppers.Basket, acknowledged: bool) -> None:
+        self._orders += 1
         self._bar.update()
         if not acknowledged:
             self._bar.set_postfix_str(self._last)
@@ -185,11 +187,13 @@ class _Progress:
         self._strikes += what.startswith(("kill", "pause", "cut"))
         self._last = f"{self._strikes} strikes: {what}"
         self._bar.set_postfix_str(self._last)
+        if self._bar.disable:
+            say(f"{self._orders} of {self._wanted.orders} orders, {self._last}")
 
 
 @contextmanager
 def _progress(wanted: Wanted) -> Iterator[_Progress]:
-    with tqdm(total=wanted.orders, unit=" orders", file=sys.stderr, dynamic_ncols=True) as bar:
+    with tqdm(total=wanted.orders, unit=" orders", disable=None, dynamic_ncols=True) as bar:
         yield _Progress(bar, wanted)
 
 

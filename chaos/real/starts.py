@@ -7,13 +7,12 @@ import sys
 from pathlib import Path
 from random import Random
 
-from tqdm import tqdm
-
 from chaos.history import History
 from chaos.real.clients import Client
 from chaos.real.shoppers import CannotBegin, World
 from chaos.real.system_under_test import NotReady, SystemUnderTest
 from scenarios.harness.client import sends_once
+from scenarios.harness.command import progress
 from scenarios.harness.settled import eventually
 
 SEEN_S = 20.0
@@ -47,7 +46,7 @@ def run(times: int, folder: Path, *, late_s: float, database: str) -> int:
     """Start it so many times, and say what came of it; 1 when a start failed."""
     took: list[float] = []
     broken: list[str] = []
-    for number in tqdm(range(1, times + 1), unit=" starts", file=sys.stderr):
+    for number in progress("starts", times, range(1, times + 1)):
         evidence = folder / str(number)
         evidence.mkdir(parents=True, exist_ok=True)
         try:

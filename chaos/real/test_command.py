@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chaos.__main__ import main
+from chaos.command import main
 
 
 def test_the_help_of_endurance_teaches(capsys: pytest.CaptureFixture[str]) -> None:

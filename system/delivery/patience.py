@@ -18,15 +18,27 @@ async def patiently(
     logger: Logger,
     *,
     unless_timed_out: bool = False,
+    hint: str | None = None,
 ) -> None:
-    """Repeat until the store is there. Raises Stopping, and whatever else the action raises."""
-    pause_s = PAUSE_MIN_S
+    """Repeat until the store is there. Raises Stopping, and whatever else the action raises.
+
+    There is a line for each pause that is longer than those before, the first with the hint; then
+    it is quiet until the store is back.
+    """
+    pause_s, told_s = PAUSE_MIN_S, 0.0
     while True:
         try:
-            return await action()
+            await action()
         except Unavailable as away:
             if unless_timed_out and isinstance(away, TimedOut):
                 raise
-            logger.warning("waiting for a store", error=str(away), pause_s=pause_s)
+            if pause_s > told_s:
+                more = {"hint": hint} if hint and not told_s else {}
+                logger.warning("waiting for a store", error=str(away), pause_s=pause_s, **more)
+                told_s = pause_s
+        else:
+            if told_s:
+                logger.info("the store is there")
+            return
         await life.sleep(pause_s)
         pause_s = min(pause_s * 2, PAUSE_MAX_S)

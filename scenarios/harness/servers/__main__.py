@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 
+from scenarios.harness import command
 from scenarios.harness.servers import (
     DATABASES,
     VIEWS,
@@ -20,10 +21,12 @@ from scenarios.harness.servers import (
 from scenarios.harness.servers.common import cache_folder, say
 from scenarios.harness.servers.roles import one_has_ended, roles
 
+PROGRAM = "python -m scenarios.harness.servers"
+
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m scenarios.harness.servers",
+        prog=PROGRAM,
         description="Start Kafka, MySQL, a MongoDB-speaking server and Toxiproxy on free ports,"
         " print the environment to export, and keep them until Ctrl-C."
         f" Programs are fetched once into {cache_folder()}; data are thrown away at the end.",
@@ -100,6 +103,7 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def run() -> int:
+    command.require("aiokafka", "aiomysql", "pymongo")
     failed = 0
     try:
         asyncio.run(main(arguments()))
@@ -111,4 +115,4 @@ def run() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(command.run("scenarios.harness.servers.__main__:run", program=PROGRAM))

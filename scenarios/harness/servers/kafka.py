@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
-from aiokafka.admin import AIOKafkaAdminClient
-
 from scenarios.harness.servers.common import HOST, Server, free_port, knock, run
 from scenarios.harness.servers.java import jars, java
 
@@ -97,6 +95,8 @@ class Kafka(Server):
 
     async def _greet(self) -> None:
         await knock(self.port)  # aiokafka would log an error for each try
+        from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415 - used nowhere else
+
         admin = AIOKafkaAdminClient(bootstrap_servers=self.address, request_timeout_ms=2000)
         try:
             await admin.start()

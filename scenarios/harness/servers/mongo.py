@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pymongo import AsyncMongoClient
-
 from scenarios.harness.servers.common import HOST, Server, fetched, knock, need, run
 from scenarios.harness.servers.java import jars, java
 from scenarios.harness.servers.postgres import PostgreSQL
@@ -45,6 +43,8 @@ class Mongo(Server):
 
     async def _greet(self) -> None:
         await knock(self.port)  # a client that finds nobody goes on looking in the background
+        from pymongo import AsyncMongoClient  # noqa: PLC0415 - used nowhere else
+
         client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
             self.uri, serverSelectionTimeoutMS=2000
         )

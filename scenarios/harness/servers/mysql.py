@@ -10,8 +10,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
-import aiomysql
-
 from scenarios.harness.servers.common import HOST, NotStarted, Server, need, run
 from scenarios.harness.servers.debian import Chroot, installed
 
@@ -73,6 +71,8 @@ class Sql(Server):
 
     async def ask(self, statement: str, *, user: str = DATABASE) -> object:
         """The same; what a statement of one row and column answers."""
+        import aiomysql  # noqa: PLC0415 - a command is told what to install, if it is not
+
         connection = await aiomysql.connect(
             host=HOST, port=self.port, user=user, password=DATABASE if user == DATABASE else ""
         )
@@ -85,6 +85,8 @@ class Sql(Server):
             connection.close()
 
     async def _greet(self) -> None:
+        import aiomysql  # noqa: PLC0415 - a command is told what to install, if it is not
+
         connection = await aiomysql.connect(
             host=HOST, port=self.port, user=DATABASE, password=DATABASE, db=DATABASE
         )
