@@ -32,7 +32,7 @@ from system.delivery.middleware.retried import retried
 from system.delivery.middleware.split import split
 from system.delivery.middleware.traced import traced
 from system.delivery.middleware.transactional import transactional
-from system.delivery.patience import patiently
+from system.delivery.patience import Outage, patiently
 from system.delivery.purge import Purge, Rule
 from system.delivery.relay import Relay, RelayParts
 from system.events import BY_TYPE, PARTITIONS, TOPICS, Event, dlq
@@ -91,6 +91,13 @@ class Prepare(Protocol):
     async def __call__(
         self, *, tables: bool = True, topics: bool = True, shows: bool = True
     ) -> None: ...
+
+
+SERVERS_HINT = (
+    "docker compose up starts the servers, python -m scenarios.harness.servers does so without "
+    "Docker; --stack embedded needs none"
+)
+"""What a role says that finds no servers when it starts: once, and then it waits without a word."""
 
 
 async def nothing_to_prepare(
@@ -206,13 +213,16 @@ async def servers(settings: Settings) -> AsyncIterator[Parts]:
             )
         return logs_of[role]
 
+    without_views = Outage(logs.logger("start"), "the views are away", hint=SERVERS_HINT)
+
     async def let_in() -> None:
         try:
             await views.ping()
         except UnfitViews:
             raise
-        except Unavailable:
-            return  # a role of the query side starts, and is not ready, while its views are away
+        except Unavailable as away:
+            # a role of the query side starts, and is not ready, while its views are away
+            without_views.goes_on(away)
 
     async def prepare(*, tables: bool = True, topics: bool = True, shows: bool = True) -> None:
         try:
@@ -482,12 +492,6 @@ async def run(roles: Sequence[Role], life: Life) -> None:
                         group.create_task(_of_role(made.name, service, life), name=service.name)
     finally:
         life.stopping.set()
-
-
-SERVERS_HINT = (
-    "docker compose up starts the servers, python -m scenarios.harness.servers does so without "
-    "Docker; --stack embedded needs none"
-)
 
 
 async def prepared(names: Collection[str], parts: Parts, life: Life) -> bool:

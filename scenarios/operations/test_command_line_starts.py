@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
@@ -163,3 +164,19 @@ def test_the_servers_are_the_stack_of_roles_that_are_named(start: Start) -> None
     program.err.wait_for("waiting for a store")
 
     assert program.stop().status == 0
+
+
+@pytest.mark.parametrize("role", ["user-api", "query-api", "query-consumer"])
+def test_a_role_without_servers_says_how_to_get_some_and_is_quiet(start: Start, role: str) -> None:
+    away = {
+        "MYSQL_DSN": "u:p@tcp(127.0.0.1:1)/d",
+        "MONGO_URI": "mongodb://127.0.0.1:1/d",
+        "KAFKA_BROKERS": "127.0.0.1:1",
+    }
+    program = start(role, **away)
+    program.err.wait_for("docker compose up")
+    ended = program.stop()
+
+    assert ended.status == 0
+    told = [json.loads(line)["message"] for line in ended.err.splitlines() if "hint" in line]
+    assert sorted(told) == sorted(set(told)), "each once"

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
-from scenarios.harness import virtual_time
-from system import logs, wiring
-from system.delivery.patience import patiently
+from system import wiring
 from system.life import Life
 from system.ports.errors import Unavailable
 from system.roles import ROLES
@@ -75,23 +70,3 @@ async def test_it_waits_for(name: str) -> None:
 async def test_a_process_of_several_waits_for_what_any_of_them_needs() -> None:
     assert await missed("query-api", "order-api") == {TABLES}
     assert await missed("order-api", "query-consumer") == {TABLES, TOPICS}
-
-
-def test_waiting_is_told_as_long_as_pauses_grow_and_then_is_quiet() -> None:
-    async def waited() -> list[MutableMapping[str, Any]]:
-        tries = 0
-
-        async def back_after_many() -> None:
-            nonlocal tries
-            tries += 1
-            if tries < 50:
-                raise Unavailable("away")
-
-        with capture_logs() as lines:
-            await patiently(back_after_many, Life(), logs.logger("start"), hint="start them")
-        return lines
-
-    *told, back = virtual_time.run(waited())
-    assert [line["pause_s"] for line in told] == [0.05, 0.1, 0.2, 0.4, 0.8, 1.0]
-    assert [line.get("hint") for line in told] == ["start them", *[None] * 5]
-    assert back["event"] == "the store is there"

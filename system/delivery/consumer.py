@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from system.delivery.middleware import Batch, Step
+from system.delivery.patience import Outage
 from system.life import Life
 from system.logs import Logger
 from system.metrics import Metrics
@@ -97,6 +98,7 @@ class Consumer:
         self._log = log
         self._metrics = metrics
         self._logger = logger
+        self._outage = Outage(logger, "the log is away", group=group)
         self._lanes: dict[Partition, Lane] = {}
         self._committed: dict[Partition, int] = {}
         self._subscription: Subscription | None = None
@@ -108,7 +110,7 @@ class Consumer:
                     await self._take_part(life)
                 except Unavailable as away:
                     life.unready(self.name)
-                    self._logger.warning("the log is away", group=self.group, error=str(away))
+                    self._outage.goes_on(away)
                     await life.sleep(0.5)
         self._metrics.no_lag(self.group, self._chains)
 
@@ -127,6 +129,7 @@ class Consumer:
             full = [place for place, lane in self._lanes.items() if lane.is_full]
             polled = await subscription.poll(full=full, timeout_s=POLL_S)
             life.ready(self.name)
+            self._outage.is_over()
             for partition, records in polled.items():
                 self._lane(partition).extend(records)
             self._raise_if_broken()

@@ -29,6 +29,7 @@ from system.columns import TABLE_OPTIONS, Timestamp, ascii_key, metadata
 from system.delivery import outbox
 from system.delivery.conflicts import despite_conflicts
 from system.delivery.outbox import Unsent
+from system.delivery.patience import Outage
 from system.life import Life
 from system.logs import Logger
 from system.metrics import Metrics
@@ -123,6 +124,7 @@ class Relay:
 
     async def _relay(self, life: Life, tasks: asyncio.TaskGroup) -> None:
         pause_s = trouble_s = PAUSE_MIN_S
+        outage = Outage(self._parts.logger, "the relay waits", relay=self.name)
         while not life.stopping.is_set():
             # before reading, so that a commit from here on rings again; also without the lease,
             # or the bell of this process's own commits would ring on for ever
@@ -132,11 +134,12 @@ class Relay:
             try:
                 rows = await self._next_page()
             except (Unavailable, Conflict) as error:
-                self._parts.logger.warning("the relay waits", relay=self.name, error=str(error))
+                outage.goes_on(error)
                 trouble_s = min(trouble_s * 2, TROUBLE_MAX_S)
                 await life.sleep(trouble_s)
                 continue
             life.ready(self.name)
+            outage.is_over()
             trouble_s = PAUSE_MIN_S
             for lane in sorted(_lanes(rows)):
                 in_lane = [row for row in rows if row.lane == lane]
@@ -232,6 +235,7 @@ class Relay:
     async def _measure(self, life: Life) -> None:
         """Show how much is waiting, by the clock: also while nothing goes out, and not too often."""
         loop = asyncio.get_running_loop()
+        outage = Outage(self._parts.logger, "not measured", relay=self.name)
         with suppress(Stopping):
             while True:
                 began_at = loop.time()
@@ -239,8 +243,9 @@ class Relay:
                     async with self._parts.work() as unit:
                         waiting = await outbox.backlog(unit.sql, self._aggregate)
                 except (Unavailable, Conflict) as error:
-                    self._parts.logger.info("not measured", relay=self.name, error=str(error))
+                    outage.goes_on(error)
                 else:
+                    outage.is_over()
                     oldest = waiting.oldest or unit.now.at
                     age_s = (unit.now.at - oldest).total_seconds()
                     self._parts.metrics.outbox(self._aggregate, waiting.rows, age_s)

@@ -35,6 +35,7 @@ from system.delivery.middleware.projected import Projection, projected
 from system.delivery.middleware.retried import retried
 from system.delivery.middleware.split import split
 from system.delivery.middleware.traced import traced
+from system.delivery.patience import Outage
 from system.events import BY_TYPE, Event
 from system.life import Life
 from system.logs import Logger
@@ -154,13 +155,16 @@ class Projecting:
         self._failure: str | None = None
 
     async def run(self, life: Life) -> None:
+        outage = Outage(self._parts.logger, "generations cannot be read")
         with suppress(Stopping):
             while not life.stopping.is_set():
                 try:
                     building = await self._watch_once(life)
                 except Unavailable as away:
-                    self._parts.logger.warning("generations cannot be read", error=str(away))
+                    outage.goes_on(away)
                     building = False
+                else:
+                    outage.is_over()
                 await life.sleep(WATCH_BUILDING_S if building else WATCH_S)
         await self._stop(list(self._members))
 
