@@ -38,6 +38,8 @@ class Op:
     """The Idempotency-Key."""
     token: str | None = None
     """The Consistency-Token that was sent."""
+    if_match: str | None = None
+    """The ETag that was demanded."""
     began_s: float = 0.0
     ended_s: float = 0.0
     role: str = ""

@@ -39,6 +39,7 @@ CHECKERS: dict[str, Checker] = {
         commands.KEPT,
         commands.ONCE,
         commands.KEYS,
+        commands.DEMANDS,
         commands.NO_ERRORS,
         letters.EXACTLY_POISON,
         letters.ATTEMPTS,

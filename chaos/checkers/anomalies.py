@@ -61,6 +61,7 @@ ANOMALIES: dict[str, str] = {
     "refused and done": "A command was answered with a refusal, and its effect is there.",
     "done twice": "One command has had its effect twice.",
     "two answers": "Two requests with one Idempotency-Key were answered differently.",
+    "changed unseen": "Something was changed that was not as the client had demanded it to be.",
     "key taken over": "A request with a used Idempotency-Key and another body was accepted.",
     "internal error": "A request was answered with 500: the system did not know what happened.",
     # dead letters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from chaos.checkers.checker import Anomaly, Checker
@@ -11,7 +11,7 @@ from chaos.checkers.views import _time
 from chaos.evidence import Evidence
 from chaos.history import Op, Outcome
 from system.values import dumps
-from system.web.headers import CONSISTENCY_TOKEN
+from system.web.headers import CONSISTENCY_TOKEN, ETAG
 
 
 def _kept(evidence: Evidence) -> Iterator[Anomaly]:
@@ -56,6 +56,31 @@ def _told_states(evidence: Evidence) -> set[tuple[str, int, str]]:
 def _id_of_deleted(event: Any) -> int:
     names = {"user.deleted": "user_id", "product.deleted": "product_id"}
     return int(getattr(event, names.get(event.type, "order_id")))
+
+
+def _as_demanded(evidence: Evidence) -> Iterator[Anomaly]:
+    """By the versions in the tags: what was answered follows from what was demanded, by this alone."""
+    changed: defaultdict[tuple[str, str], list[Op]] = defaultdict(list)
+    for op in evidence.history:
+        if op.ok and op.if_match is not None and op.path.startswith("/products/"):
+            changed[op.path, op.if_match].append(op)
+    for (_, demanded), ops in changed.items():
+        steps = [_steps(demanded, op.headers[ETAG]) for op in ops]
+        if any(step not in _steps_of(op) for op, step in zip(ops, steps, strict=True)):
+            yield Anomaly("changed unseen", f"{ops[0]}: {demanded}, then {ops[0].headers[ETAG]}")
+        if sum(any(step) for step in steps) > 1:
+            yield Anomaly("changed unseen", f"{demanded} by {', '.join(map(str, ops))}")
+
+
+def _steps(before: str, after: str) -> tuple[int, ...]:
+    """By how many versions each part of a resource went on: `"4-9"` to `"5-9"` is (1, 0)."""
+    pairs = zip(*(map(int, tag.strip('"').split("-")) for tag in (before, after)), strict=True)
+    return tuple(new - old for old, new in pairs)
+
+
+def _steps_of(op: Op) -> Collection[tuple[int, ...]]:
+    """What setting this can do to a product and its stock."""
+    return {(0, 0), (1, 1)} if "stock" in op.body else {(0, 0), (1, 0)}
 
 
 def _once(evidence: Evidence) -> Iterator[Anomaly]:
@@ -123,6 +148,11 @@ KEYS = Checker(
     "idempotency_key_honoured",
     "Requests with one key have one effect and one answer; another body is refused.",
     _keys,
+)
+DEMANDS = Checker(
+    "changes_follow_what_was_seen",
+    "A change that demands a state with If-Match was made to that state, and by one client.",
+    _as_demanded,
 )
 NO_ERRORS = Checker(
     "no_internal_error",

@@ -462,6 +462,29 @@ def _refused_and_placed(story: Story) -> None:
     story.ask("POST", "/orders", body=_body(), outcome=Outcome.FAIL)
 
 
+@breaks("changes_follow_what_was_seen", "changed unseen")
+def _sold_in_between(story: Story) -> None:
+    _repriced(story, '"4-9"', '"5-10"')
+
+
+@breaks("changes_follow_what_was_seen", "changed unseen")
+def _by_two_who_saw_the_same(story: Story) -> None:
+    _repriced(story, '"4-9"', '"5-9"')
+    _repriced(story, '"4-9"', '"5-9"')
+
+
+def _repriced(story: Story, seen: str, left: str) -> None:
+    product = loads(story.log["product.created"][0].message.value)["product"]
+    answer = dumps({"id": product["id"], "updated_at": product["updated_at"]})
+    story.ask(
+        *("PUT", f"/products/{ANVIL}"),
+        body={"price": 1},
+        if_match=seen,
+        headers={"ETag": left},
+        answer=answer,
+    )
+
+
 @breaks("idempotency_key_honoured", "two answers")
 def _answered_differently(story: Story) -> None:
     for id in (1, 2):

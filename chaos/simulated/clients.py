@@ -46,19 +46,29 @@ class Client:
         await asyncio.sleep(self.random.uniform(least_s, most_s))
 
     async def write(
-        self, method: str, path: str, body: Any = None, *, key: str | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = None,
+        if_match: str | None = None,
     ) -> Op:
         """Ask the write side; again while it certainly was not done, or a key makes that safe."""
-        op = await self._ask(_role_of(path), method, path, body, key=key)
+        op = await self._ask(_role_of(path), method, path, body, key=key, if_match=if_match)
         for _ in range(AGAIN_MAX):
             is_safe = op.outcome is Outcome.FAIL or (key is not None and not op.ok)
             if op.ok or not is_safe or (op.status is not None and op.status < 500):
                 break
             await asyncio.sleep(AGAIN_S)
-            op = await self._ask(_role_of(path), method, path, body, key=key)
+            op = await self._ask(_role_of(path), method, path, body, key=key, if_match=if_match)
         if op.ok and (token := op.headers.get("Consistency-Token")):
             self.token = token
         return op
+
+    async def look(self, path: str) -> Op:
+        """Ask the write side how something is: its ETag names that state."""
+        return await self._ask(_role_of(path), "GET", path)
 
     async def read(self, path: str, *, token: str | None = None) -> Op:
         """Ask the query side, once."""
@@ -85,6 +95,7 @@ class Client:
         *,
         key: str | None = None,
         token: str | None = None,
+        if_match: str | None = None,
     ) -> Op:
         began_s = self.time_s
         headers = {"Host": "localhost"}
@@ -94,6 +105,8 @@ class Client:
             headers["Idempotency-Key"] = key
         if token is not None:
             headers["Consistency-Token"] = token
+        if if_match is not None:
+            headers["If-Match"] = if_match
         raw = dumps(body) if body is not None else b""
         await asyncio.sleep(self.random.uniform(*NETWORK_S))
         response, was_sent = await self._send(role, method, path, headers, raw)
@@ -114,6 +127,7 @@ class Client:
                 headers=dict(response.headers) if response is not None else {},
                 key=key,
                 token=token,
+                if_match=if_match,
                 began_s=began_s,
                 ended_s=self.time_s,
                 role=role,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chaos.workloads import endings, letters, orders, stock, together, twins, views, wander
+from chaos.workloads import demands, endings, letters, orders, stock, together, twins, views, wander
 from chaos.workloads.workload import Workload
 
 WORKLOADS: dict[str, Workload] = {
@@ -11,6 +11,7 @@ WORKLOADS: dict[str, Workload] = {
         orders.ORDERS,
         endings.ENDINGS,
         stock.STOCK_CHANGES,
+        demands.DEMANDS,
         together.TOGETHER,
         letters.LETTERS,
         views.REBUILD,
