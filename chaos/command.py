@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
@@ -36,6 +35,7 @@ from chaos.simulated.workers import (
 )
 from chaos.workloads import WORKLOADS
 from scenarios.harness.command import output_file, progress, require, whole_number
+from system.operations.arguments import Parser, unknown
 
 T = TypeVar("T")
 
@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         "nemeses": "\n".join(f"  {n.name:<12}{n.what}" for n in NEMESES.values()),
         "checkers": "\n".join(f"  {c.name}\n      {c.promise}" for c in CHECKERS.values()),
     }
-    made = argparse.ArgumentParser(
+    made = Parser(
         "python -m chaos",
         description=DESCRIPTION,
         epilog=EPILOG.format(**lists),
@@ -147,9 +147,9 @@ def _common(parser: argparse.ArgumentParser, report_help: str) -> None:
 
 def _mutant(name: str) -> str:
     if name not in MUTANTS:
-        alike = " or ".join(get_close_matches(name, MUTANTS))
-        hint = f"did you mean {alike}?" if alike else "docs/guarantees.md lists them"
-        raise argparse.ArgumentTypeError(f"there is no mutant {name!r}; {hint}")
+        raise argparse.ArgumentTypeError(
+            unknown("mutant", name, MUTANTS, page="docs/guarantees.md")
+        )
     return name
 
 
@@ -389,21 +389,34 @@ def _times(reached: int) -> str:
 def _mutants(asked: argparse.Namespace) -> int:
     names = asked.names or list(MUTANTS)
     began = _clock()
-    with workers(max(1, asked.jobs)) as crew:
-        print(f"{'mutant':<44}{'caught by':<30}{'after':>6}  replay")
-        catches = []
-        for catch in progress("mutants", len(names), crew.map(hunt_named, names, chunk=1)):
-            catches.append(catch)
-            tqdm.write(_line(catch))
-    survivors = [catch.mutant for catch in catches if catch.checker is None]
+    catches: list[Catch] = []
+    try:
+        with workers(max(1, asked.jobs)) as crew:
+            print(f"{'mutant':<44}{'caught by':<30}{'after':>6}  replay")
+            for catch in progress("mutants", len(names), crew.map(hunt_named, names, chunk=1)):
+                catches.append(catch)
+                tqdm.write(_line(catch))
+    except KeyboardInterrupt:
+        print(f"stopped: {_found(catches, len(names), began)}")
+        return 130
     if asked.report is not None and catches[-1].schedule:
         with simulator() as here:
             name = catches[-1].mutant
             run = here.run(schedule_of(catches[-1].schedule), MUTANTS[name])
             asked.report.write_text(report(run, name), encoding="utf-8")
+    print(_found(catches, len(names), began))
+    return 1 if _survivors(catches) else 0
+
+
+def _survivors(catches: Sequence[Catch]) -> list[str]:
+    return [catch.mutant for catch in catches if catch.checker is None]
+
+
+def _found(catches: Sequence[Catch], of: int, began: float) -> str:
+    survivors = _survivors(catches)
     verdict = f"SURVIVED: {', '.join(survivors)}" if survivors else "all caught"
-    print(f"{len(catches)} mutants in {_clock() - began:.0f} s: {verdict}")
-    return 1 if survivors else 0
+    count = f"{of}" if len(catches) == of else f"{len(catches)} of {of}"
+    return f"{count} mutants in {_clock() - began:.0f} s: {verdict}"
 
 
 def _line(catch: Catch) -> str:

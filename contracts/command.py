@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from pkgutil import resolve_name
 from traceback import extract_tb
@@ -18,6 +17,7 @@ from pydantic import ValidationError
 
 from contracts import mutants
 from contracts.kit import Incomplete
+from system.operations.arguments import Parser, unknown
 
 ROOT = Path(__file__).parents[1]
 
@@ -80,16 +80,18 @@ def _misfit(error: ValidationError) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser("python -m contracts", description=__doc__)
+    made = Parser("python -m contracts", description=__doc__)
     made.add_argument(
         "action",
         choices=("write", "check", "mutants"),
+        metavar="write | check | mutants",
         help="write what is out of date, or only name it; or break the contracts on purpose, and see"
         " each bug caught (mutants --help)",
     )
     made.add_argument(
         "names",
         nargs="*",
+        default=(),
         type=_known,
         metavar="NAME",
         help=f"only these: {', '.join(GENERATORS)}",
@@ -104,9 +106,7 @@ def _generator(name: str) -> Generator:
 
 def _known(name: str) -> str:
     if name not in GENERATORS:
-        alike = " or ".join(get_close_matches(name, GENERATORS))
-        hint = f"did you mean {alike}?" if alike else f"there are {', '.join(GENERATORS)}"
-        raise argparse.ArgumentTypeError(f"there is no {name!r}; {hint}")
+        raise argparse.ArgumentTypeError(unknown("", name, GENERATORS))
     return name
 
 

@@ -6,11 +6,11 @@ To add one: an edit of one module, and the test that should catch it, by name.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from contracts.kit.mutants import Edit, Mutant, outcomes
+from contracts.kit.mutants import Edit, Mutant, Outcome, outcomes
+from system.operations.arguments import Parser, unknown
 
 ROOT = Path(__file__).parents[1]
 PATH = "docs/breakage.md"
@@ -336,34 +336,49 @@ def run(names: Sequence[str]) -> int:
     """Run these mutants, or all, and print what caught each; 1 if one survived."""
     chosen = {name: MUTANTS[name] for name in names or MUTANTS}
     width = max(map(len, chosen))
-    bad = []
-    for outcome in outcomes(chosen, ROOT):
-        if outcome.is_caught:
-            what = ", ".join(test.rpartition("::")[2] for test in outcome.failed)
-        elif outcome.trouble:
-            what = f"CANNOT BE JUDGED: {outcome.trouble}"
-        else:
-            what = f"SURVIVED {', '.join(test.rpartition('::')[2] for test in outcome.survived)}"
-        if not outcome.is_caught:
-            bad.append(outcome.name)
-        print(f"{outcome.name:{width}}  {what}", flush=True)
-    print(f"{len(chosen)} mutants: " + (f"not caught: {', '.join(bad)}" if bad else "all caught"))
+    bad: list[str] = []
+    done = 0
+    try:
+        for outcome in outcomes(chosen, ROOT):
+            done += 1
+            _tell(outcome, width, bad)
+    except KeyboardInterrupt:
+        print(f"stopped: {done} of {len(chosen)} mutants: {_verdict(bad)}")
+        return 130
+    print(f"{len(chosen)} mutants: {_verdict(bad)}")
     return 1 if bad else 0
+
+
+def _tell(outcome: Outcome, width: int, bad: list[str]) -> None:
+    if outcome.is_caught:
+        what = ", ".join(test.rpartition("::")[2] for test in outcome.failed)
+    elif outcome.trouble:
+        what = f"CANNOT BE JUDGED: {outcome.trouble}"
+    else:
+        what = f"SURVIVED {', '.join(test.rpartition('::')[2] for test in outcome.survived)}"
+    if not outcome.is_caught:
+        bad.append(outcome.name)
+    print(f"{outcome.name:{width}}  {what}", flush=True)
+
+
+def _verdict(bad: Sequence[str]) -> str:
+    return f"not caught: {', '.join(bad)}" if bad else "all caught"
 
 
 def main(arguments: Sequence[str]) -> int:
     """`python -m contracts mutants [NAME …]`."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "python -m contracts mutants",
         description="Switch in bugs that break contracts, each in a process of its own, and see each"
         " caught by the tests that it names. Exits 1 when one survives.",
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="only these; by default all")
-    asked = parser.parse_args(arguments)
-    if unknown := [name for name in asked.names if name not in MUTANTS]:
-        parser.error(f"there is no mutant {', '.join(unknown)}; there are {', '.join(MUTANTS)}")
-    return run(asked.names)
+    parser.add_argument(
+        "names", nargs="*", type=_known, metavar="NAME", help="only these; by default all"
+    )
+    return run(parser.parse_args(arguments).names)
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def _known(name: str) -> str:
+    if name not in MUTANTS:
+        raise argparse.ArgumentTypeError(unknown("mutant", name, MUTANTS, page=PATH))
+    return name

@@ -27,10 +27,12 @@ def test_the_tests_that_should_catch_it_are_there(name: str) -> None:
         assert f"def {function}(" in (ROOT / path).read_text(encoding="utf-8")
 
 
-def test_a_mutant_that_there_is_not_is_refused_with_those_that_there_are(
+def test_a_mutant_that_there_is_not_is_refused_with_the_one_that_is_near(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit):
         mutants.main(["field_renamd"])
 
-    assert "there is no mutant field_renamd; there are field_renamed" in capsys.readouterr().err
+    assert (
+        "there is no mutant 'field_renamd'; did you mean field_renamed?" in capsys.readouterr().err
+    )

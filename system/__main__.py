@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from system.operations import COMMANDS, terminal
+from system.operations.arguments import Parser, unknown
 from system.roles import GROUPS, ROLES
 from system.settings import BadSettings, Settings, load_settings
 
@@ -88,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = Parser(
         "python -m system",
         description=DESCRIPTION,
         epilog=EPILOG,
@@ -121,10 +122,7 @@ def chosen(names: Sequence[str]) -> list[str]:
         if name in COMMANDS:
             raise Impossible(f"{name} is an operation and stands first: python -m system {name} …")
         if name not in known and name not in GROUPS:
-            raise Impossible(
-                f"unknown role {terminal.printable(name)!r}; there are {', '.join(known)}, the "
-                f"groups {' and '.join(GROUPS)}, and the operations {' and '.join(COMMANDS)}"
-            )
+            raise Impossible(unknown("role", name, (*known, *GROUPS, *COMMANDS)))
         roles.extend(GROUPS.get(name, (name,)))
     return list(dict.fromkeys(roles))
 
@@ -156,7 +154,9 @@ def _run(asked: argparse.Namespace) -> int:
         driver = (error.name or "").partition(".")[0]
         if driver not in DRIVERS:
             raise
-        return _fail(f"{driver} is not installed: pip install -e '.[servers]'", 1)
+        return _fail(
+            f"{driver} is not installed: pip install -c constraints.txt -e '.[servers]'", 1
+        )
     except BaseExceptionGroup as group:
         expected, bugs = group.split((CannotListen, Misconfigured, wiring.StackError))
         if expected is None or bugs is not None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chaos.checkers import CHECKERS
-from chaos.guarantees import PAGE, page
+from chaos.guarantees.page import PAGE, page
 from chaos.mutants import MUTANTS, dual_write, load
 from chaos.mutants.mutant import BadMutant, Mutant, handlers, ignored
 from chaos.runner import Schedule, Simulator, schedule_of, simulator

@@ -1,8 +1,8 @@
-"""Chaos on real servers: `python -m chaos.real endurance`."""
+"""`python -m chaos.real`."""
 
 import sys
 
-from chaos.real.command import main
+from scenarios.harness.command import run
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run("chaos.real.command:main", program="python -m chaos.real"))

@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from chaos.real import endurance, measure, starts
 from chaos.real.shoppers import CannotBegin
 from chaos.real.system_under_test import NotReady
+from scenarios.harness.command import output_folder, whole_number
 from scenarios.harness.servers import DATABASES, Missing, NotStarted
 from scenarios.harness.servers.common import say
+from system.operations.arguments import Parser
 
 DESCRIPTION = """\
 Run the whole system on real servers, disturb it, and judge what came of it.
@@ -46,10 +49,12 @@ named there holds the logs, the strikes and the history), 2 it could not run.
 """
 
 
+_count = partial(whole_number, most=1_000_000)
+_some = partial(whole_number, least=1, most=1_000_000)
 Commands = Any  # the type of argparse's subparsers has no public name
 
 
-def main(arguments: Sequence[str], *, program: str = "python -m chaos.real") -> int:
+def main(arguments: Sequence[str] | None = None, *, program: str = "python -m chaos.real") -> int:
     """Run what is asked for; the exit status."""
     asked = parser(program).parse_args(arguments)
     folder = Path(asked.evidence or tempfile.mkdtemp(prefix=f"{asked.command}-"))
@@ -72,7 +77,7 @@ def main(arguments: Sequence[str], *, program: str = "python -m chaos.real") -> 
 
 
 def parser(program: str) -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    made = Parser(
         program,
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -103,7 +108,7 @@ def _add_endurance(commands: Commands) -> None:
         metavar="P",
         help="of roles, servers and lines to servers, longer than every lease (default 4)",
     )
-    made.add_argument("--seed", type=int, default=1, metavar="S", help="default 1")
+    made.add_argument("--seed", type=whole_number, default=1, metavar="S", help="default 1")
     made.add_argument(
         "--consumers", type=_some, default=1, metavar="C", help="processes of each (default 1)"
     )
@@ -154,7 +159,10 @@ def _add_measure(commands: Commands) -> None:
 def _common(made: argparse.ArgumentParser) -> None:
     made.add_argument("--database", choices=sorted(DATABASES), default="mysql")
     made.add_argument(
-        "--evidence", metavar="DIR", help="where logs and history go (default: a new folder)"
+        "--evidence",
+        type=output_folder,
+        metavar="DIR",
+        help="where logs and history go (default: a new folder)",
     )
 
 
@@ -163,18 +171,6 @@ def _endurance(asked: argparse.Namespace, folder: Path) -> int:
         asked.orders, asked.kills, asked.pauses, asked.seed, asked.consumers, asked.database
     )
     return endurance.run(wanted, folder)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) > 1_000_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1000000")
-    return int(text)
-
-
-def _some(text: str) -> int:
-    if (count := _count(text)) == 0:
-        raise argparse.ArgumentTypeError("at least 1")
-    return count
 
 
 def _leaves(group: BaseExceptionGroup[Exception]) -> Iterator[BaseException]:

@@ -177,6 +177,9 @@ class _Progress:
         self._strikes = 0
         self._last = ""
 
+    def __str__(self) -> str:
+        return f"{self._orders} of {self._wanted.orders} orders, {self._strikes} strikes"
+
     def order(self, _: shoppers.Basket, acknowledged: bool) -> None:
         self._orders += 1
         self._bar.update()
@@ -194,7 +197,12 @@ class _Progress:
 @contextmanager
 def _progress(wanted: Wanted) -> Iterator[_Progress]:
     with tqdm(total=wanted.orders, unit=" orders", disable=None, dynamic_ncols=True) as bar:
-        yield _Progress(bar, wanted)
+        shown = _Progress(bar, wanted)
+        try:
+            yield shown
+        except asyncio.CancelledError:
+            say(f"stopped after {shown}; nothing is judged")
+            raise
 
 
 def _write(folder: Path, history: History, struck: list[Struck]) -> None:

@@ -11,11 +11,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from load.kit import bench_report
 from load.kit.figures import Measured, measured
+from scenarios.harness.command import output_file, whole_number
 from system import logs
+from system.operations.arguments import unknown
 
 DESCRIPTION = """\
 Measure the system beside its limits: the same statements, bytes and answers without the
@@ -49,7 +53,7 @@ class Wanted:
     report: Path | None
 
 
-def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_to(commands: Any) -> None:  # the type of argparse's subparsers has no public name
     """Add the command to those of `python -m load`."""
     made = commands.add_parser(
         "bench",
@@ -70,7 +74,12 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     made.add_argument(
         "--views", choices=["mongod", "documentdb", "java"], help="what speaks MongoDB's protocol"
     )
-    made.add_argument("--rounds", type=_rounds, metavar="N", help="instead of 5, or 2 if quick")
+    made.add_argument(
+        "--rounds",
+        type=partial(whole_number, least=1, most=100),
+        metavar="N",
+        help="instead of 5, or 2 if quick",
+    )
     made.add_argument(
         "--report",
         type=_report,
@@ -82,26 +91,14 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def _group(name: str) -> str:
     if name not in GROUPS:
-        raise argparse.ArgumentTypeError(f"there is no {name!r}, only {', '.join(GROUPS)}")
+        raise argparse.ArgumentTypeError(unknown("group", name, GROUPS))
     return name
 
 
-def _rounds(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if not 1 <= number <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rounds from 1 to 100")
-    return number
-
-
 def _report(text: str) -> Path:
-    path = Path(text)
+    path = output_file(text)
     if path.suffix != ".md":
         raise argparse.ArgumentTypeError(f"{text!r} does not end with .md")
-    if not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {path.parent}")
     return path
 
 
@@ -115,12 +112,9 @@ def _run(asked: argparse.Namespace) -> int:
         asked.groups or GROUPS,
         asked.report,
     )
-    try:  # drivers, for this command only
-        from load.bench.ground import NotDurable  # noqa: PLC0415
-        from scenarios.harness.servers import Missing, NotStarted  # noqa: PLC0415
-    except ModuleNotFoundError as missing:
-        say(f"load bench: {missing.name} is missing: pip install -c constraints.txt -e .[all]")
-        return 2
+    from load.bench.ground import NotDurable  # noqa: PLC0415 (drivers, for this command only)
+    from scenarios.harness.servers import Missing, NotStarted  # noqa: PLC0415
+
     logs.configure("json", "warning", "bench", also_of_roles=True)
     status = 0
     try:

@@ -24,7 +24,7 @@ def test_the_kit_has_no_word_of_the_shop() -> None:
 
 
 def test_the_judge_loads_neither_gevent_nor_locust() -> None:
-    told = "import load.__main__, load.shop.judge, sys; print(*sys.modules)"
+    told = "import load.command, load.shop.judge, sys; print(*sys.modules)"
     modules = subprocess.run(
         [sys.executable, "-c", told], capture_output=True, text=True, check=True
     ).stdout.split()

@@ -13,8 +13,6 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TypeVar
 
-from tqdm import tqdm
-
 EVERY_S = 10.0
 """So often a line tells a log how far the work is. A terminal has a bar."""
 
@@ -62,13 +60,27 @@ def output_file(text: str) -> Path:
     return path
 
 
-def whole_number(text: str) -> int:
-    """An argparse type: 0 or more."""
-    if not text.removeprefix("-").isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    if text.startswith("-"):
-        raise argparse.ArgumentTypeError(f"{text} is out of range; it must be 0 or more")
-    return int(text)
+def output_folder(text: str) -> Path:
+    """An argparse type: a folder that is there or can be made, found out before the work for it."""
+    path = Path(text)
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise argparse.ArgumentTypeError(f"{there} is no folder")
+    if not os.access(there, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{there} may not be written")
+    return path
+
+
+def whole_number(text: str, least: int = 0, most: int | None = None) -> int:
+    """An argparse type: 0 or more. Others by functools.partial."""
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+    if number < least or (most is not None and number > most):
+        bounds = f"{least} or more" if most is None else f"from {least} to {most}"
+        raise argparse.ArgumentTypeError(f"{text} is out of range; it must be {bounds}")
+    return number
 
 
 def progress(what: str, total: int | None, results: Iterable[T]) -> Iterator[T]:
@@ -76,6 +88,8 @@ def progress(what: str, total: int | None, results: Iterable[T]) -> Iterator[T]:
     if total == 0:
         yield from results
     elif sys.stderr.isatty():
+        from tqdm import tqdm  # noqa: PLC0415 - this module says what is missing: it needs nothing
+
         yield from tqdm(results, desc=what, total=total, unit="", leave=False)
     else:
         of = "" if total is None else f" of {total}"

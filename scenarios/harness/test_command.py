@@ -48,12 +48,96 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [("-3", "-3 is out of range; it must be 0 or more"), ("x", "'x' is not a whole number")],
+    [
+        ("-3", "-3 is out of range; it must be 0 or more"),
+        ("x", "'x' is not a whole number"),
+        ("1.5", "'1.5' is not a whole number"),
+        ("", "'' is not a whole number"),
+    ],
 )
 def test_a_number_that_is_none_or_out_of_range_is_called_so(text: str, why: str) -> None:
     assert command.whole_number("17") == 17
     with pytest.raises(argparse.ArgumentTypeError, match=re.escape(why)):
         command.whole_number(text)
+
+
+@pytest.mark.parametrize("text", ["0", "101", "-1"])
+def test_a_number_out_of_bounds_is_told_with_them(text: str) -> None:
+    assert command.whole_number("100", least=1, most=100) == 100
+    why = f"{text} is out of range; it must be from 1 to 100"
+    with pytest.raises(argparse.ArgumentTypeError, match=re.escape(why)):
+        command.whole_number(text, least=1, most=100)
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_the_work(tmp_path: Path) -> None:
+    assert command.output_folder(str(tmp_path / "a" / "b")) == tmp_path / "a" / "b"
+    (tmp_path / "file").touch()
+    with pytest.raises(argparse.ArgumentTypeError, match="file is no folder"):
+        command.output_folder(str(tmp_path / "file" / "b"))
+
+
+COMMANDS = [
+    "chaos",
+    "chaos.guarantees",
+    "chaos.real",
+    "contracts",
+    "load",
+    "scenarios.harness.servers",
+    "system",
+]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_without_any_package_says_what_to_install(name: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-S", "-m", name],  # -S: nothing of site-packages
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert re.fullmatch(
+        rf"python -m {re.escape(name)}: \w+ is not installed: pip install .*\n", ended.stderr
+    )
+
+
+MISTYPED = {
+    "chaos simulat": "there is no 'simulat'; did you mean simulate?",
+    "chaos simulate --schedule-s 3": "there is no option '--schedule-s'; did you mean --schedules?",
+    "chaos simulate --workload ordrs": "there is no 'ordrs'; did you mean orders?",
+    "chaos mutants dual_writ": "there is no mutant 'dual_writ'; did you mean dual_write",
+    "chaos endurance --databse mysql": "there is no option '--databse'; did you mean --database?",
+    "chaos.real endurance --orders 0": "0 is out of range; it must be from 1 to 1000000",
+    "contracts": "the following arguments are required: write | check | mutants",
+    "contracts wirte": "there is no 'wirte'; did you mean write?",
+    "contracts write schema": "there is no 'schema'; did you mean schemas",
+    "contracts mutants key-mised": "there is no mutant 'key-mised'; docs/breakage.md lists all",
+    "load mutant oversel": "there is no 'oversel'; did you mean oversell?",
+    "load bench backlog": "there is no group 'backlog'; did you mean backlogs?",
+    "load bench --rounds 101": "101 is out of range; it must be from 1 to 100",
+    "load bench --report /nonexistent/x.md": "there is no folder /nonexistent; make it first",
+    "scenarios.harness.servers --databse x": "there is no option '--databse'; did you mean --datab",
+    "scenarios.harness.servers fetsch": "there is no 'fetsch'; did you mean fetch?",
+    "system order-apo": "there is no role 'order-apo'; did you mean order-api?",
+    "system rebuil": "there is no role 'rebuil'; did you mean rebuild?",
+    "system dead-letters lst": "there is no 'lst'; did you mean list?",
+    "system dead-letters list --topic oder.created": "there is no 'oder.created'; did you mean or",
+    "system --stack serves": "there is no 'serves'; did you mean servers?",
+}
+
+
+@pytest.mark.parametrize("line", MISTYPED)
+def test_what_is_mistyped_is_told_with_what_is_near(line: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", *line.split()],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert MISTYPED[line] in ended.stderr.splitlines()[-1]
 
 
 def test_work_in_a_pipe_tells_how_far_it_is(

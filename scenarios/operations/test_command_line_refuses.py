@@ -14,9 +14,9 @@ from scenarios.operations.conftest import Command
 from scenarios.operations.program import Program, free_host, programs
 
 IMPOSSIBLE = {
-    "an unknown role": (["order-apo"], {}, "unknown role 'order-apo'; there are user-api, "),
-    "an empty role": ([""], {}, "unknown role ''"),
-    "a role that moves the cursor": (["\x1b[2J"], {}, r"unknown role '\\x1b[2J'"),
+    "an unknown role": (["order-apo"], {}, "there is no role 'order-apo'; did you mean order-api?"),
+    "an empty role": ([""], {}, "there is no role ''; there are user-api, "),
+    "a role that moves the cursor": (["\x1b[2J"], {}, r"there is no role '\x1b[2J'"),
     "an operation after a role": (["apis", "rebuild"], {}, "python -m system rebuild"),
     "a port for all eight": ([], {"PORT": "9000"}, "PORT is for exactly one role"),
     "a port for a group": (["apis"], {"PORT": "9000"}, "PORT is for exactly one role"),
@@ -44,7 +44,7 @@ def test_an_unknown_option_is_told_with_the_usage(command: Command) -> None:
 
     assert ended.status == 2
     assert "usage: python -m system" in ended.err
-    assert "unrecognized arguments: --dta" in ended.err
+    assert "there is no option '--dta'; did you mean --data?" in ended.err
 
 
 def test_several_bad_settings_are_told_together_and_no_secret_with_them(command: Command) -> None:

@@ -27,7 +27,7 @@ def test_what_is_not_installed_is_named(driver: str) -> None:
     )
     assert ended.returncode == 1
     assert ended.stderr == (
-        f"python -m system: {driver} is not installed: pip install -e '.[servers]'\n"
+        f"python -m system: {driver} is not installed: pip install -c constraints.txt -e '.[servers]'\n"
     )
 
 

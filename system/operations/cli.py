@@ -16,6 +16,7 @@ import aiohttp
 from tqdm import tqdm
 
 from system.events import TOPICS
+from system.operations.arguments import Parser
 from system.operations.terminal import complain, printable, printable_lines, say
 from system.roles import QUERY_CONSUMER, ROLES
 from system.settings import Settings, load_settings
@@ -206,7 +207,7 @@ async def _with_client(asked: argparse.Namespace, settings: Settings) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser("python -m system")
+    made = Parser("python -m system")
     commands = made.add_subparsers(required=True, metavar="OPERATION")
     where = argparse.ArgumentParser(add_help=False)
     where.add_argument("--host", help="where the consumers run; by default what HOST says")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-
-from aiohttp import ClientSession, ClientTimeout
+from typing import TYPE_CHECKING
 
 from scenarios.harness.servers.common import (
     ANSWER_S,
@@ -16,6 +15,9 @@ from scenarios.harness.servers.common import (
     need,
     run,
 )
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
 
 VERSION = "v2.12.0"
 MODULE = "github.com/Shopify/toxiproxy/v2/cmd/server"
@@ -89,4 +91,6 @@ class Toxiproxy(Server):
             answer.raise_for_status()
 
     def _session(self) -> ClientSession:
+        from aiohttp import ClientSession, ClientTimeout  # noqa: PLC0415 - a command says what to install
+
         return ClientSession(f"http://{self.address}", timeout=ClientTimeout(total=ANSWER_S))

@@ -5,14 +5,14 @@ python -m chaos.guarantees
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from chaos.checkers import ANOMALIES, CHECKERS
 from chaos.mutants import MUTANTS
 from chaos.workloads import WORKLOADS
+from system.operations.arguments import Parser
 
-PAGE = Path(__file__).parent.parent / "docs" / "guarantees.md"
+PAGE = Path(__file__).parents[2] / "docs" / "guarantees.md"
 
 INTRODUCTION = """\
 # Guarantees
@@ -78,12 +78,7 @@ def _workloads() -> str:
     return "\n## Workloads\n\n| name | story |\n|---|---|\n" + "".join(rows)
 
 
-def main() -> None:
-    argparse.ArgumentParser(
-        "python -m chaos.guarantees", description=f"Writes {PAGE}."
-    ).parse_args()
+def main() -> int:
+    Parser("python -m chaos.guarantees", description=f"Writes {PAGE}.").parse_args()
     PAGE.write_text(page(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+    return 0
