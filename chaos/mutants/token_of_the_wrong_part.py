@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.products import api
+from system.web import tokens
 
 
 def _same(reached: Reached, right: Any) -> Any:
@@ -21,5 +21,5 @@ MUTANT = Mutant(
     bug="A reader waits for a version of the stock that is long past, or that never comes.",
     breaks=("consistency_token_honoured",),
     workloads=("stock",),
-    switched_in=attribute(api, "token", _same),
+    switched_in=attribute(tokens, "token", _same),
 )
