@@ -153,10 +153,21 @@ def test_work_in_a_pipe_tells_how_far_it_is(
     ]
 
 
+STOPPED = {
+    "simulate --no-singles --workload stock": (
+        "random schedules: 0",
+        r"stopped: \d+ schedules in \d+ s",
+    ),
+    "mutants --jobs 1": ("mutants: 0", r"stopped: \d+ of \d+ mutants in \d+ s"),
+}
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
-def test_a_search_that_is_stopped_says_what_was_done(number: signal.Signals) -> None:
+@pytest.mark.parametrize("line", STOPPED)
+def test_a_search_that_is_stopped_says_what_was_done(line: str, number: signal.Signals) -> None:
+    begun, told = STOPPED[line]
     search = subprocess.Popen(
-        [sys.executable, "-m", "chaos", "simulate", "--no-singles", "--workload", "stock"],
+        [sys.executable, "-m", "chaos", *line.split()],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -164,9 +175,9 @@ def test_a_search_that_is_stopped_says_what_was_done(number: signal.Signals) -> 
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     assert search.stderr is not None
-    while not search.stderr.readline().startswith("random schedules"):
+    while not search.stderr.readline().startswith(begun):
         assert search.poll() is None
     search.send_signal(number)
     out, _ = search.communicate(timeout=300)
     assert search.returncode == 130
-    assert re.search(r"^stopped: \d+ schedules in \d+ s", out.splitlines()[-1])
+    assert re.search(f"^{told}", out.splitlines()[-1])
