@@ -106,13 +106,13 @@ async def test_nobody_was_asked_where_nobody_listens() -> None:
 
 
 async def test_an_answer_that_is_not_waited_for_tells_nothing() -> None:
-    async with asyncio.timeout(5), silent() as url:
+    async with asyncio.timeout(60), silent() as url:
         assert await outcome(url, patience_s=0.05) is Outcome.INFO
 
 
 async def test_a_request_that_is_broken_off_is_recorded() -> None:
     history = History()
-    async with asyncio.timeout(5), silent() as url, sends_once(force_close=True) as session:
+    async with asyncio.timeout(60), silent() as url, sends_once(force_close=True) as session:
         client = Client("one", lambda _: url, session, history, Random(0))
         asking = asyncio.create_task(client.ask("order-api", "POST", "/orders", {}))
         await asyncio.sleep(0.05)

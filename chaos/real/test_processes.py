@@ -10,7 +10,7 @@ import pytest
 
 from chaos.real.processes import Role
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 LIVES = ("sleep", "60")
 STAYS = ("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done")
 

@@ -276,7 +276,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not holds():
             await asyncio.sleep(0.001)  # between two looks, not in place of one
 

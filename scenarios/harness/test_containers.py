@@ -325,7 +325,7 @@ def pytest_on_containers(*arguments: str, **environment: str) -> subprocess.Comp
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

@@ -83,7 +83,7 @@ def evaluated(script: str, expression: str) -> object:
     if node is None:
         pytest.skip("node is not installed, so nothing here can run the page's script")
     program = f"{script}\nconsole.log(JSON.stringify({expression}))"
-    done = subprocess.run([node, "-e", program], capture_output=True, check=True, timeout=30)
+    done = subprocess.run([node, "-e", program], capture_output=True, check=True, timeout=300)
     return json.loads(done.stdout)
 
 

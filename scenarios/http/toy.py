@@ -212,7 +212,7 @@ class Running:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.service.port)
         try:
             writer.write(b"\r\n".join([*encoded, b"", body]))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 head = await reader.readuntil(b"\r\n\r\n")
                 status, headers = _head(head)
                 return Reply(status, headers, await reader.readexactly(_length(headers)))
@@ -270,7 +270,7 @@ async def running(
 
 
 async def until(cause: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not cause():
             await asyncio.sleep(0.001)
 

@@ -31,7 +31,7 @@ from system.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PORTS = {spec.name: spec.port for spec in ROLES}
-DEADLINE_S = 30.0
+DEADLINE_S = 120.0
 """Far more than any cause needs: who waits so long waits in vain."""
 
 Json = Any  # JSON as it came: the scenario knows its shape

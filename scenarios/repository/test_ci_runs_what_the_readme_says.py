@@ -58,7 +58,7 @@ def run(checkout: Path, readme: str) -> subprocess.CompletedProcess[str]:
         input="typed\n",
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

@@ -333,7 +333,7 @@ def test_the_workflow_takes_the_readmes_first_tour(tmp_path: Path) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=300,
         check=True,
     )
 
