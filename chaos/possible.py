@@ -83,6 +83,8 @@ def fault_of(text: str, workload: Workload) -> Fault:
 def _check_strike(strike: Strike, workload: Workload) -> None:
     _known("process", strike.place.process, workload.processes)
     _known("call", strike.place.call, CALLS)
+    if strike.place.nth < 1:
+        raise BadReplay(f"{strike} can never come: a process's first call is number 1")
     possible = kinds_at(strike.place)
     if strike.kind not in possible:
         raise BadReplay(

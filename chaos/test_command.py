@@ -36,6 +36,8 @@ IMPOSSIBLE = (
     ("crash@orders:sql.comit:reply:3", "no call 'sql.comit'; did you mean sql.commit or "),
     ("crash@orders:sql.select-order:reply:3", "no call 'sql.select-order'; did you mean sql.sel"),
     ("crash@order:sql.commit:reply:3", "no process 'order'; did you mean orders?"),
+    ("crash@orders:sql.commit:reply:0", "a process's first call is number 1"),
+    ("crash@orders:sql.commit:reply:-1", "a process's first call is number 1"),
     ("jump@nobody:1:3", "no process 'nobody'"),
     ("restart@order-consumer:1:0", "no process 'order-consumer'"),
     ("outage@sql:1:0", "lasts for no time"),

@@ -56,4 +56,4 @@ async def test_started_at_once_on_empty_servers_they_come_up_and_an_order_is_see
         watching = asyncio.create_task(one_has_ended(processes.values()))
         await processes["order-consumer"].kill()
         with pytest.raises(NotStarted, match="order-consumer has ended"):
-            await asyncio.wait_for(watching, 5)
+            await asyncio.wait_for(watching, 60)
