@@ -299,10 +299,13 @@ def test_what_means_nothing_has_the_status_2(
     ("arguments", "text"),
     [
         ([], "list|show|replay|purge"),
-        (["list", "--topic", "order.shipped"], "choose from 'user.created'"),
-        (["list", "--consumer", "order-api"], "choose from 'user-consumer'"),
+        (
+            ["list", "--topic", "order.shipped"],
+            "there is no 'order.shipped'; there are user.created",
+        ),
+        (["list", "--consumer", "order-api"], "there is no 'order-api'; there are user-consumer"),
         (["show"], "required: ID"),
-        (["forget"], "invalid choice: 'forget'"),
+        (["forget"], "there is no 'forget'; there are list"),
     ],
     ids=str,
 )
