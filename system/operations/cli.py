@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -137,20 +138,14 @@ class Client:
         raise failed(f"{consumer}: {_why(response.status, answer)}")
 
     async def ask_about(
-        self,
-        consumer: str,
-        method: str,
-        path: str,
-        *,
-        body: Mapping[str, object] | None = None,
-        query: Mapping[str, str] | None = None,
-    ) -> dict[str, Any]:  # JSON, whose shape the caller knows
+        self, consumer: str, ask: Callable[[str], Awaitable[dict[str, Any]]]
+    ) -> dict[str, Any]:
         """Ask the consumer, or another for it: letters lie in the log, which each of them reads."""
         for asked in (consumer, *(name for name in CONSUMERS if name != consumer)):
             if asked in self.away:
                 continue
             try:
-                answer = await self.ask(asked, method, path, body=body, query=query)
+                answer = await ask(asked)
             except NotThere as error:
                 self.away[asked] = str(error)
                 continue
@@ -274,7 +269,8 @@ async def _list(client: Client, asked: argparse.Namespace) -> None:
 async def _show(client: Client, asked: argparse.Namespace) -> None:
     consumer = _consumer_of(asked.id)
     letter = await client.ask_about(
-        consumer, "GET", "/admin/dead-letters/one", query={"id": asked.id}
+        consumer,
+        lambda other: client.ask(other, "GET", "/admin/dead-letters/one", query={"id": asked.id}),
     )
     if asked.json:
         say(json.dumps(letter, indent=2))
@@ -330,7 +326,9 @@ async def _ask(
     """Those that are done, and those that could not be."""
     body = {"ids": ids, "dry_run": dry_run}
     path = f"/admin/dead-letters/{name}"
-    answer = await client.ask_about(_consumer_of(ids[0]), "POST", path, body=body)
+    answer = await client.ask_about(
+        _consumer_of(ids[0]), lambda other: client.ask(other, "POST", path, body=body)
+    )
     return list(answer["dead_letters"]), list(answer.get("failed", ()))
 
 
@@ -338,8 +336,13 @@ async def _letters(client: Client, asked: argparse.Namespace) -> Letters:
     query = {"topic": asked.topic} if asked.topic else {}
     found = []
     for consumer in [asked.consumer] if asked.consumer else CONSUMERS:
-        of_it = query | {"consumer": consumer}
-        answer = await client.ask_about(consumer, "GET", "/admin/dead-letters", query=of_it)
+        ask = partial(
+            client.ask,
+            method="GET",
+            path="/admin/dead-letters",
+            query=query | {"consumer": consumer},
+        )
+        answer = await client.ask_about(consumer, ask)
         found.extend(answer["dead_letters"])
     return found
 

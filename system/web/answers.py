@@ -9,7 +9,6 @@ from aiohttp import web
 from system.web.headers import CONSISTENCY_TOKEN, CORRELATION_ID
 from system.web.problems import MEDIA_TYPE, Refused, problem_bytes
 
-VARY = f"Authorization, {CONSISTENCY_TOKEN}"
 _READS = frozenset({"GET", "HEAD"})
 
 
@@ -22,16 +21,23 @@ def problem_response(
     return web.Response(status=refused.status, body=body, headers=headers)
 
 
+def common_headers(correlation_id: UUID) -> dict[str, str]:
+    """What every answer says. What is shown may be kept, if it is asked for again."""
+    return {
+        CORRELATION_ID: str(correlation_id),
+        "X-Content-Type-Options": "nosniff",
+        "Vary": f"Authorization, {CONSISTENCY_TOKEN}",
+        "Cache-Control": "no-store",
+    }
+
+
 def sealed(
     request: web.BaseRequest, response: web.StreamResponse, correlation_id: UUID
 ) -> web.StreamResponse:
     """Add what every answer says: whose it is, and how long and for whom it may be kept."""
-    headers = response.headers
-    headers[CORRELATION_ID] = str(correlation_id)
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Vary"] = VARY
-    may_be_kept = request.method in _READS and response.status < 400
-    headers["Cache-Control"] = "no-cache" if may_be_kept else "no-store"
+    response.headers.update(common_headers(correlation_id))
+    if request.method in _READS and response.status < 400:
+        response.headers["Cache-Control"] = "no-cache"
     if not request.content.is_eof():  # the rest of its body would be taken for the next request
         response.force_close()
     return response

@@ -23,8 +23,7 @@ from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
 from system import logs
 from system.metrics import Metrics
 from system.ports.world import World
-from system.web.answers import VARY, problem_response, refusal_of_router, sealed
-from system.web.headers import CORRELATION_ID
+from system.web.answers import common_headers, problem_response, refusal_of_router, sealed
 from system.web.problems import MEDIA_TYPE, Refused, problem_bytes
 
 LINE_MAX = 8190
@@ -299,11 +298,8 @@ def _bare(refused: Refused, correlation_id: UUID) -> bytes:
         **refused.headers,
         "Content-Type": MEDIA_TYPE,
         "Content-Length": str(len(body)),
-        "Cache-Control": "no-store",
-        "Vary": VARY,
-        "X-Content-Type-Options": "nosniff",
         "Connection": "close",
-        CORRELATION_ID: str(correlation_id),
+        **common_headers(correlation_id),
     }
     lines = [f"{name}: {value}" for name, value in headers.items()]
     first = f"HTTP/1.1 {refused.status} {refused.problem.title}"
