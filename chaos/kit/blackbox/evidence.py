@@ -1,0 +1,169 @@
+"""What is left of a run for the judge, whether a stranger's or one written by hand for a test."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from chaos.kit.blackbox.language import (
+    Answer,
+    Command,
+    Do,
+    Event,
+    Kind,
+    Meant,
+    Record,
+    Request,
+    Shown,
+    States,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One command of one client, with what came of it."""
+
+    client: str
+    command: Command
+    meant: Meant
+    request: Request | None = None
+    answer: Answer | None = None
+    began_s: float = 0.0
+    ended_s: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        return self.meant.outcome == "ok"
+
+    @property
+    def about(self) -> str:
+        """The thing: named by the command, or, where that made it, by the answer."""
+        return self.command.about or self.meant.about
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What was done to the system, and when."""
+
+    what: str
+    began_s: float
+    ended_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event, and the record that tells it."""
+
+    event: Event
+    record: Record
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the judge may know of a run."""
+
+    states: States
+    tells: Mapping[Do, Collection[Kind]] = field(default_factory=dict)
+    ops: Sequence[Op] = ()
+    told: Sequence[Told] = ()
+    """In the order of partition and offset, repeats included."""
+    opened: Mapping[str, int] = field(default_factory=dict)
+    """What each account held when it was made."""
+    read: Mapping[str, Shown] = field(default_factory=dict)
+    """Each thing at rest, as the write side shows it. One that is not there is left out."""
+    viewed: Mapping[str, Shown] = field(default_factory=dict)
+    """The same, of the query side."""
+    held: Mapping[str, Shown] = field(default_factory=dict)
+    """Each account at rest, as the write side shows it."""
+    held_in_views: Mapping[str, Shown] = field(default_factory=dict)
+    faults: Sequence[Fault] = ()
+    missing: Sequence[str] | None = None
+    """What kept the run from coming to rest. None: nobody waited for it."""
+    processes: Collection[str] = ()
+    falls: Sequence[str] = ()
+    """How processes ended by themselves."""
+    poison: Mapping[str, Collection[bytes]] = field(default_factory=dict)
+    """By topic of dead letters: what was put in and has to be there."""
+    letters: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+    """By topic of dead letters: what is there."""
+
+    @cached_property
+    def first_told(self) -> Sequence[Told]:
+        """Each event once, where it stands first."""
+        first: dict[tuple[str, str], Told] = {}
+        for told in self.told:
+            first.setdefault(_identity(told), told)
+        return list(first.values())
+
+    @cached_property
+    def told_of(self) -> Mapping[str, Sequence[Told]]:
+        """By thing, each event once."""
+        found: dict[str, list[Told]] = defaultdict(list)
+        for told in self.first_told:
+            if told.event.about:
+                found[told.event.about].append(told)
+        return found
+
+    @cached_property
+    def placed(self) -> Mapping[str, Op]:
+        """By thing: the command that placed it, found by its answer, or by its mark in an event."""
+        marks = {op.command.mark: op for op in self.ops if op.command.do in ("place", "move")}
+        found = {
+            told.event.about: marks[told.event.mark]
+            for told in self.first_told
+            if told.event.mark in marks and told.event.about
+        }
+        return found | {op.meant.about: op for op in marks.values() if op.ok and op.meant.about}
+
+    @cached_property
+    def ops_about(self) -> Mapping[str, Sequence[Op]]:
+        found: dict[str, list[Op]] = defaultdict(list)
+        for thing, op in self.placed.items():
+            found[thing].append(op)
+        for op in self.ops:
+            if op.command.about:
+                found[op.command.about].append(op)
+        return found
+
+    def moved(self, thing: str) -> dict[str, int]:
+        """By account: what all events of a thing come to."""
+        total: dict[str, int] = defaultdict(int)
+        for told in self.told_of.get(thing, ()):
+            for account, amount in told.event.moves.items():
+                total[account] += amount
+        return total
+
+    def story(self, thing: str) -> Iterator[str]:
+        """What was done to a thing, told of it and done to the system meanwhile, step by step."""
+        ops, told = self.ops_about.get(thing, ()), self.told_of.get(thing, ())
+        lines = [
+            (
+                op.ended_s,
+                f"{op.client}: {op.command} → {op.meant.outcome} ({op.answer or 'by hand'})",
+            )
+            for op in ops
+            if op.command.do not in ("read", "view")
+        ]
+        lines += [(one.record.at_s, f"{one.record.place}: {one.event}") for one in told]
+        if lines:
+            first, last = min(lines)[0] - 1.0, max(lines)[0] + 5.0
+            lines += [
+                (fault.began_s, f"fault: {fault.what} for {fault.ended_s - fault.began_s:.1f} s")
+                for fault in self.faults
+                if fault.began_s <= last and fault.ended_s >= first
+            ]
+        yield from (f"{at_s:7.2f} s  {what}" for at_s, what in sorted(lines))
+        if (shown := self.read.get(thing)) is not None:
+            yield f"at rest    {thing} is {shown}"
+        if moved := {account: amount for account, amount in self.moved(thing).items() if amount}:
+            yield f"at rest    its events come to {moved}"
+
+
+def _identity(told: Told) -> tuple[str, str]:
+    """An event's id, and where it has none, its very bytes."""
+    event, record = told.event, told.record
+    if event.id:
+        return event.id, f"{event.kind}{event.about}"
+    return record.topic, f"{record.value!r}{event}"

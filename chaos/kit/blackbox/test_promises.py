@@ -1,0 +1,215 @@
+"""Each promise is once kept and once broken, on evidence that is written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from chaos.kit.blackbox.evidence import Evidence, Fault, Op, Told
+from chaos.kit.blackbox.language import Command, Do, Event, Kind, Meant, Record, Shown, States
+from chaos.kit.blackbox.promises import PROMISES
+from chaos.kit.blackbox.stranger import Blind, Sight
+from chaos.kit.blackbox.verdicts import Verdict, judge
+
+STATES = States(
+    steps={"NEW": {"HELD", "OUT"}, "HELD": {"ENDED"}},
+    final={"HELD", "OUT", "ENDED"},
+    holds={"HELD"},
+    after={"cancel": {"ENDED"}},
+)
+TELLS: Mapping[Do, tuple[Kind, ...]] = {"place": ("placed",), "cancel": ("ended",)}
+ALL = ~Sight(0)
+MOVES = {"a": -2}
+
+
+def verdict(name: str, evidence: Evidence, sees: Sight = ALL) -> Verdict:
+    (promise,) = (one for one in PROMISES if one.name == name)
+    (found,) = judge(evidence, [promise], sees=sees)
+    return found
+
+
+def place(mark: int = 7, about: str = "1", outcome: str = "ok", key: str | None = None) -> Op:
+    command = Command("place", mark=mark, moves=MOVES, key=key)
+    match outcome:
+        case "ok":
+            return Op("one", command, Meant("ok", about))
+        case "info":
+            return Op("one", command, Meant("info"))
+        case _:
+            return Op("one", command, Meant("fail"))
+
+
+def cancel(about: str = "1") -> Op:
+    return Op("one", Command("cancel", about), Meant("ok"))
+
+
+def look(about: str, state: str | None, began_s: float) -> Op:
+    meant = Meant("fail") if state is None else Meant("ok", shows=Shown(state))
+    return Op("one", Command("view", about), meant, began_s=began_s)
+
+
+def told(event: Event, partition: int = 0, offset: int = 0, topic: str = "things") -> Told:
+    return Told(event, Record(topic, partition, offset, b"", str(event).encode()))
+
+
+PLACED = told(Event("placed", "1", mark=7, id="e1", state="NEW", version=1))
+RESERVED = told(Event("reserved", "1", moves=MOVES, id="e2", state="HELD", version=2), offset=1)
+RELEASED = told(Event("released", "1", moves={"a": 2}, id="e3", state="ENDED", version=3), offset=2)
+AGAIN = told(Event("reserved", "1", moves=MOVES, id="e4", state="HELD", version=3), offset=3)
+ENDED = told(Event("ended", "1", id="e5", state="ENDED", version=4), offset=4)
+
+NOTHING = Evidence(STATES, TELLS)
+HELD = Evidence(
+    STATES,
+    TELLS,
+    ops=[place()],
+    told=[PLACED, RESERVED],
+    opened={"a": 10},
+    read={"1": Shown("HELD", 14, 7)},
+    held={"a": Shown(amount=8)},
+    viewed={"1": Shown("HELD", 14, 7)},
+    held_in_views={"a": Shown(amount=8)},
+    missing=(),
+    processes=["shop"],
+)
+OVER = replace(
+    HELD,
+    ops=[place(), cancel()],
+    told=[PLACED, RESERVED, RELEASED, ENDED],
+    read={"1": Shown("ENDED", 14, 7)},
+    held={"a": Shown(amount=10)},
+)
+LETTER = Record("dlq", 0, 0, b"", b"poison")
+
+CASES: dict[str, tuple[Evidence, Evidence]] = {
+    # first evidence that keeps the promise, then some that breaks it
+    "acknowledged has its event": (OVER, replace(OVER, told=[PLACED, RESERVED, RELEASED])),
+    "acknowledged has its effect": (OVER, replace(OVER, read={"1": Shown("HELD", 14, 7)})),
+    "refused has none": (
+        replace(HELD, ops=[place(outcome="fail")], told=[], read={}),
+        replace(HELD, ops=[place(outcome="fail")], read={}),
+    ),
+    "keys count once": (
+        replace(HELD, ops=[place(key="k", outcome="info"), place(key="k")]),
+        replace(HELD, ops=[place(key="k"), place(about="2", key="k")]),
+    ),
+    "no event nobody asked for": (HELD, replace(HELD, ops=[])),
+    "one partition per key": (
+        HELD,
+        replace(
+            HELD, told=[PLACED, replace(RESERVED, record=replace(RESERVED.record, partition=2))]
+        ),
+    ),
+    "order per key": (HELD, replace(HELD, told=[RESERVED, PLACED])),
+    "told once": (
+        replace(HELD, told=[PLACED, PLACED], faults=[Fault("kill", 0, 1)]),
+        replace(HELD, told=[PLACED, PLACED]),
+    ),
+    "one effect per cause": (
+        replace(HELD, told=[PLACED, RESERVED, RESERVED]),
+        replace(HELD, told=[PLACED, RESERVED, AGAIN]),
+    ),
+    "amounts conserved": (OVER, replace(OVER, held={"a": Shown(amount=8)})),
+    "amounts are held by things": (HELD, replace(HELD, held={"a": Shown(amount=6)})),
+    "never negative": (HELD, replace(HELD, held={"a": Shown(amount=-1)})),
+    "ended things hold nothing": (OVER, replace(OVER, told=[PLACED, RESERVED, ENDED])),
+    "things hold what they took": (HELD, replace(HELD, told=[PLACED])),
+    "only allowed steps": (OVER, replace(OVER, told=[PLACED, RESERVED, RELEASED, AGAIN])),
+    "final states reached": (HELD, replace(HELD, read={"1": Shown("NEW")})),
+    "write side is view": (HELD, replace(HELD, viewed={"1": Shown("NEW", 14, 7)})),
+    "readers never go back": (
+        replace(HELD, ops=[look("1", "NEW", 1), look("1", "HELD", 2)]),
+        replace(HELD, ops=[look("1", "HELD", 1), look("1", "NEW", 2)]),
+    ),
+    "dead letters are the poison": (
+        replace(HELD, poison={"dlq": [b"poison"]}, letters={"dlq": [LETTER]}),
+        replace(HELD, poison={"dlq": [b"poison"]}, letters={"dlq": []}),
+    ),
+    "rest is reached": (HELD, replace(HELD, missing=["group g lags by 3"])),
+    "no process falls": (HELD, replace(HELD, falls=["shop ended with status 1"])),
+}
+
+
+def test_each_promise_has_its_two_cases() -> None:
+    assert list(CASES) == [promise.name for promise in PROMISES]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_is_kept(name: str) -> None:
+    assert verdict(name, CASES[name][0]).outcome == "kept"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_is_broken(name: str) -> None:
+    found = verdict(name, CASES[name][1])
+    assert found.outcome == "broken", found
+    assert str(found).startswith("BROKEN")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_of_nothing_nothing_is_said(name: str) -> None:
+    assert verdict(name, NOTHING).outcome == "nothing happened"
+
+
+@pytest.mark.parametrize(
+    ("name", "evidence", "seen"),
+    [
+        ("acknowledged has its effect", replace(HELD, read={}), "1 is not there"),
+        ("acknowledged has its effect", replace(HELD, read={"1": Shown("HELD", 0, 7)}), "costs 0"),
+        ("acknowledged has its effect", replace(HELD, read={"1": Shown("HELD", 14, 8)}), "mark 8"),
+        ("refused has none", replace(HELD, ops=[place(outcome="fail")], told=[]), "1 is there"),
+        ("amounts conserved", replace(HELD, held={}), "is not there"),
+        ("readers never go back", replace(HELD, ops=[look("1", "NEW", 1), look("1", None, 2)]), "nothing"),
+        ("dead letters are the poison", replace(HELD, letters={"dlq": [LETTER]}), "is no poison"),
+        ("things hold what they took", replace(HELD, told=[PLACED, RESERVED, AGAIN]), "-4 of a"),
+    ],
+)  # fmt: skip
+def test_it_says_what_was_seen(name: str, evidence: Evidence, seen: str) -> None:
+    assert seen in str(verdict(name, evidence))
+
+
+def test_a_lost_answer_is_found_again_by_its_mark() -> None:
+    evidence = replace(HELD, ops=[place(outcome="info")])
+
+    assert verdict("no event nobody asked for", evidence).outcome == "kept"
+    assert verdict("amounts are held by things", evidence).outcome == "kept"
+    assert verdict("refused has none", evidence).outcome == "nothing happened"
+
+
+def test_what_cannot_be_seen_is_not_judged_and_the_reason_is_the_adapters() -> None:
+    (promise,) = (one for one in PROMISES if one.name == "order per key")
+    (found,) = judge(
+        HELD, [promise], sees=~Sight.VERSIONS, blind=[Blind(Sight.VERSIONS, "its events have none")]
+    )
+
+    assert found.outcome == "not judged"
+    assert "because its events have none" in str(found)
+    assert not found.counts
+
+
+def test_what_is_known_to_be_broken_is_news_only_when_it_is_kept() -> None:
+    broken = CASES["one partition per key"][1]
+    (promise,) = (one for one in PROMISES if one.name == "one partition per key")
+    known = {promise.name: "its keys are random"}
+
+    (as_known,) = judge(broken, [promise], sees=ALL, known=known)
+    (after_all,) = judge(HELD, [promise], sees=ALL, known=known)
+
+    assert not as_known.counts
+    assert after_all.counts
+    assert "KEPT AFTER ALL" in str(after_all)
+
+
+def test_the_story_of_a_thing_has_its_commands_its_events_and_the_faults_between() -> None:
+    evidence = replace(
+        HELD,
+        faults=[Fault("kill -9 shop", 0.5, 1.0), Fault("long after", 100.0, 101.0)],
+    )
+
+    story = "\n".join(evidence.story("1"))
+
+    for step in ("one: place mark 7", "things 0@0: placed 1", "kill -9 shop", "1 is HELD"):
+        assert step in story
+    assert "long after" not in story
