@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenarios.harness.servers.common import (
-    ANSWER_S,
     HOST,
     Server,
     fetched,
     free_port,
+    knock,
     need,
     run,
 )
 
 if TYPE_CHECKING:
-    from aiohttp import ClientSession
+    from scenarios.harness.servers.toxics import Toxics
 
 VERSION = "v2.12.0"
 MODULE = "github.com/Shopify/toxiproxy/v2/cmd/server"
@@ -47,20 +47,25 @@ class Toxiproxy(Server):
     def _command(self, folder: Path) -> Sequence[str | Path]:
         return (self._folder / "server", "-host", HOST, "-port", str(self.port))
 
+    @property
+    def _api(self) -> Toxics:
+        from scenarios.harness.servers.toxics import Toxics  # noqa: PLC0415 - a command says what to install
+
+        return Toxics(HOST, self.port)
+
     async def _greet(self) -> None:
         """It keeps its proxies in memory only: after a kill they are made again."""
-        async with self._session() as session:
-            async with session.get("/version") as answer:
-                answer.raise_for_status()
-            for name, (port, upstream) in self._proxies.items():
-                await self._make(session, name, port, upstream)
+        api = self._api
+        await knock(self.port)  # the library would ask a port that refuses for its version
+        await api.version()
+        for name, (port, upstream) in self._proxies.items():
+            await api.proxy(name, f"{HOST}:{port}", upstream)
 
     async def proxy(self, name: str, upstream: str, *, port: int | None = None) -> str:
         """Stand before `upstream` from now on; the address to use instead of it."""
         port = port or free_port()
         self._proxies[name] = (port, upstream)
-        async with self._session() as session:
-            await self._make(session, name, port, upstream)
+        await self._api.proxy(name, f"{HOST}:{port}", upstream)
         return f"{HOST}:{port}"
 
     async def spoil(
@@ -70,27 +75,22 @@ class Toxiproxy(Server):
 
         Downstream are the server's answers, upstream the client's requests.
         """
-        wanted = {"type": toxic, "stream": stream, "toxicity": 1.0, "attributes": attributes}
-        await self._post(f"/proxies/{proxy}/toxics", wanted)
+        await self._api.add(proxy, toxic, stream, attributes)
+
+    async def change(
+        self, proxy: str, toxic: str, *, stream: str = "downstream", **attributes: int
+    ) -> None:
+        """Give a toxic other attributes, also for the connections that it has in hand."""
+        await self._api.change(proxy, toxic, stream, attributes)
+
+    async def cure(self, proxy: str, toxic: str, *, stream: str = "downstream") -> None:
+        """Take one toxic away."""
+        await self._api.remove(proxy, toxic, stream)
 
     async def set_up(self, proxy: str, *, up: bool) -> None:
         """Refuse connections and break those there are, or take them again."""
-        await self._post(f"/proxies/{proxy}", {"enabled": up})
+        await self._api.enable(proxy, enabled=up)
 
     async def heal(self) -> None:
         """Take all toxics away and set all proxies up."""
-        await self._post("/reset", {})
-
-    async def _post(self, path: str, body: object) -> None:
-        async with self._session() as session, session.post(path, json=body) as answer:
-            answer.raise_for_status()
-
-    async def _make(self, session: ClientSession, name: str, port: int, upstream: str) -> None:
-        wanted = {"name": name, "listen": f"{HOST}:{port}", "upstream": upstream, "enabled": True}
-        async with session.post("/populate", json=[wanted]) as answer:
-            answer.raise_for_status()
-
-    def _session(self) -> ClientSession:
-        from aiohttp import ClientSession, ClientTimeout  # noqa: PLC0415 - a command says what to install
-
-        return ClientSession(f"http://{self.address}", timeout=ClientTimeout(total=ANSWER_S))
+        await self._api.reset()

@@ -1,0 +1,117 @@
+"""Toxiproxy is asked by a library: each call has its own server, a time-out, and an honest refusal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from toxiproxy.exceptions import NotFound
+
+from scenarios.harness.servers import shared, toxics
+from scenarios.harness.servers.common import HOST
+from scenarios.harness.servers.toxics import Toxics
+
+PROXIES = {"sql": {"name": "sql", "listen": "l", "upstream": "u", "enabled": True}}
+
+
+@dataclass
+class Pretender:
+    """Speaks as Toxiproxy does, as far as a test needs it."""
+
+    status: str = "200 OK"
+    answers: bool = True
+    port: int = 0
+    asked: list[str] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        except asyncio.IncompleteReadError:  # one that only looked whether it listens
+            writer.close()
+            return
+        self.asked.append(head.partition(" HTTP")[0])
+        if self.answers:
+            body = json.dumps(PROXIES)
+            writer.write(
+                f"HTTP/1.1 {self.status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+                f"{body}".encode()
+            )
+            await writer.drain()
+            writer.close()
+        else:
+            await reader.read()  # until the client gives up
+            writer.close()
+
+
+@asynccontextmanager
+async def running(pretender: Pretender) -> AsyncIterator[Toxics]:
+    server = await asyncio.start_server(pretender.serve, HOST, 0)
+    pretender.port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield Toxics(HOST, pretender.port)
+
+
+async def test_calls_at_once_each_reach_their_own_server() -> None:
+    first, second = Pretender(), Pretender()
+    async with AsyncExitStack() as stack:
+        one, two = [await stack.enter_async_context(running(each)) for each in (first, second)]
+        await asyncio.gather(
+            *(one.reset() for _ in range(5)),
+            *(two.enable("sql", enabled=False) for _ in range(5)),
+        )
+    assert first.asked == ["POST /reset"] * 5
+    assert second.asked == ["GET /proxies", "POST /proxies/sql"] * 5
+
+
+async def test_a_server_that_does_not_answer_is_an_error_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(toxics, "ANSWER_S", 0.05)
+    async with running(Pretender(answers=False)) as silent:
+        with pytest.raises(OSError, match="timed out"):
+            await silent.reset()
+
+
+async def test_a_refusal_is_raised_whatever_its_status() -> None:
+    async with running(Pretender(status="500 Internal Server Error")) as broken:
+        with pytest.raises(OSError, match="500"):
+            await broken.change("sql", "latency", "upstream", {"latency": 1})
+
+
+async def test_a_proxy_that_is_not_there_is_named() -> None:
+    async with running(Pretender()) as server:
+        with pytest.raises(NotFound, match="'mongo'"):
+            await server.enable("mongo", enabled=True)
+
+
+@pytest.mark.stack("local")
+async def test_a_toxic_is_changed_for_connections_that_are_there_and_taken_away_alone() -> None:
+    servers = await shared.servers()
+    proxy = servers.toxiproxy
+    upstream = await asyncio.start_server(_echo, HOST, 0)
+    port = upstream.sockets[0].getsockname()[1]
+    async with upstream:
+        host, _, listens = (await proxy.proxy("echo", f"{HOST}:{port}")).partition(":")
+        reader, writer = await asyncio.open_connection(host, int(listens))
+        await proxy.spoil("echo", "latency", latency=60_000)
+        writer.write(b"held")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(4), 0.2)
+        await proxy.change("echo", "latency", latency=0)
+        assert await asyncio.wait_for(reader.readexactly(4), 10) == b"held"
+        await proxy.spoil("echo", "timeout", stream="upstream", timeout=0)
+        await proxy.cure("echo", "latency")
+        writer.write(b"lost")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(4), 0.2)
+        writer.close()
+
+
+async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(100):
+        writer.write(data)
+    writer.close()
