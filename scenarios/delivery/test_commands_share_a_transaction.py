@@ -402,3 +402,30 @@ async def test_a_key_stays_in_hand_until_its_request_is_settled_whoever_still_wa
         held.release()
         assert [(await first).status, (await again).status] == [201, 201]
         assert await made(it) == 2
+
+
+@in_virtual_time
+async def test_those_that_come_back_one_by_one_share_again() -> None:
+    """As clients do that were answered at once: each has its own way to the next request."""
+    desk = Desk()
+    async with bench() as it:
+        run = commands(it).shared(desk.act)
+
+        async def client(number: int) -> None:
+            await run(request(number))
+            await asyncio.sleep(number * 0.0001)
+            await run(request(number, body=b"again"))
+
+        await asyncio.gather(*map(client, range(1, 21)))
+    assert desk.transactions == [20, 20]
+
+
+@in_virtual_time
+async def test_a_client_that_was_alone_waits_for_no_other() -> None:
+    desk = Desk()
+    async with bench() as it:
+        run = commands(it).shared(desk.act)
+        await run(request(1))
+        began_at = asyncio.get_running_loop().time()
+        await run(request(2))
+        assert asyncio.get_running_loop().time() == began_at

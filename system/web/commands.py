@@ -56,6 +56,8 @@ PATIENCE_S = 4.0
 """Nobody waits longer, for whatever it may be, and no attempt starts later after it."""
 SETTLE_S = 4.0
 """So long after that what was begun may take, COMMIT's answer included."""
+GATHER_S = 0.001
+"""If nobody has come within it, the transaction begins with those who are there."""
 APART_AT_ONCE = 8
 """Of those that do not share the next transaction: they take few of the pool's connections."""
 KEY_WAIT_S = 3.0
@@ -142,9 +144,14 @@ class Commands:
     def shared(self, act: ActOnAll) -> Run:
         """Requests that wait while a transaction is in flight share the next one."""
         lines: dict[Place | None, _Line] = {}
+        shared_by = 0  # so many had the last transaction
 
         async def flush(line: _Line) -> None:
+            nonlocal shared_by
             while line.is_waiting:
+                if line.place is None:
+                    await _gathered(line, shared_by)
+                    shared_by = min(len(line), MEMBERS_MAX)
                 async with self._few if line.place else nullcontext():
                     left = await self._attempt(line, act)
                 line.put_back(left.again)
@@ -413,6 +420,19 @@ class _Line:
                 member.take()
                 members.append(member)
         return members
+
+
+async def _gathered(line: _Line, shared_by: int) -> None:
+    """Wait as long as clients that shared the last transaction come back: they share the next.
+
+    64 clients are answered at once, and ask again one by one. Without this the next transaction
+    takes the first few, the others wait for it, and then for their own. A client that was alone
+    waits for nobody.
+    """
+    there = 0
+    while there < len(line) < shared_by:
+        there = len(line)
+        await asyncio.sleep(GATHER_S)
 
 
 @dataclass(frozen=True, slots=True)
