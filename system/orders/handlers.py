@@ -19,7 +19,7 @@ async def note_reservation(batch: Sequence[Envelope[StockMoved]], unit: UnitOfWo
             orders[event.order_id] = model.note(
                 orders[event.order_id], event.reservation, event.reservation_version
             )
-    await store.save(unit, [order for id, order in orders.items() if order != before[id]])
+    await store.save_notes(unit, [order for id, order in orders.items() if order != before[id]])
 
 
 async def cancel_for_stock(batch: Sequence[Envelope[StockRejected]], unit: UnitOfWork) -> None:

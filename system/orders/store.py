@@ -32,7 +32,7 @@ from system.locks import Place
 from system.orders.model import Draft, Offer, Order
 from system.ports.errors import Conflict, ReferenceViolation
 from system.ports.work import UnitOfWork
-from system.statements import among
+from system.statements import among, update_alike
 from system.turns import in_turns
 
 orders = Table(
@@ -91,7 +91,7 @@ _ITEMS = (
     .where(among(order_products.c.order_id))
     .order_by(order_products.c.order_id, order_products.c.line)
 )
-_SAVE = update(orders).where(orders.c.id == bindparam("order_id"))
+_SAVE = update(orders).where(among(orders.c.id))
 
 
 async def names_of_users(
@@ -198,9 +198,8 @@ async def page(
 
 
 async def save(unit: UnitOfWork, changed: Iterable[Order]) -> None:
-    rows = [
-        {
-            "order_id": order.id,
+    rows = {
+        order.id: {
             "status": order.status.value,
             "paid": order.paid,
             "payment_method": order.payment_method,
@@ -212,9 +211,23 @@ async def save(unit: UnitOfWork, changed: Iterable[Order]) -> None:
             "updated_at": order.updated_at,
         }
         for order in changed
-    ]
-    if rows:
-        await unit.sql.execute(_SAVE, rows)
+    }
+    await update_alike(unit.sql, _SAVE, rows)
+
+
+async def save_notes(unit: UnitOfWork, noted: Iterable[Order]) -> None:
+    """Save what orders know of their reservations, and nothing else of them.
+
+    Most know the same, where times and methods of payment would tell them apart.
+    """
+    rows = {
+        order.id: {
+            "reservation": order.reservation.value,
+            "reservation_version": order.reservation_version,
+        }
+        for order in noted
+    }
+    await update_alike(unit.sql, _SAVE, rows)
 
 
 async def remove(unit: UnitOfWork, id: int) -> None:

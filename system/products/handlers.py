@@ -40,14 +40,16 @@ async def reserve_stock(batch: Sequence[Envelope[OrderCreated]], unit: UnitOfWor
     )
     stock = await store.lock_stock(unit, {product for held in lines.values() for product in held})
     changed: dict[int, Stock] = {}
+    rejected = []
     for id, envelope in fresh.items():
         reservation, taken, told = reserve(id, lines[id], stock, unit.now)
         if reservation.state is ReservationState.REJECTED:
-            await store.save_reservation(unit, reservation)
+            rejected.append(reservation)
         stock |= (moved := {left.product_id: left for left in taken})
         changed |= moved
         for event in told:
             unit.emit(event, because=envelope.consequence)
+    await store.save_reservations(unit, rejected)
     await store.save_stock(unit, list(changed.values()))
 
 
@@ -72,11 +74,13 @@ async def release_stock(
         unit, {product for reservation in held.values() for product in reservation.lines}
     )
     changed: dict[int, Stock] = {}
+    ended = []
     for id, reservation in held.items():
         released, given, told = release(reservation, stock, unit.now)
-        await store.save_reservation(unit, released)
+        ended.append(released)
         stock |= (moved := {left.product_id: left for left in given})
         changed |= moved
         for event in told:
             unit.emit(event, because=envelopes[id].consequence)
+    await store.save_reservations(unit, ended)
     await store.save_stock(unit, list(changed.values()))

@@ -27,6 +27,7 @@ from system.events import ReservationState
 from system.ports.errors import ReferenceViolation
 from system.ports.work import UnitOfWork
 from system.products.model import OfferProduct, Product, ProductIsOrdered, Reservation, Stock
+from system.statements import among, update_alike
 from system.values import dumps, loads
 
 products = Table(
@@ -71,7 +72,7 @@ _LOCK = locks.exclusive(products, products.c.id)
 _LOCK_STOCK = locks.exclusive(stock, stock.c.product_id)
 _LOCK_RESERVATIONS = locks.exclusive(reservations, reservations.c.order_id)
 _INSERT_RESERVATIONS = insert_into(reservations)
-_SAVE_RESERVATION = update(reservations).where(reservations.c.order_id == bindparam("id"))
+_SAVE_RESERVATIONS = update(reservations).where(among(reservations.c.order_id))
 
 
 async def insert(unit: UnitOfWork, command: OfferProduct) -> int:
@@ -160,9 +161,9 @@ async def insert_reservations(unit: UnitOfWork, made: Sequence[Reservation]) -> 
         await unit.sql.execute(_INSERT_RESERVATIONS, rows)
 
 
-async def save_reservation(unit: UnitOfWork, reservation: Reservation) -> None:
-    saved = {"id": reservation.order_id, **_decision(reservation)}
-    await unit.sql.execute(_SAVE_RESERVATION, saved)
+async def save_reservations(unit: UnitOfWork, changed: Sequence[Reservation]) -> None:
+    rows = {one.order_id: _decision(one) for one in changed}
+    await update_alike(unit.sql, _SAVE_RESERVATIONS, rows)
 
 
 def _both(row: Row[Any]) -> Offered:
