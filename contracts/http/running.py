@@ -23,6 +23,7 @@ from contracts.http.things import Things
 from contracts.http.widened import WIDENED
 from contracts.kit import openapi
 from contracts.kit.openapi import Budget, Case, Promise, Tally
+from scenarios.harness.settled import eventually
 from scenarios.harness.stack import QUICK, Stack, Wishes, embedded
 from system.ports.errors import Unavailable
 from system.roles import ROLES
@@ -198,10 +199,11 @@ def _tally(url: str, document: Document, budget: Budget, found: Evidence) -> Tal
 async def _show_with_faults(found: Evidence, things: Things, stack: Stack) -> None:
     faults = {"without stores": Unavailable, "broken": RuntimeError}
     for system, error in faults.items():
+        await eventually(stack.views.generations, lambda now: now.building is None)
         strikes = [
             stack.faults.fail(call, process=role, times=None, error=error)
             for role in found.documents
-            for call in _calls_of(role)
+            for call in _calls_of(role, error)
         ]
         try:
             await _show(found, system, things, stack)
@@ -210,10 +212,15 @@ async def _show_with_faults(found: Evidence, things: Things, stack: Stack) -> No
                 strike.release()
 
 
-def _calls_of(role: str) -> tuple[str, ...]:
-    """What its answers need, and as little as can be of what it does meanwhile."""
+def _calls_of(role: str, error: type[Exception]) -> tuple[str, ...]:
+    """What its answers need, and as little as can be of what it does meanwhile.
+
+    An unknown error in what it does meanwhile ends a role, and then it answers nothing: the
+    query-consumer asks for the generations every second, and for the others while it builds one.
+    """
     if role == "query-consumer":
-        return "log.read", "views.generations"
+        outage = error is Unavailable
+        return "log.read", *(("views.generations",) if outage else ("log.ends", "views.switch"))
     return ("sql", "views") if role.endswith("-api") else ("log.read", "sql.probe")
 
 

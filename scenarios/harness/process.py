@@ -36,6 +36,10 @@ OpenParts = Callable[[int], AbstractAsyncContextManager[Parts]]
 _inside: ContextVar[Process | None] = ContextVar("process", default=None)
 
 
+class RoleFell(Exception):
+    """A role ended, and no scenario had asked it to. The cause is what it fell by."""
+
+
 class Process:
     """A role, from its start to its end. `name` has the instance in it, where there are several."""
 
@@ -121,6 +125,20 @@ class Process:
                     await self._task
         finally:
             await self._opened.aclose()
+
+    @property
+    def fell(self) -> RoleFell | None:
+        """What ended it before anybody asked it to stop, or killed it."""
+        if self._task is None or not self._task.done() or self._task.cancelled():
+            return None
+        fell = RoleFell(self.name)
+        fell.__cause__ = self._task.exception()
+        return fell
+
+    async def ended(self) -> None:
+        """Wait until it has ended, for whatever reason."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
 
     async def kill(self) -> None:
         """End it here and now, as kill -9 does."""

@@ -21,7 +21,7 @@ from sqlalchemy import select, update
 from scenarios.harness.client import Client, sends_once
 from scenarios.harness.given import Given
 from scenarios.harness.history import History
-from scenarios.harness.process import OpenParts, Process
+from scenarios.harness.process import OpenParts, Process, RoleFell
 from scenarios.harness.settled import Reading, Waits, eventually, waits
 from scenarios.harness.strikes import Switchboard
 from system import wiring
@@ -99,6 +99,7 @@ class Stack:
     _processes: dict[str, Process]
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     _dead: list[Process] = field(default_factory=list)
+    _fallen: list[RoleFell] = field(default_factory=list)
     broker: str | None = None
     """Where another system's producer would find the log, on servers, …"""
     prefix: str = ""
@@ -122,7 +123,13 @@ class Stack:
         """Let a role die at once, in whatever it was doing."""
         process = self._processes.pop(name)
         self._dead.append(process)
+        if fell := process.fell:
+            self._fallen.append(fell)
         await process.kill()
+
+    async def ended(self, name: str) -> None:
+        """Wait until a role ends by itself."""
+        await self._processes[name].ended()
 
     async def restart(self, name: str) -> None:
         await self.stop(name)
@@ -139,9 +146,14 @@ class Stack:
         return any(process.role == role for process in self._processes.values())
 
     async def end(self) -> None:
-        """End all of it at once: what stopping takes is for other scenarios to see."""
+        """End all of it at once: what stopping takes is for other scenarios to see.
+
+        Raises what roles fell by: their clients saw no more of it than a refused connection.
+        """
         await self.kill_all()
         await asyncio.gather(*(process.bury() for process in self._dead))
+        if self._fallen:
+            raise ExceptionGroup("roles ended by themselves", self._fallen)
 
     # --- causes -----------------------------------------------------------------------------------
 

@@ -8,8 +8,9 @@ import pytest
 
 from scenarios.harness.client import NoAnswer
 from scenarios.harness.faults import Hop, Point
+from scenarios.harness.process import RoleFell
 from scenarios.harness.settled import eventually
-from scenarios.harness.stack import Stack
+from scenarios.harness.stack import Stack, Wishes, embedded
 from scenarios.harness.strikes import Switchboard
 from system.ports.errors import Unavailable
 
@@ -49,6 +50,22 @@ async def test_a_killed_consumer_leaves_no_group(own_stack: Stack) -> None:
     await stack.start("product-consumer")
     await stack.settled()
     assert await stack.log.committed("product-consumer") != committed
+
+
+@pytest.mark.needs("kills")
+async def test_a_role_that_ends_by_itself_is_told_at_the_end() -> None:
+    async def run() -> None:
+        async with embedded(Wishes(roles=["order-consumer"])) as stack:
+            stack.faults.fail("log.poll", error=RuntimeError)
+            await stack.ended("order-consumer")
+
+    with pytest.raises(ExceptionGroup) as told:
+        await run()
+
+    [fell] = told.value.exceptions
+    assert isinstance(fell, RoleFell)
+    assert fell.args == ("order-consumer",)
+    assert isinstance(fell.__cause__, ExceptionGroup)
 
 
 async def test_the_history_tells_what_was_asked_told_and_shown(own_stack: Stack) -> None:
