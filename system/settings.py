@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from ipaddress import IPv6Address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import unquote
 
 from dotenv.parser import parse_stream
@@ -27,8 +27,9 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL  # an operation has no database, and loads in half the time
 
 MYSQL_PORT = 3306
 KAFKA_PORT = 9092
@@ -202,6 +203,9 @@ _DSN_EXPECTED = (
 
 
 def _from_sqlalchemy(text: str) -> URL:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
@@ -219,6 +223,8 @@ def _from_go(dsn: str) -> URL:
 
     So a password may hold `@`, `:` and `/` as they are, and nothing in it is an escape.
     """
+    from sqlalchemy.engine import URL
+
     before, slash, after = dsn.rpartition("/")
     if not slash:
         raise ValueError(f"has no /database; {_DSN_EXPECTED}")
