@@ -8,7 +8,7 @@ import pytest
 
 from scenarios.delivery.bench import bench, in_virtual_time
 from system.ports.views import Generations, Put, ViewStore
-from system.query.freshness import POLL_MAX_S, WAIT_S, Freshness
+from system.query.freshness import POLL_MAX_S, POLL_SHARE, WAIT_S, Freshness
 from system.table import VIEWS
 from system.web.problems import Refused
 
@@ -43,6 +43,20 @@ async def test_who_waits_across_a_switch_is_answered_by_the_generation_that_came
         views = await reading
         assert loop.time() - switched_at <= POLL_MAX_S
         assert (await views.get("users", [7]))[7].versions == {"self": 2}
+
+
+@in_virtual_time
+async def test_who_waits_is_answered_soon_after_the_view_shows_the_write() -> None:
+    loop = asyncio.get_running_loop()
+    async with bench() as it:
+        store = it.parts.views
+        assert await store.switch(Generations(), ONE)
+        reading = asyncio.create_task(Freshness(store, VIEWS).views_for(TOKEN))
+
+        await asyncio.sleep(0.08)
+        await show(store, generation=1, version=2)
+        await reading
+        assert 0.08 <= loop.time() <= 0.08 * (1 + 1 / POLL_SHARE)
 
 
 @in_virtual_time

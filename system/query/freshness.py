@@ -14,8 +14,10 @@ from system.web.problems import Refused
 from system.web.tokens import Term, terms
 
 WAIT_S = 2.0
-POLL_MIN_S = 0.010
+POLL_MIN_S = 0.003
 POLL_MAX_S = 0.100
+POLL_SHARE = 8
+"""A reader that has waited for 80 ms looks again after 10 ms: an eighth longer, at the most."""
 
 
 class Freshness:
@@ -39,16 +41,16 @@ class Freshness:
             return await self.live()
         wanted = terms(token, self._parts)
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + WAIT_S
-        pause_s = POLL_MIN_S
+        began_at = loop.time()
         while True:
             views = await self.live()
             if await self._show(views, wanted):
                 return views
-            if loop.time() + pause_s > deadline:
+            waited_s = loop.time() - began_at
+            pause_s = min(max(waited_s / POLL_SHARE, POLL_MIN_S), POLL_MAX_S)
+            if waited_s + pause_s > WAIT_S:
                 raise Refused("view-behind")
             await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, POLL_MAX_S)
 
     async def _show(self, views: Views, wanted: Sequence[Term]) -> bool:
         found: dict[str, Mapping[int, Document]] = {}
