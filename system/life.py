@@ -27,14 +27,19 @@ class Life:
     def unready(self, name: str) -> None:
         self.waited_for.add(name)
 
-    async def sleep(self, seconds: float) -> None:
-        """Wait that long. Raises Stopping at once when the process is asked to stop."""
+    async def sleep(self, seconds: float, *wakes: asyncio.Event) -> None:
+        """Wait that long, or until one of the events is set.
+
+        Raises Stopping at once when the process is asked to stop.
+        """
+        waits = [asyncio.ensure_future(event.wait()) for event in (self.stopping, *wakes)]
         try:
-            async with asyncio.timeout(seconds):
-                await self.stopping.wait()
-        except TimeoutError:
-            return
-        raise Stopping
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if self.stopping.is_set():
+            raise Stopping
 
 
 class Service(Protocol):

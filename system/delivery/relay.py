@@ -147,7 +147,7 @@ class Relay:
             if len(rows) < PAGE:
                 is_idle = swept and not rows
                 pause_s = min(pause_s * 2, self._poll_interval_s) if is_idle else PAUSE_MIN_S
-                await self._pause(life, pause_s)
+                await life.sleep(pause_s, self._parts.commits, self._freed)
 
     async def _next_page(self) -> Sequence[Unsent]:
         """What may be sent now; its lanes are busy from then on."""
@@ -250,16 +250,6 @@ class Relay:
                     age_s = (unit.now.at - oldest).total_seconds()
                     self._parts.metrics.outbox(self._aggregate, waiting.rows, age_s)
                 await life.sleep(max(MEASURE_S, (loop.time() - began_at) * MEASURE_SHARE))
-
-    async def _pause(self, life: Life, seconds: float) -> None:
-        """Wait for a commit of this process, for a lane that is free again, or for the next poll."""
-        events = (self._parts.commits, self._freed, life.stopping)
-        waits = [asyncio.ensure_future(event.wait()) for event in events]
-        try:
-            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
 
     async def _hold_lease(self) -> bool:
         """Take or renew the lease; whether this relay holds it."""
