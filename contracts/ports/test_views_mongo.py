@@ -256,10 +256,33 @@ async def test_a_put_whose_document_another_part_made_meanwhile_is_not_lost(
     """MongoDB looks and inserts in two steps; between them another's insert may come."""
     raced = Raced(other.collection(LIVE, "orders"), Put("orders", 1, "stock", 1, {}))
 
-    await views_mongo.write(raced, [put(1)])  # type: ignore[arg-type]
+    await views_mongo.write(raced, [put(1), Put("orders", 1, "names", 1, {})])  # type: ignore[arg-type]
 
     (document,) = (await other.generation(LIVE).get("orders", [1])).values()
-    assert document.versions == {"self": 1, "stock": 1}
+    assert document.versions == {"self": 1, "names": 1, "stock": 1}
+
+
+async def test_parts_of_one_document_are_put_by_one_update(other: MongoViewStore) -> None:
+    collection = other.collection(LIVE, "orders")
+    counted = Counted(collection)
+    puts = [Put("orders", key, part, 1, {}) for key in (1, 2, 3) for part in ("self", "names")]
+
+    await views_mongo.write(counted, puts)  # type: ignore[arg-type]
+
+    assert counted.updates == [3]
+    assert await versions(other, range(1, 4)) == {1: 1, 2: 1, 3: 1}
+
+
+class Counted:
+    """A collection that counts the updates of each of its bulks."""
+
+    def __init__(self, collection: AsyncIOMotorCollection[Any]) -> None:
+        self._collection = collection
+        self.updates: list[int] = []
+
+    async def bulk_write(self, updates: Sequence[UpdateOne], *, ordered: bool) -> None:
+        self.updates.append(len(updates))
+        await self._collection.bulk_write(updates, ordered=ordered)
 
 
 class Raced:

@@ -55,7 +55,7 @@ GATES: Mapping[str, Counts] = {
         "SQL commits": 24,
         "Kafka commits of offsets": 25,
     },
-    "projections, 1,000 events": {"view trips": 110, "Kafka commits of offsets": 25},
+    "projections, 1,000 events": {"view trips": 44, "Kafka commits of offsets": 25},
     "POST /orders, 100 at once": {"SQL statements": 24, "SQL commits": 4},
 }
 """At most so many: about twice what is counted, for the loop's turns still cut batches here and

@@ -33,6 +33,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 from uuid import uuid4
 
@@ -97,6 +98,8 @@ AWAY = CLOSED | frozenset(
 """What the server says when it is the server's trouble, and not that of what it was asked for."""
 
 Raw = dict[str, Any]  # BSON
+Parts = tuple[Put, ...]
+"""Puts of one document, each of another part."""
 TIME = "@time"
 """BSON's dates have milliseconds only. A time is `{"@time": RFC 3339}`, with microseconds."""
 
@@ -399,21 +402,25 @@ def newest(puts: Sequence[Put]) -> Collection[Put]:
 
 
 async def write(collection: AsyncIOMotorCollection[Raw], puts: Sequence[Put]) -> None:
-    """Write each put whose version is newer."""
-    refused = await _bulk(collection, puts, upsert=True)
-    # The document exists, but the put did not match it: because it is stale, or because another
-    # part's put made the document between this one's look and its insert. The latter must not be
-    # lost, and without an upsert the former changes nothing.
-    if refused:
-        await _bulk(collection, refused, upsert=False)
+    """Write each put whose version is newer; puts of one document, which stand together, at once."""
+    of_documents = [tuple(parts) for _, parts in groupby(puts, key=lambda put: put.key)]
+    refused = await _bulk(collection, of_documents, upsert=True)
+    # The document exists, but the puts did not match it: because one of them is stale, or because
+    # another part's put made the document between this one's look and its insert. The others must
+    # not be lost, so each is tried by itself; without an upsert a stale one changes nothing.
+    apart = [(put,) for parts in refused for put in parts]
+    if apart:
+        await _bulk(collection, apart, upsert=False)
 
 
 async def _bulk(
-    collection: AsyncIOMotorCollection[Raw], puts: Sequence[Put], *, upsert: bool
-) -> list[Put]:
+    collection: AsyncIOMotorCollection[Raw], puts: Sequence[Parts], *, upsert: bool
+) -> list[Parts]:
     """Those that were refused because their document exists."""
     try:
-        await collection.bulk_write([_update(put, upsert=upsert) for put in puts], ordered=False)
+        await collection.bulk_write(
+            [_update(parts, upsert=upsert) for parts in puts], ordered=False
+        )
     except BulkWriteError as error:
         details = error.details or {}
         others = [e for e in details["writeErrors"] if e["code"] != DUPLICATE_KEY]
@@ -426,11 +433,15 @@ async def _bulk(
     return []
 
 
-def _update(put: Put, *, upsert: bool) -> UpdateOne:
-    # `$lt` alone would miss a part that is not there yet.
-    older = {"_id": put.key, f"versions.{put.part}": {"$not": {"$gte": put.version}}}
-    change = {f"parts.{put.part}": encode(put.fields), f"versions.{put.part}": put.version}
-    return UpdateOne(older, {"$set": change}, upsert=upsert)
+def _update(parts: Parts, *, upsert: bool) -> UpdateOne:
+    wanted: Raw = {"_id": parts[0].key}
+    change: Raw = {}
+    for put in parts:
+        # `$lt` alone would miss a part that is not there yet.
+        wanted[f"versions.{put.part}"] = {"$not": {"$gte": put.version}}
+        change[f"parts.{put.part}"] = encode(put.fields)
+        change[f"versions.{put.part}"] = put.version
+    return UpdateOne(wanted, {"$set": change}, upsert=upsert)
 
 
 def encode(value: Any) -> Any:  # JSON values of any shape, Decimal and datetime; BSON

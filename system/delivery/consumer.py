@@ -22,6 +22,7 @@ from system.ports.errors import Lost, Stopping, Unavailable
 from system.ports.log import Log, Partition, Record, Subscription
 
 BATCH_MAX = 100
+"""Larger ones hold their locks for longer than another transaction waits with rows in hand."""
 FULL_AT = 1_000
 FULL_AT_BYTES = 16 * 1024 * 1024
 """Of keys and values: a record of somebody else may be as large as a whole batch unpacks to."""
@@ -36,8 +37,9 @@ Chain = Callable[[Life], Step]
 class Lane:
     """The queue of one partition; one batch in hand at a time."""
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: Chain, batch_max: int = BATCH_MAX) -> None:
         self.life = Life()
+        self._batch_max = batch_max
         self.queue: deque[Record] = deque()
         self._bytes = 0
         self.done: int | None = None
@@ -67,7 +69,7 @@ class Lane:
                     self._filled.clear()
                     await self._filled.wait()
                     continue
-                size = min(BATCH_MAX, len(self.queue))
+                size = min(self._batch_max, len(self.queue))
                 records = tuple(self.queue[index] for index in range(size))
                 await self._step(Batch(records))
                 for _ in records:
@@ -91,6 +93,7 @@ class Consumer:
         log: Log,
         metrics: Metrics,
         logger: Logger,
+        batch_max: int = BATCH_MAX,
     ) -> None:
         self.name = name
         self.group = group
@@ -98,6 +101,7 @@ class Consumer:
         self._log = log
         self._metrics = metrics
         self._logger = logger
+        self._batch_max = batch_max
         self._outage = Outage(logger, "the log is away", group=group)
         self._lanes: dict[Partition, Lane] = {}
         self._committed: dict[Partition, int] = {}
@@ -137,7 +141,7 @@ class Consumer:
 
     def _lane(self, partition: Partition) -> Lane:
         if partition not in self._lanes:
-            self._lanes[partition] = Lane(self._chains[partition.topic])
+            self._lanes[partition] = Lane(self._chains[partition.topic], self._batch_max)
         return self._lanes[partition]
 
     async def _revoked(self, partitions: frozenset[Partition]) -> None:

@@ -55,6 +55,8 @@ FREEZE_PAUSE_S = (5.0, 60.0)
 WATCH_S = 1.0
 WATCH_BUILDING_S = 0.05
 SWITCH_POLL_S = 0.02
+PUT_MAX = 500
+"""Events that share a put. It holds no locks that others wait for, so they may be many."""
 
 
 class RebuildInProgress(Exception):
@@ -153,11 +155,14 @@ class Projecting:
         self._live: int | None = None
         self._cleared_for: int | None = None
         self._failure: str | None = None
+        self._begun = asyncio.Event()
+        """A rebuild was begun in this process: there is something to follow."""
 
     async def run(self, life: Life) -> None:
         outage = Outage(self._parts.logger, "generations cannot be read")
         with suppress(Stopping):
             while not life.stopping.is_set():
+                self._begun.clear()  # before looking, so that one begun from here on wakes
                 try:
                     building = await self._watch_once(life)
                 except Unavailable as away:
@@ -165,7 +170,7 @@ class Projecting:
                     building = False
                 else:
                     outage.is_over()
-                await life.sleep(WATCH_BUILDING_S if building else WATCH_S)
+                await life.sleep(WATCH_BUILDING_S if building else WATCH_S, self._begun)
         await self._stop(list(self._members))
 
     async def rebuild(self) -> int:
@@ -180,6 +185,7 @@ class Projecting:
         if not await store.switch(old, Generations(old.live, number, number)):
             raise RebuildInProgress("another process has just begun")
         self._failure = None
+        self._begun.set()
         self._parts.logger.info("rebuild begun", generation=number)
         return number
 
@@ -245,6 +251,7 @@ class Projecting:
             log=self._parts.log,
             metrics=self._parts.metrics,
             logger=self._parts.logger,
+            batch_max=PUT_MAX,
         )
         self._members[number] = _Member(life, asyncio.create_task(consumer.run(life)), targets)
 

@@ -17,7 +17,7 @@ from system.ports.work import UnitOfWork
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records of one partition, in order; 1 to 100 of them."""
+    """Records of one partition, in order; 1 to 100 of them, in projections 1 to 500."""
 
     records: tuple[Record, ...]
     envelopes: tuple[Envelope[Any], ...] = ()  # of whatever event the topic has
