@@ -193,7 +193,6 @@ def test_the_broker_is_set_up_as_the_one_that_runs_without() -> None:
         for key, value in without.items()
         if key not in of_places and "{" not in value
     }
-    named.pop("KAFKA_LISTENER_SECURITY_PROTOCOL_MAP")  # listeners have names of their own there
     named.pop("KAFKA_INTER_BROKER_LISTENER_NAME")
 
     assert named.items() <= SERVERS["kafka"].environment.items()

@@ -6,7 +6,7 @@ from scenarios.harness.servers.local import DATABASES, LocalServers
 from scenarios.harness.servers.mongo import VIEWS, DocumentDB, Mongo, best_views
 from scenarios.harness.servers.mysql import MariaDB, MySQL, Sql
 from scenarios.harness.servers.shared import ProxiedSql, shared
-from scenarios.harness.servers.together import Servers
+from scenarios.harness.servers.together import Servers, line_name
 from scenarios.harness.servers.toxiproxy import Toxiproxy
 
 __all__ = [
@@ -26,5 +26,6 @@ __all__ = [
     "Sql",
     "Toxiproxy",
     "best_views",
+    "line_name",
     "shared",
 ]

@@ -241,7 +241,7 @@ class ContainerServers(Servers):
         kafka = KafkaContainer(proxied_port=_port(toxiproxy.before("kafka")))
         self._contained = (kafka, MySQLContainer(), MongoContainer(), toxiproxy)
         super().__init__(*self._contained)
-        self._proxied = {name: toxiproxy.before(name) for name in PROXIES}
+        self._proxied[""] = {name: toxiproxy.before(name) for name in PROXIES}
         self._network: Network | None = None
 
     async def start(self) -> None:

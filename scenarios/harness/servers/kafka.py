@@ -17,9 +17,9 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller}
 controller.listener.names=CONTROLLER
-listeners=PLAIN://{host}:{port},PROXIED://{host}:{behind},CONTROLLER://{host}:{controller}
-advertised.listeners=PLAIN://{host}:{port},PROXIED://{host}:{proxied}
-listener.security.protocol.map=PLAIN:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAIN://{host}:{port},CONTROLLER://{host}:{controller},{listens}
+advertised.listeners=PLAIN://{host}:{port},{advertised}
+listener.security.protocol.map=PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,{protocols}
 inter.broker.listener.name=PLAIN
 log.dirs={data}
 auto.create.topics.enable=false
@@ -37,18 +37,19 @@ broker.heartbeat.interval.ms=500
 
 
 class Kafka(Server):
-    """Has two listeners: `address` for everyone, and one whose clients come through a proxy.
+    """Has a listener for everyone, `address`, and one for each proxy that clients come through.
 
     A broker tells its clients where to connect to, so a proxy's port must be known before it.
     """
 
     name = "kafka"
 
-    def __init__(self, *, proxied_port: int | None = None) -> None:
+    def __init__(self, *, proxied_port: int | None = None, more_ports: Sequence[int] = ()) -> None:
         super().__init__()
-        self._behind = free_port()
+        behind = free_port()
         self._controller = free_port()
-        self.proxied_port = proxied_port or self._behind
+        self.proxied_port = proxied_port or behind
+        self._behind = {self.proxied_port: behind, **{port: free_port() for port in more_ports}}
         self._libs = Path()
 
     @property
@@ -58,7 +59,11 @@ class Kafka(Server):
     @property
     def behind_proxy(self) -> str:
         """Where the proxy that listens on `proxied_port` must lead to."""
-        return f"{HOST}:{self._behind}"
+        return self.behind(self.proxied_port)
+
+    def behind(self, proxied_port: int) -> str:
+        """The same for any of the proxies."""
+        return f"{HOST}:{self._behind[proxied_port]}"
 
     async def fetch(self) -> None:
         self._libs = await jars(
@@ -69,13 +74,15 @@ class Kafka(Server):
 
     async def _prepare(self, folder: Path) -> None:
         config = folder / "server.properties"
+        ways = [(f"PROXIED{n}", *ports) for n, ports in enumerate(self._behind.items())]
         config.write_text(
             CONFIG.format(
                 host=HOST,
                 port=self.port,
-                behind=self._behind,
-                proxied=self.proxied_port,
                 controller=self._controller,
+                listens=",".join(f"{name}://{HOST}:{behind}" for name, _, behind in ways),
+                advertised=",".join(f"{name}://{HOST}:{proxied}" for name, proxied, _ in ways),
+                protocols=",".join(f"{name}:PLAINTEXT" for name, _, _ in ways),
                 data=folder / "data",
             )
         )

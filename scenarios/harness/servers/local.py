@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from scenarios.harness.servers.common import free_port
 from scenarios.harness.servers.kafka import Kafka
 from scenarios.harness.servers.mongo import VIEWS, best_views
 from scenarios.harness.servers.mysql import MariaDB, MySQL, Sql
-from scenarios.harness.servers.together import Servers
+from scenarios.harness.servers.together import Servers, line_name
 from scenarios.harness.servers.toxiproxy import Toxiproxy
 
 DATABASES: dict[str, type[Sql]] = {"mysql": MySQL, "mariadb": MariaDB}
 
 
 class LocalServers(Servers):
-    """Kafka, one of DATABASES, one of VIEWS, and Toxiproxy."""
+    """Kafka, one of DATABASES, one of VIEWS, and Toxiproxy.
 
-    def __init__(self, *, database: str = "mysql", views: str | None = None) -> None:
-        self._kafka_proxy = free_port()
-        kafka = Kafka(proxied_port=self._kafka_proxy)
+    Each of `clients` has a line of its own to each server, so that one alone can be cut off.
+    """
+
+    def __init__(
+        self, *, database: str = "mysql", views: str | None = None, clients: Sequence[str] = ()
+    ) -> None:
+        self._clients = tuple(clients)
+        self._ports = [free_port() for _ in ("", *clients)]
+        kafka = Kafka(proxied_port=self._ports[0], more_ports=self._ports[1:])
         super().__init__(kafka, DATABASES[database](), VIEWS[views or best_views()](), Toxiproxy())
 
     async def _stand_before(self) -> None:
         proxy = self.toxiproxy.proxy
-        self._proxied = {
-            "kafka": await proxy("kafka", self.kafka.behind_proxy, port=self._kafka_proxy),
-            "sql": await proxy("sql", self.sql.address),
-            "mongo": await proxy("mongo", self.mongo.address),
-        }
+        for client, port in zip(("", *self._clients), self._ports, strict=True):
+            lines = {
+                "kafka": (self.kafka.behind(port), port),
+                "sql": (self.sql.address, None),
+                "mongo": (self.mongo.address, None),
+            }
+            self._proxied[client] = {
+                server: await proxy(line_name(server, client), upstream, port=listens)
+                for server, (upstream, listens) in lines.items()
+            }

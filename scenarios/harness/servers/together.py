@@ -14,6 +14,11 @@ from scenarios.harness.servers.mysql import Sql
 from scenarios.harness.servers.toxiproxy import Toxiproxy
 
 
+def line_name(server: str, client: str = "") -> str:
+    """What the proxy on the line of a client to a server is called: `sql`, `sql.order-api`."""
+    return f"{server}.{client}" if client else server
+
+
 class Servers:
     """Kafka, a database and the views' server, each also behind Toxiproxy."""
 
@@ -22,8 +27,11 @@ class Servers:
         self.sql = sql
         self.mongo = mongo
         self.toxiproxy = toxiproxy
-        self._proxied: dict[str, str] = {}
-        """Where the proxy before each listens."""
+        self._proxied: dict[str, dict[str, str]] = {}
+        """For each client that has lines of its own, where the proxy before each server listens.
+
+        The lines of "" are for everybody.
+        """
 
     @property
     def all(self) -> tuple[Server, ...]:
@@ -53,14 +61,19 @@ class Servers:
         """Stop all and delete their folders, also if one of them makes trouble."""
         await asyncio.gather(*(server.stop() for server in self.all), return_exceptions=True)
 
-    def environment(self, *, proxied: bool = False, views: str = VIEWS_DATABASE) -> dict[str, str]:
-        """What the system reads to find them; `proxied` leads through Toxiproxy."""
+    def environment(
+        self, *, proxied: bool = False, client: str = "", views: str = VIEWS_DATABASE
+    ) -> dict[str, str]:
+        """What the system reads to find them; `proxied` leads through Toxiproxy.
+
+        A client that has lines of its own is led over these.
+        """
         direct = {
             "kafka": self.kafka.address,
             "sql": self.sql.address,
             "mongo": self.mongo.address,
         }
-        at = self._proxied if proxied else direct
+        at = self._proxied[client] if proxied else direct
         return {
             "MYSQL_DSN": self.sql.dsn(at["sql"]),
             "KAFKA_BROKERS": at["kafka"],
