@@ -1,4 +1,7 @@
-"""Faults on purpose: `python -m chaos simulate | replay | mutants | endurance`."""
+"""Faults on purpose: `python -m chaos simulate | replay | mutants`, and on real servers.
+
+`real | judge | endurance` are those of `chaos.real`, which needs the drivers of servers.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,11 @@ KINDS_MAX = 5
 """Of a checker's findings, so many different ones are told."""
 PARTS = 8
 """Into so many parts is each workload's run cut, to be shared by the workers."""
-ENDURANCE = "endurance"
+ON_SERVERS = {
+    "real": "named scenarios on real servers, one fault each; its own --help",
+    "judge": "judge again what a run on real servers has left",
+    "endurance": "orders on real servers, while roles and servers are killed; its own --help",
+}
 
 DESCRIPTION = """\
 Runs the whole system in one process, under a virtual clock, and strikes it with faults.
@@ -70,7 +77,8 @@ examples:
   python -m chaos replay 'orders/1/crash@orders:sql.commit:reply:3' --report run.html
   python -m chaos mutants                         {len(MUTANTS)} classic bugs, each to be caught
   python -m chaos mutants dual_write mark_before_ack
-  python -m chaos endurance --orders 1000         on real servers; see its own --help
+  python -m chaos real --list                     scenarios on real servers; see its own --help
+  python -m chaos endurance --orders 1000         on real servers, everything killed in turn
 
 The exit status is 1 when a promise was broken, or a mutant was not caught; 2 for a wrong call.
 """
@@ -78,8 +86,8 @@ The exit status is 1 when a promise was broken, or a mutant was not caught; 2 fo
 
 def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] == [ENDURANCE]:
-        require("aiokafka", "aiomysql", "motor")
+    if arguments[:1] and arguments[0] in ON_SERVERS:
+        require("aiokafka", "aiomysql", "motor", "toxiproxy")
         from chaos.real import command  # noqa: PLC0415 - the drivers of servers, used nowhere else
 
         return command.main(arguments, program="python -m chaos")
@@ -104,7 +112,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG.format(**lists),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = made.add_subparsers(required=True, metavar="simulate | replay | mutants | endurance")
+    names = ("simulate", "replay", "mutants", *ON_SERVERS)
+    commands = made.add_subparsers(required=True, metavar=" | ".join(names))
     simulate = commands.add_parser("simulate", help="search for schedules that break a promise")
     length = simulate.add_mutually_exclusive_group()
     length.add_argument("--schedules", type=whole_number, default=2_000, metavar="N",
@@ -132,9 +141,8 @@ def _parser() -> argparse.ArgumentParser:
     mutants.add_argument("names", nargs="*", type=_mutant, metavar="NAME", help="all without one")
     _common(mutants, "write the page of the last catch here")
     mutants.set_defaults(command=_mutants)
-    commands.add_parser(
-        ENDURANCE, help="orders on real servers, while roles and servers are killed; its own --help"
-    )
+    for name, what in ON_SERVERS.items():
+        commands.add_parser(name, help=what)
     return made
 
 

@@ -70,6 +70,8 @@ class Evidence:
     """In their order."""
     put_in: Collection[Message] = frozenset()
     """What the run itself made up and put into the log, as a broken producer of elsewhere does."""
+    forced: Collection[str] = frozenset()
+    """The ids of dead letters that the run itself caused: it made a healthy event's handler fail."""
     emitted_under: Sequence[tuple[str, str]] = ()
     """Of each event that was emitted under a correlation id: that one, and the event's own."""
 

@@ -44,6 +44,8 @@ class Op:
     ended_s: float = 0.0
     role: str = ""
     """Who was asked."""
+    reason: str = ""
+    """Why no answer came."""
 
     @property
     def ok(self) -> bool:

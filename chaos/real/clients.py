@@ -87,11 +87,11 @@ class Client:
             role=role,
         )
         try:
-            status, answer, answered, was_sent = await self._send(
+            status, answer, answered, was_sent, reason = await self._send(
                 role, method, path, None if body is None else dumps(body), headers, patience_s
             )
         except asyncio.CancelledError:  # the run is over, and what was sent may yet be done
-            self._history.add(replace(asked, ended_s=_now()))
+            self._history.add(replace(asked, ended_s=_now(), reason="the run ended"))
             raise
         outcome = outcome_of(status, method, _problem(status, answer))
         return self._history.add(
@@ -101,6 +101,7 @@ class Client:
                 status=status,
                 answer=answer,
                 headers=answered,
+                reason=reason,
                 ended_s=_now(),
             )
         )
@@ -113,8 +114,8 @@ class Client:
         body: bytes | None,
         headers: dict[str, str],
         patience_s: float,
-    ) -> tuple[int | None, bytes, dict[str, str], bool]:
-        """Status, body and headers of the answer, and whether the server may have seen it."""
+    ) -> tuple[int | None, bytes, dict[str, str], bool, str]:
+        """Status, body and headers of the answer, whether the server may have seen it, and why not."""
         timeout = aiohttp.ClientTimeout(total=patience_s)
         url = self._where(role) + path
         try:
@@ -122,15 +123,20 @@ class Client:
                 method, url, data=body, headers=headers, timeout=timeout
             ) as response:
                 kept = {name: response.headers[name] for name in KEPT if name in response.headers}
-                return response.status, await response.read(), kept, True
-        except aiohttp.ClientConnectorError:  # nobody listens: no byte was sent
-            return None, b"", {}, False
-        except (aiohttp.ClientError, TimeoutError):
-            return None, b"", {}, True
+                return response.status, await response.read(), kept, True, ""
+        except aiohttp.ClientConnectorError as error:  # no process listens: no byte was sent
+            return None, b"", {}, False, str(error)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return None, b"", {}, True, f"{type(error).__name__}: {error}"
 
 
 def _role_of(path: str) -> str:
     return f"{path.split('/')[1].removesuffix('s')}-api"
+
+
+def problem_of(op: Op) -> str | None:
+    """The name of the problem that an answer is, if it is one."""
+    return _problem(op.status, op.answer)
 
 
 def _problem(status: int | None, answer: bytes) -> str | None:

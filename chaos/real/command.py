@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chaos.real import endurance, measure, starts
+from chaos.kit.servers.scenario import Scenario
+from chaos.real import endurance, measure, named, starts
+from chaos.real.kept import NoEvidence
+from chaos.real.scenarios import SCENARIOS, chance
 from chaos.real.shoppers import CannotBegin
+from chaos.real.stage import Stage
 from chaos.real.system_under_test import NotReady
 from scenarios.harness.command import output_folder, whole_number
 from scenarios.harness.servers import DATABASES, Missing, NotStarted
 from scenarios.harness.servers.common import say
-from system.operations.arguments import Parser
+from system.operations.arguments import Parser, unknown
 
 DESCRIPTION = """\
 Run the whole system on real servers, disturb it, and judge what came of it.
@@ -49,6 +54,32 @@ named there holds the logs, the strikes and the history), 2 it could not run.
 """
 
 
+REAL = """\
+Play named scenarios on real servers: one fault each.
+
+All servers and all roles are started once, every connection leads through Toxiproxy, and orders
+flow over HTTP. A scenario injects its fault, gives a visible proof of it ("seen" in the lines
+below; one that saw nothing of its fault fails), and measures how long the system takes to have
+no lag after the first good answer of what was healed. Then every row, event, view and answer is
+judged. After a failure the next scenario gets a new system.
+"""
+REAL_MORE = """\
+examples:
+  python -m chaos real --list                        what there is
+  python -m chaos real                               all of them
+  python -m chaos real retries dead-letter           these two
+  python -m chaos real half-open-commit --repeat 5   one, five times
+  python -m chaos real --minutes 30 --seed 7         one to three faults at once, by chance
+  python -m chaos real chance-7-12                   the twelfth of these alone
+
+Exit status: 0 each one kept what it shows, 1 one did not, 2 it could not run.
+The folder named at the end holds all evidence; `python -m chaos judge FOLDER` judges it again.
+"""
+JUDGE = """\
+Judge again what a run on real servers has left: of one scenario, of all, or of endurance.
+"""
+
+
 _count = partial(whole_number, most=1_000_000)
 _some = partial(whole_number, least=1, most=1_000_000)
 Commands = Any  # the type of argparse's subparsers has no public name
@@ -57,6 +88,11 @@ Commands = Any  # the type of argparse's subparsers has no public name
 def main(arguments: Sequence[str] | None = None, *, program: str = "python -m chaos.real") -> int:
     """Run what is asked for; the exit status."""
     asked = parser(program).parse_args(arguments)
+    if asked.command == "judge":
+        return _judge(asked.folder)
+    if getattr(asked, "list", False):
+        sys.stdout.writelines(f"{one.name:<26}{one.shows}\n" for one in SCENARIOS.values())
+        return 0
     folder = Path(asked.evidence or tempfile.mkdtemp(prefix=f"{asked.command}-"))
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -83,10 +119,64 @@ def parser(program: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = made.add_subparsers(dest="command", required=True)
+    _add_real(commands)
+    _add_judge(commands)
     _add_endurance(commands)
     _add_starts(commands)
     _add_measure(commands)
     return made
+
+
+def _add_real(commands: Commands) -> None:
+    made = commands.add_parser(
+        "real",
+        help="named scenarios: one fault each, its proof, its recovery",
+        description=REAL,
+        epilog=REAL_MORE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument(
+        "scenarios", nargs="*", type=_scenario, metavar="SCENARIO", help="all without one"
+    )
+    made.add_argument(
+        "--minutes", type=_some, metavar="M", help="instead: faults by chance for so long"
+    )
+    made.add_argument("--list", action="store_true", help="say what there is, and end")
+    made.add_argument("--seed", type=whole_number, default=1, metavar="S", help="default 1")
+    made.add_argument("--repeat", type=_some, default=1, metavar="N", help="each so many times")
+    _common(made)
+    made.set_defaults(run=_real)
+
+
+def _scenario(name: str) -> Scenario[Stage]:
+    found = SCENARIOS.get(name) or chance.by_name(name)
+    if found is None:
+        raise argparse.ArgumentTypeError(
+            unknown("scenario", name, SCENARIOS, page="docs/servers.md")
+        )
+    return found
+
+
+def _real(asked: argparse.Namespace, folder: Path) -> int:
+    named_ones = asked.scenarios or SCENARIOS.values()
+    chosen: Iterable[Scenario[Stage]] = (one for one in named_ones for _ in range(asked.repeat))
+    if asked.minutes is not None:
+        chosen = chance.without_end(asked.seed)
+    say(f"all evidence goes into {folder}")
+    return named.run(chosen, named.Wanted(asked.seed, asked.database, asked.minutes), folder)
+
+
+def _add_judge(commands: Commands) -> None:
+    made = commands.add_parser("judge", help="judge a run's evidence again", description=JUDGE)
+    made.add_argument("folder", type=Path, metavar="FOLDER", help="as a run names it at its end")
+
+
+def _judge(folder: Path) -> int:
+    try:
+        return named.judge_again(folder)
+    except NoEvidence as missing:
+        say(f"python -m chaos judge: {missing}")
+        return 2
 
 
 def _add_endurance(commands: Commands) -> None:

@@ -81,7 +81,7 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
         strikes = plan(
             wanted.seed,
             list(system.targets),
-            list(system.lines),
+            list(system.pausable_lines),
             kills=wanted.kills,
             pauses=wanted.pauses,
         )
@@ -94,7 +94,7 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
                 strike_log.flush()
                 show.strike(what)
 
-            nemesis = Nemesis(system.targets, system.lines, system.not_ready, note)
+            nemesis = Nemesis(system.targets, system.pausable_lines, system.not_ready, note)
             counter = shoppers.Counter(baskets, wanted.seed)
             shopping = [
                 asyncio.create_task(

@@ -36,24 +36,29 @@ def auditor(environment: Mapping[str, str]) -> Settings:
     )
 
 
+async def lag(parts: Parts) -> int:
+    """How many events have been committed and not been handled by all, in any of the two ways."""
+    found = await _waits(parts, (await parts.views.generations()).live)
+    return sum(found.unread.values()) + sum(found.unsent.values())
+
+
+async def _waits(parts: Parts, live: int | None) -> Waits:
+    readings = [Reading(f"{QUERY_CONSUMER}.g{live}", [row.event.type for row in TABLE])]
+    readings += [
+        Reading(spec.name, topics) for spec in ROLES if (topics := handlers_of(spec.name).keys())
+    ]
+    relayed = [spec.relays for spec in ROLES if spec.relays]
+    return await waits(parts.log("auditor"), parts.work, readings, relayed)
+
+
 async def come_to_rest(parts: Parts) -> list[str]:
     """Wait until nothing is under way; what still is, if that takes too long."""
-    log = parts.log("auditor")
-    relayed = [spec.relays for spec in ROLES if spec.relays]
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + REST_S
     while True:
         try:
             generations = await parts.views.generations()
-            readings = [
-                Reading(f"{QUERY_CONSUMER}.g{generations.live}", [row.event.type for row in TABLE])
-            ]
-            readings += [
-                Reading(spec.name, topics)
-                for spec in ROLES
-                if (topics := handlers_of(spec.name).keys())
-            ]
-            missing = _named(await waits(log, parts.work, readings, relayed))
+            missing = _named(await _waits(parts, generations.live))
             if generations.building is not None:
                 missing.append(f"generation {generations.building} of the views is being built")
         except (Unavailable, Conflict) as error:

@@ -1,36 +1,37 @@
-"""The lines between the roles and their servers, which Toxiproxy can spoil."""
+"""The ways in which the nemesis of the endurance run spoils the lines to a server."""
 
 from __future__ import annotations
 
-from scenarios.harness.servers import Toxiproxy
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
-HOW = ("silent", "refused", "slow")
-LATENCY_MS = 400
-JITTER_MS = 300
+from chaos.kit.servers.lines import SILENCE, Lines, Toxic, latency
+
+REFUSED = "refused"
+TOXICS: Mapping[str, tuple[Toxic, ...]] = {
+    "silent": SILENCE,
+    "slow": (latency(400, jitter_ms=300),),
+}
+HOW = (*TOXICS, REFUSED)
 
 
 class Line:
-    """One line to one server, and one way in which it fails."""
+    """All lines to one server, and one way in which they fail."""
 
-    def __init__(self, toxiproxy: Toxiproxy, server: str, how: str) -> None:
-        self._toxiproxy = toxiproxy
+    def __init__(self, lines: Lines, server: str, how: str) -> None:
+        self._lines = lines
         self._server = server
         self._how = how
+        self._spoiled = AsyncExitStack()
 
     async def pause(self) -> None:
-        """Spoil it: connections that are there and new ones alike."""
-        match self._how:
-            case "silent":  # half-open: it takes everything and gives nothing, in both directions
-                await self._toxiproxy.spoil(self._server, "timeout", timeout=0)
-                await self._toxiproxy.spoil(self._server, "timeout", stream="upstream", timeout=0)
-            case "refused":
-                await self._toxiproxy.set_up(self._server, up=False)
-            case "slow":
-                await self._toxiproxy.spoil(
-                    self._server, "latency", latency=LATENCY_MS, jitter=JITTER_MS
-                )
-            case _:
-                raise ValueError(f"a line cannot be {self._how}")
+        """Spoil them: connections that are there and new ones alike."""
+        await self._spoiled.enter_async_context(self._fault())
+
+    def _fault(self) -> AbstractAsyncContextManager[object]:
+        if self._how == REFUSED:
+            return self._lines.cut(server=self._server)
+        return self._lines.with_toxics(*TOXICS[self._how], server=self._server)
 
     async def resume(self) -> None:
-        await self._toxiproxy.heal()
+        await self._spoiled.aclose()

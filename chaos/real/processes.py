@@ -42,6 +42,11 @@ class Role:
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
 
+    @property
+    def pid(self) -> int | None:
+        """Its process, if it runs."""
+        return self._process.pid if self._process is not None else None
+
     async def start(self) -> None:
         """Run it, if it does not. Does not wait until it is ready: its stores may be away."""
         if self._process is not None and self._process.poll() is None:

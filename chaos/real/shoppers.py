@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -153,6 +153,14 @@ class Counter:
         return await self._queue.get()
 
 
+class Baskets(Protocol):
+    """Where shoppers get their baskets."""
+
+    async def next(self) -> Basket | None:
+        """The next one; None when there are no more."""
+        ...
+
+
 class Shopper:
     """Takes one basket after the other."""
 
@@ -168,7 +176,7 @@ class Shopper:
         self._session = session
         self._history = history
 
-    async def shop(self, counter: Counter, done: Callable[[Basket, bool], None]) -> None:
+    async def shop(self, counter: Baskets, done: Callable[[Basket, bool], None]) -> None:
         while (basket := await counter.next()) is not None:
             # a client per basket: what it may see later depends on what it alone has seen
             client = Client(

@@ -10,13 +10,15 @@ from typing import Self
 
 import aiohttp
 
+from chaos.kit.servers.lines import Ends, Lines
 from chaos.real.lines import HOW, Line
 from chaos.real.nemesis import Pausable, Target
 from chaos.real.processes import Role
-from scenarios.harness.servers import LocalServers
+from scenarios.harness.servers import LocalServers, line_name
 from system.roles import ROLES
 
 READY_S = 90.0
+STORES = ("kafka", "sql", "mongo")
 
 
 class NotReady(Exception):
@@ -37,9 +39,18 @@ class SystemUnderTest:
     ) -> None:
         """With `late_s` the roles start first, and the servers so much later.
 
-        `proxied` leads the roles through Toxiproxy, so that lines can be cut.
+        `proxied` leads each role over lines of its own, through Toxiproxy, so that they can be cut.
         """
-        self.servers = LocalServers(database=database)
+        clients = [spec.name for spec in ROLES] if proxied else []
+        self.servers = LocalServers(database=database, clients=clients)
+        self.lines = Lines(
+            self.servers.toxiproxy,
+            {
+                Ends(client, server): line_name(server, client)
+                for client in clients
+                for server in STORES
+            },
+        )
         self.roles: dict[str, Role] = {}
         self.folder = folder
         self.ready_after_s = 0.0
@@ -56,13 +67,9 @@ class SystemUnderTest:
         return {**self.roles, **{server.name: server for server in servers}}
 
     @property
-    def lines(self) -> dict[str, Pausable]:
-        """The lines to the servers, each with every way to spoil it."""
-        return {
-            f"{name} {how}": Line(self.servers.toxiproxy, name, how)
-            for name in ("kafka", "sql", "mongo")
-            for how in HOW
-        }
+    def pausable_lines(self) -> dict[str, Pausable]:
+        """The lines to each server, with every way to spoil them."""
+        return {f"{name} {how}": Line(self.lines, name, how) for name in STORES for how in HOW}
 
     def where(self, role: str) -> str:
         return self.roles[role].url
@@ -85,13 +92,19 @@ class SystemUnderTest:
 
     async def _start_roles(self) -> None:
         """Start all roles at the same moment."""
-        environment = self.servers.environment(proxied=self._proxied)
         for spec in ROLES:
             count = self._consumers if spec.name.endswith("-consumer") else 1
             for instance in range(1, count + 1):
-                role = Role(spec.name, instance, environment, self.folder)
-                self.roles[role.name] = role
+                self.add(spec.name, instance)
         await asyncio.gather(*(role.start() for role in self.roles.values()))
+
+    def add(self, name: str, instance: int) -> Role:
+        """One more process of a role. It does not run yet; all of a role share its lines."""
+        client = name if self._proxied else ""
+        environment = self.servers.environment(proxied=self._proxied, client=client)
+        role = Role(name, instance, environment, self.folder)
+        self.roles[role.name] = role
+        return role
 
     async def _until_ready(self) -> None:
         """Raises NotReady."""

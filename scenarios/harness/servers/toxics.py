@@ -66,21 +66,23 @@ class Toxics:
         wanted = {"name": name, "listen": listen, "upstream": upstream}
         await self._call(lambda server: server.populate([wanted]))
 
-    async def add(self, proxy: str, toxic: str, stream: str, attributes: dict[str, int]) -> None:
-        """A proxy has one toxic of a kind in each direction: its name is `latency_upstream`."""
+    async def add(
+        self, proxy: str, toxic: str, stream: str, attributes: dict[str, int], name: str
+    ) -> None:
+        """A proxy has one toxic of each name in each direction."""
         await self._call(
             lambda server: _of(server, proxy).add_toxic(
-                type=toxic, stream=stream, attributes=attributes
+                type=toxic, stream=stream, attributes=attributes, name=f"{name}_{stream}"
             )
         )
 
-    async def change(self, proxy: str, toxic: str, stream: str, attributes: dict[str, int]) -> None:
+    async def change(self, proxy: str, name: str, stream: str, attributes: dict[str, int]) -> None:
         """Give other attributes to a toxic that is there, also for the connections that it has."""
-        path = f"/proxies/{proxy}/toxics/{toxic}_{stream}"
+        path = f"/proxies/{proxy}/toxics/{name}_{stream}"
         await self._call(lambda _: _Bounded.post(path, json={"attributes": attributes}))
 
-    async def remove(self, proxy: str, toxic: str, stream: str) -> None:
-        await self._call(lambda server: _of(server, proxy).destroy_toxic(f"{toxic}_{stream}"))
+    async def remove(self, proxy: str, name: str, stream: str) -> None:
+        await self._call(lambda server: _of(server, proxy).destroy_toxic(f"{name}_{stream}"))
 
     async def enable(self, proxy: str, *, enabled: bool) -> None:
         """Take connections again, or refuse them and break those there are."""

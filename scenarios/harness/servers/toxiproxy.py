@@ -69,23 +69,31 @@ class Toxiproxy(Server):
         return f"{HOST}:{port}"
 
     async def spoil(
-        self, proxy: str, toxic: str, *, stream: str = "downstream", **attributes: int
+        self,
+        proxy: str,
+        toxic: str,
+        name: str | None = None,
+        /,
+        *,
+        stream: str = "downstream",
+        **attributes: int,
     ) -> None:
         """Add a toxic: `spoil("kafka", "timeout", timeout=0)` answers nothing any more.
 
-        Downstream are the server's answers, upstream the client's requests.
+        Downstream are the server's answers, upstream the client's requests. A toxic is called by
+        its kind, unless a name tells two of a kind apart.
         """
-        await self._api.add(proxy, toxic, stream, attributes)
+        await self._api.add(proxy, toxic, stream, attributes, name or toxic)
 
     async def change(
-        self, proxy: str, toxic: str, *, stream: str = "downstream", **attributes: int
+        self, proxy: str, name: str, *, stream: str = "downstream", **attributes: int
     ) -> None:
         """Give a toxic other attributes, also for the connections that it has in hand."""
-        await self._api.change(proxy, toxic, stream, attributes)
+        await self._api.change(proxy, name, stream, attributes)
 
-    async def cure(self, proxy: str, toxic: str, *, stream: str = "downstream") -> None:
+    async def cure(self, proxy: str, name: str, *, stream: str = "downstream") -> None:
         """Take one toxic away."""
-        await self._api.remove(proxy, toxic, stream)
+        await self._api.remove(proxy, name, stream)
 
     async def set_up(self, proxy: str, *, up: bool) -> None:
         """Refuse connections and break those there are, or take them again."""

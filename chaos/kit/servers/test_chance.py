@@ -1,0 +1,68 @@
+"""Faults by chance are fixed by their seed, and all of them are healed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from chaos.kit.servers.chance import Trouble, draw, inject
+from chaos.kit.servers.lines import Ends, Lines
+from chaos.kit.servers.scenario import Course
+from chaos.kit.servers.test_lines import Proxies
+from chaos.kit.servers.timeline import Timeline
+
+
+class Target:
+    """Counts what is done to it."""
+
+    def __init__(self) -> None:
+        self.done: Counter[str] = Counter()
+
+    async def kill(self) -> None:
+        self.done["kill"] += 1
+
+    async def start(self) -> None:
+        self.done["start"] += 1
+
+    async def pause(self) -> None:
+        self.done["pause"] += 1
+
+    async def resume(self) -> None:
+        self.done["resume"] += 1
+
+
+NAMES = {Ends(c, s): f"{s}.{c}" for c in ("reader", "writer") for s in ("db", "queue")}
+
+
+def drawn(seed: int) -> list[Trouble]:
+    lines = Lines(Proxies(), NAMES)
+    return draw(Random(seed), lines, {name: Target() for name in ("a", "b", "c", "d")})
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_seed_fixes_the_faults(seed: int) -> None:
+    assert [*map(str, drawn(seed))] == [*map(str, drawn(seed))]
+
+
+def test_all_kinds_come() -> None:
+    words = {str(trouble).split(" ")[0] for seed in range(60) for trouble in drawn(seed)}
+    assert words == {"kill", "SIGSTOP", "lines"}
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_all_that_is_struck_is_healed(seed: int, tmp_path: Path) -> None:
+    proxies = Proxies()
+    targets = {name: Target() for name in ("a", "b", "c", "d")}
+    troubles = draw(Random(seed), Lines(proxies, NAMES), targets)
+    at_once = [Trouble(one.text, 0, 0, one.during) for one in troubles]
+    course = Course(Timeline(tmp_path / "timeline.jsonl", lambda _: None))
+    await inject(at_once, course)
+    assert course.faults == len(troubles)
+    for target in targets.values():
+        assert target.done["kill"] == target.done["start"]
+        assert target.done["pause"] == target.done["resume"]
+    assert not proxies.down
+    assert not any(proxies.toxics.values())

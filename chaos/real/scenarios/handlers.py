@@ -1,0 +1,122 @@
+"""A handler that fails on one message: its retries, its dead letter, its replay."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC
+from itertools import pairwise
+
+from chaos.history import Op
+from chaos.kit.servers.scenario import Course, Scenario
+from chaos.real.stage import Line, Stage, logged_at
+from scenarios.harness.servers.mysql import DATABASE
+
+CONSUMER = "product-consumer"
+PAUSES_S = (1, 2, 4, 8, 16)
+"""The system's own, which no setting of this run changes."""
+SLACK_S = 5.0
+"""How much later than planned a busy machine may come to a retry."""
+REFUSED_QUANTITY = 77
+"""No basket has so many, so the trigger meets the scenario's own order alone."""
+REASON = "refused on purpose"
+LETTERS = "/admin/dead-letters"
+
+
+@asynccontextmanager
+async def _reservation_refused(stage: Stage) -> AsyncIterator[None]:
+    """The database refuses one row for its content: an error that is no outage and no conflict.
+
+    1264 is "out of range": to the system a mistake of its own, and so worth a few retries.
+    """
+    ours = f"SELECT 1 FROM {DATABASE}.order_products WHERE order_id = NEW.order_id"  # noqa: S608
+    signal = f"SIGNAL SQLSTATE '22003' SET MYSQL_ERRNO = 1264, MESSAGE_TEXT = '{REASON}'"
+    await stage.sql(
+        f"CREATE TRIGGER {DATABASE}.refuse BEFORE INSERT ON {DATABASE}.reservations FOR EACH ROW"
+        f" IF EXISTS ({ours} AND quantity = {REFUSED_QUANTITY}) THEN {signal}; END IF"
+    )
+    try:
+        yield
+    finally:
+        await stage.sql(f"DROP TRIGGER IF EXISTS {DATABASE}.refuse")
+
+
+async def _all_retries(stage: Stage) -> Sequence[Line]:
+    async def five() -> Sequence[Line]:
+        lines = stage.logged(CONSUMER, "to be retried")
+        ours = [line for line in lines if REASON in line["error"]]
+        return ours if len(ours) >= len(PAUSES_S) else []
+
+    found: Sequence[Line] = await stage.until(five, "five lines 'to be retried' in the log")
+    return found
+
+
+async def _refused_order(stage: Stage) -> Op:
+    return await stage.place(stage.order(quantity=REFUSED_QUANTITY), key=f"refused-{stage.seed}")
+
+
+def _on_schedule(pauses_s: Sequence[float]) -> bool:
+    return all(
+        planned <= pause <= planned + SLACK_S
+        for planned, pause in zip(PAUSES_S, pauses_s, strict=True)
+    )
+
+
+async def _retries(stage: Stage, course: Course) -> None:
+    async with stage.flow.at(3):
+        with course.fault("the database refuses the reservation of one order"):
+            async with _reservation_refused(stage):
+                placed = await _refused_order(stage)
+                retries = await _all_retries(stage)
+        course.saw(len(retries) == len(PAUSES_S), f"{len(retries)} lines 'to be retried'")
+        await stage.until_shown(placed)
+    times = [course.timeline.of_wall(logged_at(line)) for line in retries]
+    handled_at = await stage.sql(
+        f"SELECT created_at FROM {DATABASE}.outbox"  # noqa: S608
+        f" WHERE event_type = 'stock.reserved' AND message_key = '{placed.json['id']}'"
+    )
+    times.append(course.timeline.of_wall(handled_at.replace(tzinfo=UTC)))
+    pauses_s = [round(after - before, 2) for before, after in pairwise(times)]
+    course.holds(_on_schedule(pauses_s), f"retried after {pauses_s} s, planned {list(PAUSES_S)}")
+    await stage.recovers(course)
+
+
+async def _dead_letter(stage: Stage, course: Course) -> None:
+    async with stage.flow.at(3):
+        with course.fault("the database refuses the reservation of one order, again and again"):
+            async with _reservation_refused(stage):
+                placed = await _refused_order(stage)
+                await _all_retries(stage)
+
+                async def parked() -> list[Line]:
+                    answer = await stage.client.ask(CONSUMER, "GET", LETTERS)
+                    found = answer.json["dead_letters"] if answer.ok else []
+                    return [letter for letter in found if REASON in letter["error"]]
+
+                (letter,) = await stage.until(parked, "the dead letter")
+        stage.forced.add(letter["id"])
+        attempts = letter["attempts"]
+        course.saw(True, f"the dead letter {letter['id']}: {letter['error']}")
+        course.holds(attempts == len(PAUSES_S) + 1, f"parked after {attempts} attempts")
+        seen = await stage.client.read(f"/orders/{placed.json['id']}")
+        course.holds(seen.ok and seen.json["reservation"] == "pending", "nothing was reserved")
+        selection = {"ids": [letter["id"]]}
+        replayed = await stage.client.ask(CONSUMER, "POST", f"{LETTERS}/replay", selection)
+        course.holds(replayed.ok, f"replayed: {replayed.answer.decode()}")
+        await stage.until_shown(placed)
+    course.holds(not await parked(), "no dead letter is open")
+    await stage.recovers(course)
+
+
+ALL = (
+    Scenario(
+        "retries",
+        "A handler fails five times on one message, which is retried after 1, 2, 4, 8 and 16 s.",
+        _retries,
+    ),
+    Scenario(
+        "dead-letter",
+        "A handler fails at every retry: the message is a dead letter, and a replay handles it.",
+        _dead_letter,
+    ),
+)

@@ -1,0 +1,266 @@
+"""The stage of a scenario: the system on real servers, and all that can be done to it and seen of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Any, Self
+
+from chaos.evidence import Evidence
+from chaos.history import History, Op
+from chaos.kit.servers.groups import members
+from chaos.kit.servers.lines import Lines
+from chaos.kit.servers.scenario import LOOK_S, Course, NothingHappened
+from chaos.real import shoppers
+from chaos.real.clients import Client
+from chaos.real.flow import Flow, baskets
+from chaos.real.gathered import auditor, come_to_rest, gathered, lag
+from chaos.real.processes import Role
+from chaos.real.shoppers import World
+from chaos.real.system_under_test import SystemUnderTest
+from scenarios.harness.client import sends_once
+from scenarios.harness.servers import LocalServers
+from system import wiring
+from system.events import TOPICS, dlq
+from system.ports.errors import Conflict, Unavailable
+
+Line = dict[str, Any]  # a line of a role's log, as JSON
+
+SEEN_S = 60.0
+"""How long what must come may take on a busy machine."""
+RECOVER_S = 60.0
+OWN_PRODUCT = 1
+"""The place of the product that the scenario's own orders are about: there is plenty of it."""
+FIRST_BASKETS = 400
+
+
+@dataclass
+class Stage:
+    """One system, for one scenario after the other."""
+
+    folder: Path
+    database: str
+    seed: int
+    history: History = field(default_factory=History)
+    forced: set[str] = field(default_factory=set)
+    """Dead letters that scenarios caused on purpose."""
+    disturbances: int = 0
+    _failures: list[str] = field(default_factory=list)
+    """Of processes that are retired."""
+
+    def __post_init__(self) -> None:
+        self.system = SystemUnderTest(self.folder, database=self.database, proxied=True)
+        self._entered = AsyncExitStack()
+        self._aside: set[str] = set()
+        self._own = 0
+        self._log_from: dict[Path, int] = {}
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.system)
+            self._parts = await stack.enter_async_context(
+                wiring.servers(auditor(self.servers.environment()))
+            )
+            session = await stack.enter_async_context(sends_once(force_close=True))
+            self.client = Client("scenario", self.where, session, self.history, Random(self.seed))
+            first = [
+                basket for basket, _ in zip(baskets(self.seed), range(FIRST_BASKETS), strict=False)
+            ]
+            stocks = [shoppers.hot_stock(first), *[shoppers.PLENTY] * shoppers.PRODUCTS]
+            self.world = await World.made(self.client, stocks)
+            self.flow = Flow(self.seed, self.world, self.where, session, self.history)
+            stack.push_async_callback(self.flow.stop)
+            self._entered = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._entered.aclose()
+
+    # --- what there is ------------------------------------------------------------------------
+
+    @property
+    def servers(self) -> LocalServers:
+        return self.system.servers
+
+    @property
+    def lines(self) -> Lines:
+        return self.system.lines
+
+    def role(self, name: str) -> Role:
+        return self.system.roles[name]
+
+    def where(self, role: str) -> str:
+        """As a load balancer: a process of this role that is not taken aside."""
+        ours = [one for one in self.system.roles.values() if one.role == role]
+        return next((one for one in ours if one.name not in self._aside), ours[0]).url
+
+    @asynccontextmanager
+    async def aside(self, name: str) -> AsyncIterator[Role]:
+        """Send nothing to this process meanwhile, if there is another of its role."""
+        self._aside.add(name)
+        try:
+            yield self.role(name)
+        finally:
+            self._aside.discard(name)
+
+    @asynccontextmanager
+    async def second(self, role: str) -> AsyncIterator[Role]:
+        """One more process of a role, ready for work."""
+        one = self.system.add(role, 2)
+        try:
+            await one.start()
+            await self.until_ready(one.name)
+            yield one
+        finally:
+            await one.stop()
+            self.retire(one)
+
+    def retire(self, one: Role) -> None:
+        """It is asked no more; what it did wrong is remembered."""
+        del self.system.roles[one.name]
+        self._failures += one.failures
+
+    # --- what can be seen ---------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Forget what logs have said until now."""
+        for path in self.folder.glob("*.log"):
+            self._log_from[path] = path.stat().st_size
+
+    def logged(self, role: str, message: str) -> list[Line]:
+        """What a role has logged with this message since the scenario began."""
+        path = self.role(role).log
+        with path.open("rb") as file:
+            file.seek(self._log_from.get(path, 0))
+            return [line for line in _lines(file) if line.get("message") == message]
+
+    async def is_ready(self, name: str) -> bool:
+        return name not in await self.system.not_ready()
+
+    async def until_ready(self, name: str) -> None:
+        await self.until(lambda: self.is_ready(name), f"{name} is ready")
+
+    async def sql(self, statement: str) -> Any:  # a value of a column
+        """What the database itself says, asked by its superuser over no line."""
+        return await self.servers.sql.ask(f"{statement}", user="root")
+
+    async def end(self, topic: str) -> int:
+        """How many records a topic has had."""
+        return sum((await self._parts.log("auditor").ends([topic])).values())
+
+    async def letters(self) -> int:
+        """How many records the dead-letter topics have had."""
+        ends = await self._parts.log("auditor").ends([dlq(topic) for topic in TOPICS])
+        return sum(ends.values())
+
+    async def partitions(self, group: str) -> dict[str, int]:
+        """How many partitions each member of a group has, as the broker knows it."""
+        return await members(self.servers.kafka.address, group)
+
+    async def until(
+        self,
+        look: Callable[[], Awaitable[Any]],
+        what: str,
+        *,
+        within_s: float = SEEN_S,
+        every_s: float = LOOK_S,
+    ) -> Any:
+        """Look until it is so; what was seen. Raises NothingHappened."""
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + within_s
+        while not (seen := await look()):
+            if loop.time() > ends_at:
+                raise NothingHappened(f"not seen within {within_s:g} s: {what}")
+            await asyncio.sleep(every_s)
+        return seen
+
+    # --- what can be done ---------------------------------------------------------------------
+
+    def order(self, *, quantity: int = 1) -> dict[str, Any]:
+        """The body of an order like no other: its price tells which request it came from."""
+        self._own += 1
+        line = {
+            "product_id": self.world.products[OWN_PRODUCT],
+            "quantity": quantity,
+            "unit_price": Decimal(10_000_000 + self._own).scaleb(-2),
+        }
+        return {"user_id": self.world.users[0], "items": [line]}
+
+    async def place(self, body: dict[str, Any] | None = None, *, key: str | None = None) -> Op:
+        """Place an order, again while that is safe."""
+        return await self.client.write("POST", "/orders", body or self.order(), key=key)
+
+    async def until_shown(self, placed: Op, reservation: str = "reserved") -> None:
+        """Wait until the query side shows an order with its reservation."""
+        path = f"/orders/{placed.json['id']}"
+
+        async def shown() -> bool:
+            seen = await self.client.read(path)
+            return seen.ok and seen.json["reservation"] == reservation
+
+        await self.until(shown, f"{path} is shown as {reservation}")
+
+    async def recovers(self, course: Course) -> None:
+        """Measure the recovery, once everything is healed and no more orders come."""
+        await course.recovers(self._answers, self._lag, within_s=RECOVER_S)
+
+    async def _answers(self) -> bool:
+        """Whether every store gives a good answer."""
+        try:
+            async with asyncio.timeout(5):
+                await self._parts.probe()
+                await self._parts.views.ping()
+                await self._parts.log("auditor").ends([TOPICS[0]])
+        except (Unavailable, Conflict, TimeoutError):
+            return False
+        return True
+
+    async def _lag(self) -> int:
+        try:
+            return await lag(self._parts)
+        except (Unavailable, Conflict):
+            return -1
+
+    async def evidence(self, missing: Iterable[str] = ()) -> Evidence:
+        """Wait for rest, and read every store to its end."""
+        missing = [*missing, *await self.flow.done(), *await come_to_rest(self._parts)]
+        for role in self.system.roles.values():
+            role.note_fall()
+        failures = [one for role in self.system.roles.values() for one in role.failures]
+        found = await gathered(
+            self._parts,
+            self.where,
+            self.history,
+            missing=missing,
+            failures=[*self._failures, *failures],
+            disturbances=self.disturbances,
+        )
+        found.forced = frozenset(self.forced)
+        return found
+
+
+def _lines(file: Iterable[bytes]) -> Iterable[Line]:
+    for text in file:
+        try:
+            line = json.loads(text)
+        except ValueError:  # what a library prints, or half of a line of one that was killed
+            continue
+        if isinstance(line, dict):
+            yield line
+
+
+def logged_at(line: Line) -> datetime:
+    return datetime.fromisoformat(line["timestamp"])
