@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from chaos.checkers import BadChecker
 from chaos.kit.servers.scenario import Scenario
 from chaos.real import endurance, measure, named, starts
 from chaos.real.kept import NoEvidence
@@ -100,7 +101,7 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "python -m ch
     except KeyboardInterrupt:
         say(f"stopped; logs in {folder}")
         return 130
-    except (Missing, NotStarted, NotReady, CannotBegin) as error:
+    except (Missing, NotStarted, NotReady, CannotBegin, BadChecker) as error:
         say(f"cannot run: {error} (logs in {folder})")
         return 2
     except BaseExceptionGroup as group:
@@ -174,8 +175,8 @@ def _add_judge(commands: Commands) -> None:
 def _judge(folder: Path) -> int:
     try:
         return named.judge_again(folder)
-    except NoEvidence as missing:
-        say(f"python -m chaos judge: {missing}")
+    except (NoEvidence, BadChecker) as error:
+        say(f"python -m chaos judge: {error}")
         return 2
 
 

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -17,8 +17,9 @@ from tqdm import tqdm
 
 from chaos.checkers import ANOMALIES, Anomaly, judge
 from chaos.evidence import Evidence
-from chaos.history import History, Op
-from chaos.real import shoppers
+from chaos.history import History
+from chaos.kit.servers.timeline import Timeline
+from chaos.real import kept, shoppers
 from chaos.real.clients import Client
 from chaos.real.gathered import auditor, come_to_rest, gathered
 from chaos.real.nemesis import Nemesis, NotRecovered, Strike, Struck, plan
@@ -77,7 +78,7 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
         ) as system,
         sends_once(force_close=True) as session,
     ):
-        began_s = loop.time()
+        timeline = Timeline(folder / "timeline.jsonl", lambda _: None)
         strikes = plan(
             wanted.seed,
             list(system.targets),
@@ -87,11 +88,10 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
         )
         setting_up = Client("setting-up", system.where, session, history, Random(0))
         world = await shoppers.World.made(setting_up, stocks)
-        with _progress(wanted) as show, (folder / "strikes.log").open("a") as strike_log:
+        with _progress(wanted) as show:
 
             def note(what: str) -> None:
-                strike_log.write(f"{loop.time() - began_s:8.1f} s  {what}\n")
-                strike_log.flush()
+                timeline.note("nemesis", what)
                 show.strike(what)
 
             nemesis = Nemesis(system.targets, system.pausable_lines, system.not_ready, note)
@@ -138,7 +138,9 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
                 disturbances=len(nemesis.struck),
             )
         evidence.failures = tuple(await system.stop_roles())
-    _write(folder, history, nemesis.struck)  # first: whatever a judge does, the evidence is there
+    # first: whatever a judge does, the evidence is there
+    kept.keep(evidence, folder, timeline, seed=wanted.seed, database=wanted.database)
+    _write(folder, nemesis.struck, timeline)
     began_s = loop.time()
     anomalies = list(judge(evidence, PROMISES))
     (folder / "anomalies.txt").write_text("".join(f"{anomaly}\n" for anomaly in anomalies))
@@ -205,17 +207,15 @@ def _progress(wanted: Wanted) -> Iterator[_Progress]:
             raise
 
 
-def _write(folder: Path, history: History, struck: list[Struck]) -> None:
-    with (folder / "history.jsonl").open("wb") as file:
-        for op in history.ops:
-            file.write(dumps(_plain(op)) + b"\n")
+def _write(folder: Path, struck: list[Struck], timeline: Timeline) -> None:
     with (folder / "struck.jsonl").open("wb") as file:
         for one in struck:
-            file.write(dumps(asdict(one)) + b"\n")
-
-
-def _plain(op: Op) -> dict[str, Any]:
-    return {**asdict(op), "answer": op.answer.decode(errors="replace"), "outcome": op.outcome.value}
+            placed = replace(
+                one,
+                began_s=timeline.of_loop(one.began_s),
+                repaired_s=timeline.of_loop(one.repaired_s),
+            )
+            file.write(dumps(asdict(placed)) + b"\n")
 
 
 def summary(wanted: Wanted, result: Result, folder: Path) -> str:

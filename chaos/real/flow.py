@@ -69,14 +69,14 @@ class Flow:
                 self._waiting.put_nowait(replace(basket, leaves=basket.leaves and leaves))
             await asyncio.sleep(TURN_S)
 
-    async def done(self) -> list[str]:
+    async def done(self, within_s: float = DONE_S) -> list[str]:
         """Wait until every basket is through; what is not, if that takes too long."""
         try:
-            async with asyncio.timeout(DONE_S), self._changed:
+            async with asyncio.timeout(within_s), self._changed:
                 await self._changed.wait_for(self._is_done)
         except TimeoutError:
             busy = len(self._shoppers) - self._idle
-            return [f"{busy} shoppers are not done, {DONE_S:g} s after the last basket"]
+            return [f"{busy} shoppers are not done, {within_s:g} s after the last basket"]
         return []
 
     def _is_done(self) -> bool:

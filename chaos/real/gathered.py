@@ -51,10 +51,10 @@ async def _waits(parts: Parts, live: int | None) -> Waits:
     return await waits(parts.log("auditor"), parts.work, readings, relayed)
 
 
-async def come_to_rest(parts: Parts) -> list[str]:
+async def come_to_rest(parts: Parts, within_s: float = REST_S) -> list[str]:
     """Wait until nothing is under way; what still is, if that takes too long."""
     loop = asyncio.get_running_loop()
-    ends_at = loop.time() + REST_S
+    ends_at = loop.time() + within_s
     while True:
         try:
             generations = await parts.views.generations()
@@ -66,7 +66,7 @@ async def come_to_rest(parts: Parts) -> list[str]:
         if not missing:
             return []
         if loop.time() > ends_at:
-            return [f"{what}, {REST_S:g} s after the last repair" for what in missing]
+            return [f"{what}, {within_s:g} s after the last repair" for what in missing]
         await asyncio.sleep(LOOK_S)
 
 

@@ -14,12 +14,16 @@ from chaos.checkers import ANOMALIES, Anomaly, judge
 from chaos.kit.servers.scenario import Course, NotAsPromised, NothingHappened, Scenario
 from chaos.kit.servers.timeline import Timeline
 from chaos.real import kept
+from chaos.real.gathered import REST_S
 from chaos.real.promises import PROMISES
 from chaos.real.stage import Stage
 from scenarios.harness.servers.common import say
+from system.ports.errors import Conflict, Unavailable
 
 BOUND_S = 300.0
 """Of one scenario; each wait in it has a shorter one."""
+FAILED_REST_S = 30.0
+"""Of one that failed: it may be that no rest comes."""
 SHOWN_MAX = 10
 FRESH_AFTER = 20
 """Scenarios on one system: all that it ever did is judged each time."""
@@ -102,20 +106,27 @@ async def play(scenario: Scenario[Stage], stage: Stage, timeline: Timeline, fold
     except TimeoutError:
         failure = f"not done within {BOUND_S:g} s"
     stage.disturbances += course.faults
-    evidence = await stage.evidence()
-    kept.keep(
-        evidence,
-        folder,
-        timeline,
-        scenario=scenario.name,
-        seed=stage.seed,
-        database=stage.database,
-        seen=course.seen,
-        recovery_s=course.recovery_s,
-        failure=failure,
-    )
-    anomalies = list(judge(evidence, PROMISES))
-    (folder / "anomalies.txt").write_text("".join(f"{anomaly}\n" for anomaly in anomalies))
+    if fallen := stage.fallen():
+        failure = f"not running any more: {', '.join(fallen)}; {failure}"
+    anomalies: list[Anomaly] = []
+    try:
+        evidence = await stage.evidence(FAILED_REST_S if failure else REST_S)
+    except (Unavailable, Conflict) as error:
+        failure = f"{failure or 'it went well'}; but the stores cannot be read: {error}"
+    else:
+        kept.keep(
+            evidence,
+            folder,
+            timeline,
+            scenario=scenario.name,
+            seed=stage.seed,
+            database=stage.database,
+            seen=course.seen,
+            recovery_s=course.recovery_s,
+            failure=failure,
+        )
+        anomalies += judge(evidence, PROMISES)
+        (folder / "anomalies.txt").write_text("".join(f"{anomaly}\n" for anomaly in anomalies))
     result = Result(
         scenario.name,
         failure,

@@ -14,15 +14,17 @@ from random import Random
 from types import TracebackType
 from typing import Any, Self
 
+from pymysql.err import MySQLError
+
 from chaos.evidence import Evidence
 from chaos.history import History, Op
 from chaos.kit.servers.groups import members
 from chaos.kit.servers.lines import Lines
-from chaos.kit.servers.scenario import LOOK_S, Course, NothingHappened
+from chaos.kit.servers.scenario import LOOK_S, Course, NotAsPromised, NothingHappened
 from chaos.real import shoppers
 from chaos.real.clients import Client
 from chaos.real.flow import Flow, baskets
-from chaos.real.gathered import auditor, come_to_rest, gathered, lag
+from chaos.real.gathered import REST_S, auditor, come_to_rest, gathered, lag
 from chaos.real.processes import Role
 from chaos.real.shoppers import World
 from chaos.real.system_under_test import SystemUnderTest
@@ -117,16 +119,18 @@ class Stage:
             self._aside.discard(name)
 
     @asynccontextmanager
-    async def second(self, role: str) -> AsyncIterator[Role]:
-        """One more process of a role, ready for work."""
-        one = self.system.add(role, 2)
+    async def second(self, *roles: str) -> AsyncIterator[None]:
+        """One more process of each of these roles, ready for work."""
+        ours = [self.system.add(role, 2) for role in roles]
         try:
-            await one.start()
-            await self.until_ready(one.name)
-            yield one
+            await asyncio.gather(*(one.start() for one in ours))
+            for one in ours:
+                await self.until_ready(one.name)
+            yield
         finally:
-            await one.stop()
-            self.retire(one)
+            await asyncio.gather(*(one.stop() for one in ours))
+            for one in ours:
+                self.retire(one)
 
     def retire(self, one: Role) -> None:
         """It is asked no more; what it did wrong is remembered."""
@@ -154,8 +158,11 @@ class Stage:
         await self.until(lambda: self.is_ready(name), f"{name} is ready")
 
     async def sql(self, statement: str) -> Any:  # a value of a column
-        """What the database itself says, asked by its superuser over no line."""
-        return await self.servers.sql.ask(f"{statement}", user="root")
+        """What the database itself says, asked by its superuser over no line. Raises NotAsPromised."""
+        try:
+            return await self.servers.sql.ask(statement, user="root")
+        except (MySQLError, OSError) as error:
+            raise NotAsPromised(f"the database cannot be asked: {error}") from error
 
     async def end(self, topic: str) -> int:
         """How many records a topic has had."""
@@ -234,9 +241,13 @@ class Stage:
         except (Unavailable, Conflict):
             return -1
 
-    async def evidence(self, missing: Iterable[str] = ()) -> Evidence:
-        """Wait for rest, and read every store to its end."""
-        missing = [*missing, *await self.flow.done(), *await come_to_rest(self._parts)]
+    def fallen(self) -> list[str]:
+        """The servers that have ended by themselves."""
+        return [server.name for server in self.servers.all if not server.running]
+
+    async def evidence(self, within_s: float = REST_S) -> Evidence:
+        """Wait for rest, and read every store to its end. Raises Unavailable."""
+        missing = [*await self.flow.done(within_s), *await come_to_rest(self._parts, within_s)]
         for role in self.system.roles.values():
             role.note_fall()
         failures = [one for role in self.system.roles.values() for one in role.failures]

@@ -55,7 +55,7 @@ async def _refused_order(stage: Stage) -> Op:
     return await stage.place(stage.order(quantity=REFUSED_QUANTITY), key=f"refused-{stage.seed}")
 
 
-def _on_schedule(pauses_s: Sequence[float]) -> bool:
+def is_on_schedule(pauses_s: Sequence[float]) -> bool:
     return all(
         planned <= pause <= planned + SLACK_S
         for planned, pause in zip(PAUSES_S, pauses_s, strict=True)
@@ -77,7 +77,7 @@ async def _retries(stage: Stage, course: Course) -> None:
     )
     times.append(course.timeline.of_wall(handled_at.replace(tzinfo=UTC)))
     pauses_s = [round(after - before, 2) for before, after in pairwise(times)]
-    course.holds(_on_schedule(pauses_s), f"retried after {pauses_s} s, planned {list(PAUSES_S)}")
+    course.holds(is_on_schedule(pauses_s), f"retried after {pauses_s} s, planned {list(PAUSES_S)}")
     await stage.recovers(course)
 
 

@@ -25,6 +25,12 @@ async def killed(server: Server, course: Course) -> AsyncIterator[None]:
             await server.start()
 
 
+async def _not_ready(stage: Stage, server: Server) -> list[str]:
+    """Who misses the server, once the first has noticed: a consumer with nothing to do takes longer."""
+    waiting: list[str] = await stage.until(stage.system.not_ready, f"a role misses {server.name}")
+    return waiting
+
+
 def _outage(of: Callable[[Stage], Server]) -> Callable[[Stage, Course], Awaitable[None]]:
     async def play(stage: Stage, course: Course) -> None:
         before = await stage.letters()
@@ -33,7 +39,7 @@ def _outage(of: Callable[[Stage], Server]) -> Callable[[Stage, Course], Awaitabl
             await asyncio.sleep(WARM_S)
             async with killed(server, course):
                 await asyncio.sleep(AWAY_S)
-                waiting = await stage.system.not_ready()
+                waiting = await _not_ready(stage, server)
                 course.saw(waiting, f"not ready without {server.name}: {', '.join(waiting)}")
         await stage.recovers(course)
         course.holds(await stage.letters() == before, "no new dead letter")
@@ -70,7 +76,7 @@ async def _order_api_without_log(stage: Stage, course: Course) -> None:
             placed = [await stage.place() for _ in range(5)]
             course.holds(all(op.status == 201 for op in placed), "five orders are taken with 201")
             course.holds(await stage.is_ready("order-api"), "order-api is ready")
-            waiting = await stage.system.not_ready()
+            waiting = await _not_ready(stage, stage.servers.kafka)
             course.saw(waiting, f"not ready without the broker: {', '.join(waiting)}")
             seen = await stage.client.read(f"/orders/{placed[-1].json['id']}")
             course.saw(seen.status == 404, "the last of them is in no view yet")
