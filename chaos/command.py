@@ -38,7 +38,7 @@ from chaos.simulated.workers import (
 )
 from chaos.workloads import WORKLOADS
 from scenarios.harness.command import output_file, progress, require, whole_number
-from system.operations.arguments import Parser, unknown
+from system.kit.operations.arguments import Parser, unknown
 
 T = TypeVar("T")
 

@@ -12,12 +12,13 @@ from typing import Any
 from uuid import UUID
 
 from chaos.history import Op
-from system.delivery import outbox
-from system.delivery.dead_letters import REPLAY_FOR, Letter, unresolved, without_replay
-from system.events import TOPICS, Envelope, dlq
-from system.ports.errors import Poison
-from system.ports.log import Message, Record
-from system.ports.views import Document
+from system.events import BY_TYPE, TOPICS
+from system.kit.delivery import outbox
+from system.kit.delivery.dead_letters import REPLAY_FOR, Letter, unresolved, without_replay
+from system.kit.errors import Poison
+from system.kit.events import Envelope, dlq
+from system.kit.ports.log import Message, Record
+from system.kit.ports.views import Document
 
 Row = Mapping[str, Any]  # a row of a table: values of several types
 
@@ -94,7 +95,7 @@ class Evidence:
         for topic in TOPICS:
             for record in self.log.get(topic, ()):
                 try:
-                    yield Told(record, outbox.decode(record.message))
+                    yield Told(record, outbox.decode(record.message, BY_TYPE))
                 except Poison:
                     continue
 

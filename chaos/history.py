@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from system.values import loads
+from system.kit.values import loads
 
 
 class Outcome(StrEnum):

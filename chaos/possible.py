@@ -22,10 +22,11 @@ from chaos.simulated.faults import (
     parse,
 )
 from chaos.workloads.workload import Workload
-from system.columns import metadata
-from system.events import PARTITIONS, TOPICS
-from system.ports.log import Log, Subscription
-from system.ports.views import Views, ViewStore
+from system.events import TOPICS
+from system.kit.columns import metadata
+from system.kit.events import PARTITIONS
+from system.kit.ports.log import Log, Subscription
+from system.kit.ports.views import Views, ViewStore
 
 MEANINGS = {
     "error": "the call never arrives: the connection breaks on the way there",

@@ -43,13 +43,12 @@ from chaos.workloads import WORKLOADS
 from chaos.workloads.given import SETTING_UP
 from chaos.workloads.points import points
 from chaos.workloads.workload import Workload
-from system.columns import metadata
 from system.events import TOPICS
-from system.ports.log import Partition
-from system.ports.views import Document
+from system.kit.columns import metadata
+from system.kit.ports.log import Partition
+from system.kit.ports.views import Document
 from system.roles import QUERY_CONSUMER
-from system.table import VIEWS, handlers_of
-from system.wiring import ALL_TOPICS
+from system.table import SHOP, VIEWS
 
 R = TypeVar("R")
 Branching = Callable[[Place], Strike | None]
@@ -401,7 +400,7 @@ class _Simulation:
     def _groups(self) -> Iterator[tuple[str, Sequence[Partition]]]:
         broker = self.stores.broker
         for role in self._readers:
-            yield role, broker.partitions(handlers_of(role, self.switch.blueprint.table))
+            yield role, broker.partitions(self.switch.blueprint.system.handlers_of(role))
         live = self.stores.views._generations.live  # noqa: SLF001 - asked without a hop
         if live is not None:
             yield f"{QUERY_CONSUMER}.g{live}", broker.partitions(TOPICS)
@@ -410,7 +409,7 @@ class _Simulation:
     def _readers(self) -> list[str]:
         """The roles of this workload that handle events of the write side."""
         roles = {role for roles in self.workload.processes.values() for role in roles}
-        return [role for role in sorted(roles) if handlers_of(role, self.switch.blueprint.table)]
+        return [role for role in sorted(roles) if self.switch.blueprint.system.handlers_of(role)]
 
     @cached_property
     def _reading(self) -> sqlite3.Connection:
@@ -424,7 +423,7 @@ class _Simulation:
     ) -> Evidence:
         broker = self.stores.broker
         log = {}
-        for topic in ALL_TOPICS:
+        for topic in SHOP.all_topics:
             log[topic] = [
                 record
                 for place in broker.partitions([topic])

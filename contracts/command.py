@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from contracts import mutants
 from contracts.kit import Incomplete
-from system.operations.arguments import Parser, unknown
+from system.kit.operations.arguments import Parser, unknown
 
 ROOT = Path(__file__).parents[1]
 

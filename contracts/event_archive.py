@@ -11,8 +11,8 @@ from contracts.kit import Incomplete, published
 from contracts.kit.examples import example
 from contracts.kit.schemas import Example, MessageType
 from system.events import BY_TYPE
-from system.ports.log import Message
-from system.values import dumps, loads
+from system.kit.ports.log import Message
+from system.kit.values import dumps, loads
 
 
 def files() -> Mapping[str, str]:

@@ -6,9 +6,10 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args, get_origin, get_type_hints
 
-from system.events import EVENTS, PARTITIONS, Event, dlq
+from system.events import EVENTS
+from system.kit.events import PARTITIONS, Event, dlq
 from system.roles import QUERY_CONSUMER, ROLES
-from system.table import TABLE, VIEWS, handlers_of
+from system.table import SHOP, TABLE, VIEWS
 
 PATH = "docs/map.md"
 
@@ -81,7 +82,7 @@ def _handlers() -> Iterator[Sequence[str]]:
 
 def _roles() -> Iterator[Sequence[str]]:
     for spec in ROLES:
-        reads: Iterable[str] = handlers_of(spec.name)
+        reads: Iterable[str] = SHOP.handlers_of(spec.name)
         topics = ", ".join(f"`{topic}`" for topic in reads)
         if spec.name == QUERY_CONSUMER:
             topics = "all events"

@@ -11,10 +11,11 @@ from uuid import UUID
 from contracts.event_schemas import ARCHIVE
 from contracts.kit.sampling import Sampler
 from contracts.kit.schemas import Json
-from system.delivery import outbox
-from system.events import EVENTS, Cause, Event
-from system.ports.log import Message
-from system.values import dumps, loads
+from system.events import EVENTS
+from system.kit.delivery import outbox
+from system.kit.events import Cause, Event
+from system.kit.ports.log import Message
+from system.kit.values import dumps, loads
 
 CAUSE = Cause(UUID(int=1), UUID(int=2), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 AT = datetime(2026, 1, 31, 8, tzinfo=UTC)

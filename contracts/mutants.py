@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from contracts.kit.mutants import Edit, Mutant, Outcome, outcomes
-from system.operations.arguments import Parser, unknown
+from system.kit.operations.arguments import Parser, unknown
 
 ROOT = Path(__file__).parents[1]
 PATH = "docs/breakage.md"
@@ -298,8 +298,8 @@ MUTANTS: Mapping[str, Mutant] = {
     "error_undocumented": _mutant(
         "A refusal is left out of the document.",
         "orders.api",
-        'problems=("unknown-user", "unknown-product", "overloaded"),',
-        'problems=("unknown-user", "overloaded"),',
+        "problems=(UnknownUser, UnknownProduct, Overloaded),",
+        "problems=(UnknownUser, Overloaded),",
         _FILES,
     ),
 }

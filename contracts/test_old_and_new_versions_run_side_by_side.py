@@ -27,12 +27,14 @@ from contracts.kit.schemas import Archive, Example, MessageType
 from scenarios.harness.at_rest import at_rest
 from scenarios.harness.stack import Stack, Wishes, embedded, put_in
 from system import orders
-from system.delivery import outbox
-from system.events import Event, Name, OrderCreated, OrderEvent, Upcast
-from system.ports.views import Put
+from system.events import BY_TYPE, Name, OrderCreated, OrderEvent
+from system.kit.delivery import outbox
+from system.kit.events import Event, Upcast
+from system.kit.ports.views import Put
+from system.kit.table import Row
+from system.kit.values import loads
 from system.roles import ROLES
-from system.table import TABLE, Row
-from system.values import loads
+from system.table import TABLE
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -110,7 +112,7 @@ def consume(table: Table, model: type[Event]) -> None:
 async def produce(stack: Stack, order_id: int, model: type[Event]) -> None:
     """Let the outbox hold what a producer of this version would have written there."""
     (message,) = await stack.unsent(TOPIC, order_id)
-    envelope = outbox.decode(message)
+    envelope = outbox.decode(message, BY_TYPE)
     event = model.model_validate(model.upcast(loads(message.value), 1))
     async with stack.work() as unit:
         row = outbox.row(event, envelope.cause, unit.now.at)

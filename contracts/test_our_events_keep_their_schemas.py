@@ -13,9 +13,9 @@ from contracts.event_samples import consistent, event_of, message_of, messages
 from contracts.event_schemas import ARCHIVE, EVENT_TYPES
 from contracts.kit.sampling import Sampler
 from contracts.kit.schemas import MessageType, validator
-from system.delivery import outbox
 from system.events import BY_TYPE, Product
-from system.values import PRICE_MAX, from_cents
+from system.kit.delivery import outbox
+from system.kit.values import PRICE_MAX, from_cents
 
 EACH = pytest.mark.parametrize("event", EVENT_TYPES, ids=lambda event: event.name)
 
@@ -41,7 +41,7 @@ def test_a_consumer_reads_whatever_the_schema_allows(event: MessageType) -> None
     model = BY_TYPE[event.name]
     for _ in range(100):
         sent = event_of(model, consistent(sampler.draw()))
-        assert outbox.decode(message_of(sent)).event == sent
+        assert outbox.decode(message_of(sent), BY_TYPE).event == sent
 
 
 def test_every_price_is_accepted_by_a_validator_that_computes_with_floats() -> None:

@@ -18,16 +18,18 @@ from contracts.event_archive import golden
 from contracts.event_schemas import ARCHIVE, EVENT_TYPES
 from scenarios.harness.settled import eventually
 from scenarios.harness.stack import Stack, Wishes, embedded
-from system.delivery import outbox
-from system.delivery.inbox import processed_events
-from system.delivery.middleware.handled import Handler
-from system.delivery.middleware.projected import Projection
-from system.events import BY_TYPE, Envelope
-from system.ports.views import Put
-from system.ports.work import UnitOfWork
+from system.events import BY_TYPE
+from system.kit.delivery import outbox
+from system.kit.delivery.inbox import processed_events
+from system.kit.delivery.middleware.handled import Handler
+from system.kit.delivery.middleware.projected import Projection
+from system.kit.events import Envelope
+from system.kit.ports.views import Put
+from system.kit.ports.work import UnitOfWork
+from system.kit.table import Row
 from system.products.store import reservations, stock
 from system.roles import QUERY_CONSUMER
-from system.table import TABLE, VIEWS, Row
+from system.table import TABLE, VIEWS
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -43,7 +45,7 @@ def test_it_has_every_version_of_every_type() -> None:
 
 @pytest.mark.parametrize("message", golden(), ids=lambda message: message.topic)
 def test_each_is_an_event_of_today(message: Any) -> None:
-    event = outbox.decode(message).event
+    event = outbox.decode(message, BY_TYPE).event
 
     assert type(event) is BY_TYPE[message.topic]
 
@@ -84,7 +86,9 @@ async def test_every_consumer_handles_all_of_it_and_parks_nothing() -> None:
         handled = {
             (row["event_id"], row["service_name"]) for row in await stack.rows(processed_events)
         }
-        ids = {message.topic: outbox.decode(message).event.event_id for message in golden()}
+        ids = {
+            message.topic: outbox.decode(message, BY_TYPE).event.event_id for message in golden()
+        }
         assert {(str(ids[topic]), consumer) for consumer, topic in REACTS} <= handled
 
 

@@ -14,7 +14,7 @@ from load.bench import command as bench
 from load.kit import verdicts
 from load.kit.evidence import NotEvidence, read
 from load.shop import judge
-from system.operations.arguments import Parser
+from system.kit.operations.arguments import Parser
 
 DESCRIPTION = """\
 What belongs to the load profiles, the judge of their runs and systems with a bug to try it on; and

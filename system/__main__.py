@@ -24,15 +24,17 @@ from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from system.operations import COMMANDS, terminal
-from system.operations.arguments import Parser, unknown
+from system.kit.operations import COMMANDS, terminal
+from system.kit.operations.arguments import Parser, unknown
+from system.kit.settings import BadSettings
 from system.roles import GROUPS, ROLES
-from system.settings import BadSettings, Settings, load_settings
+from system.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from system import wiring
-    from system.life import Life
-    from system.logs import Logger
+    from system.kit.lifespan import Life
+    from system.kit.logs import Logger
+    from system.kit.parts import Parts
+    from system.kit.roles import Role
 
 DRIVERS = ("aiokafka", "aiomysql", "cramjam", "motor", "pymysql")
 """Of the servers: the embedded stack does without."""
@@ -71,6 +73,10 @@ Exit status: 0 stopped when asked to, 1 failed, 2 asked for something impossible
 """
 
 
+EXAMPLE = ("order.created", "product-consumer")
+"""A topic and one of its consumers, in the help of operations."""
+
+
 class Impossible(Exception):
     """What the command line asks for cannot be. The text is one line."""
 
@@ -81,9 +87,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     terminal.prepare()
     try:
         if arguments and arguments[0] in COMMANDS:
-            from system.operations import cli
+            from system.events import TOPICS
+            from system.kit.operations import cli
 
-            return cli.main(arguments)
+            operated = cli.Operated(ROLES, TOPICS, EXAMPLE)
+            return cli.main(arguments, operated, load_settings)
         return _run(parser().parse_args(arguments))
     except (BadSettings, Impossible) as error:
         return _fail(str(error), 2)
@@ -137,9 +145,10 @@ def _run(asked: argparse.Namespace) -> int:
     settings = load_settings()
     if settings.port is not None and len(roles) != 1:
         raise Impossible("PORT is for exactly one role; name it, or unset PORT")
-    from system import logs, wiring
-    from system.ports.errors import Misconfigured
-    from system.web.server import CannotListen
+    from system.kit import logs, stacks
+    from system.kit.errors import Misconfigured
+    from system.kit.http.server import CannotListen
+    from system.table import SHOP
 
     service = settings.service_name or (roles[0] if len(roles) == 1 else "system")
     logs.configure(
@@ -149,9 +158,14 @@ def _run(asked: argparse.Namespace) -> int:
         also_of_roles=settings.service_name is not None,
     )
     try:
-        parts = wiring.embedded(settings, data) if stack == "embedded" else wiring.servers(settings)
+        topics = SHOP.all_topics
+        parts = (
+            stacks.embedded(settings, topics, data)
+            if stack == "embedded"
+            else stacks.servers(settings, topics)
+        )
         asyncio.run(_serve(roles, parts, settings, _welcome(stack, data), logs.logger(service)))
-    except (Misconfigured, wiring.StackError) as error:
+    except (Misconfigured, stacks.StackError) as error:
         return _fail(str(error), 1)
     except ModuleNotFoundError as error:
         driver = (error.name or "").partition(".")[0]
@@ -161,7 +175,7 @@ def _run(asked: argparse.Namespace) -> int:
             f"{driver} is not installed: pip install -c constraints.txt -e '.[servers]'", 1
         )
     except BaseExceptionGroup as group:
-        expected, bugs = group.split((CannotListen, Misconfigured, wiring.StackError))
+        expected, bugs = group.split((CannotListen, Misconfigured, stacks.StackError))
         if expected is None or bugs is not None:
             raise
         return _fail(str(next(_leaves(expected))), 1)  # eight ports taken are one story
@@ -198,14 +212,15 @@ Every API has a page to try it at /docs. Ctrl-C stops.
 
 async def _serve(
     names: Sequence[str],
-    stack: AbstractAsyncContextManager[wiring.Parts],
+    stack: AbstractAsyncContextManager[Parts],
     settings: Settings,
     welcome: str,
     logger: Logger,
 ) -> None:
-    from system import wiring
-    from system.life import Life
-    from system.web.connections import Connections, quiet_accepts, room_for_connections
+    from system.kit import process, roles
+    from system.kit.http.connections import Connections, quiet_accepts, room_for_connections
+    from system.kit.lifespan import Life
+    from system.table import SHOP
 
     life = Life()
     loop = asyncio.get_running_loop()
@@ -214,13 +229,14 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number)
     async with stack as parts:
-        if not await wiring.prepared(names, parts, life):
+        if not await process.prepared([SHOP.role(name) for name in names], parts, life):
             return
-        blueprint = wiring.Blueprint(settings, connections=Connections(room_for_connections()))
-        roles = [wiring.role(name, parts, blueprint, life) for name in names]
-        greeting = asyncio.create_task(_greet(life, roles, welcome))
+        connections = Connections(room_for_connections())
+        blueprint = roles.Blueprint(SHOP, settings, connections=connections)
+        made = [roles.build(name, parts, blueprint, life) for name in names]
+        greeting = asyncio.create_task(_greet(life, made, welcome))
         try:
-            await wiring.run(roles, life)
+            await process.run(made, life)
         finally:
             greeting.cancel()
 
@@ -247,7 +263,7 @@ class _Stop:
             os._exit(128 + number)
 
 
-async def _greet(life: Life, roles: Sequence[wiring.Role], welcome: str) -> None:
+async def _greet(life: Life, roles: Sequence[Role], welcome: str) -> None:
     await life.all_ready.wait()
     _collect_rarely()
     urls = {role.name: role.http.url for role in roles}

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class RoleSpec:
-    """A process of the system: its port, and the aggregate whose outbox it relays."""
-
-    name: str
-    port: int
-    relays: str | None = None
-
+from system.kit.spec import Kind, RoleSpec, groups
 
 ROLES = (
-    RoleSpec("user-api", 8081),
-    RoleSpec("product-api", 8082),
-    RoleSpec("order-api", 8083),
-    RoleSpec("query-api", 8084),
-    RoleSpec("user-consumer", 8091, relays="user"),
-    RoleSpec("product-consumer", 8092, relays="product"),
-    RoleSpec("order-consumer", 8093, relays="order"),
-    RoleSpec("query-consumer", 8094),
+    RoleSpec("user-api", 8081, Kind.COMMANDS),
+    RoleSpec("product-api", 8082, Kind.COMMANDS),
+    RoleSpec("order-api", 8083, Kind.COMMANDS),
+    RoleSpec("query-api", 8084, Kind.QUERIES),
+    RoleSpec("user-consumer", 8091, Kind.HANDLERS, relays="user"),
+    RoleSpec("product-consumer", 8092, Kind.HANDLERS, relays="product"),
+    RoleSpec("order-consumer", 8093, Kind.HANDLERS, relays="order"),
+    RoleSpec("query-consumer", 8094, Kind.PROJECTIONS),
 )
 QUERY_CONSUMER = "query-consumer"
 QUERY_SIDE = ("query-api", QUERY_CONSUMER)
-GROUPS = {
-    "apis": tuple(spec.name for spec in ROLES if spec.name.endswith("-api")),
-    "consumers": tuple(spec.name for spec in ROLES if spec.name.endswith("-consumer")),
-}
+GROUPS = groups(ROLES)

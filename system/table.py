@@ -4,26 +4,24 @@ A topic is an event's type. Consumers are the roles that keep the write side; pr
 pure functions that the query-consumer folds. From this table come the subscriptions, the
 contracts between consumers and producers, and `docs/map.md`.
 
-What happens around a handler, and when its transaction fails, is in `delivery/middleware/`, and
-in `wiring.py` in one list.
+What happens around a handler, and when its transaction fails, is in `kit/delivery/middleware/`,
+and in `kit/chains.py` in one list. `SHOP` is all of it: stacks, roles and processes are built from
+that, by `kit/stacks.py`, `kit/roles.py` and `kit/process.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
 # the rooms that the table names, as `orders.handlers` and the like
+import system.orders.api
 import system.orders.handlers
 import system.orders.views
+import system.products.api
 import system.products.handlers
 import system.products.views
+import system.users.api
 import system.users.views  # noqa: F401
 from system import orders, products, users
-from system.delivery.middleware.handled import Handler
-from system.delivery.middleware.projected import Projection
 from system.events import (
-    Event,
     OrderCanceled,
     OrderCreated,
     OrderDeleted,
@@ -39,20 +37,8 @@ from system.events import (
     UserDeleted,
     UserUpdated,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    event: type[Event]
-    reacts: Mapping[str, Handler]
-    shows: Sequence[Projection]
-
-
-def row(event: type[Event], *, shows: Sequence[Projection], **reacts: Handler) -> Row:
-    """One event: `product_consumer=…` names the consumer and its handler."""
-    handlers = {name.replace("_", "-"): handler for name, handler in reacts.items()}
-    return Row(event, handlers, shows)
-
+from system.kit.table import System, row
+from system.roles import ROLES
 
 # fmt: off
 TABLE = (
@@ -76,17 +62,10 @@ TABLE = (
 
 VIEWS = (users.views.USERS, products.views.PRODUCTS, orders.views.ORDERS)
 
+ROUTES = {
+    "user-api": users.api.routes,
+    "product-api": products.api.routes,
+    "order-api": orders.api.routes,
+}
 
-def handlers_of(consumer: str, table: Sequence[Row] = TABLE) -> dict[str, Handler]:
-    """The handler of each topic that a consumer of the write side reads."""
-    return {row.event.type: row.reacts[consumer] for row in table if consumer in row.reacts}
-
-
-def projections(table: Sequence[Row] = TABLE) -> dict[str, Sequence[Projection]]:
-    """The projections of each topic."""
-    return {row.event.type: row.shows for row in table}
-
-
-def events_of(table: Sequence[Row] = TABLE) -> dict[str, type[Event]]:
-    """The model of each topic."""
-    return {row.event.type: row.event for row in table}
+SHOP = System(ROLES, TABLE, VIEWS, ROUTES)

@@ -17,14 +17,15 @@ from chaos.evidence import Evidence, Freeze
 from chaos.history import Op, Outcome
 from chaos.workloads.points import PROGRAMS
 from system import events
-from system.delivery import outbox
-from system.delivery.dead_letters import letter_id
-from system.events import Cause, Event, Name, OrderItem, OrderStatus, ReservationState, dlq
-from system.ports.log import Message, Partition, Record
-from system.ports.views import Document
+from system.events import Name, OrderItem, OrderStatus, ReservationState
+from system.kit.delivery import outbox
+from system.kit.delivery.dead_letters import letter_id
+from system.kit.events import Cause, Event, dlq
+from system.kit.ports.log import Message, Partition, Record
+from system.kit.ports.views import Document
+from system.kit.values import cents, dumps, from_cents, loads, timestamp
 from system.roles import QUERY_CONSUMER
 from system.table import TABLE
-from system.values import cents, dumps, from_cents, loads, timestamp
 
 PRICE = Decimal(10)
 BEGAN = datetime(2026, 1, 31, 8, tzinfo=UTC)

@@ -10,8 +10,8 @@ from chaos.checkers.checker import Anomaly, Checker
 from chaos.checkers.views import _time
 from chaos.evidence import Evidence
 from chaos.history import Op, Outcome
-from system.values import dumps
-from system.web.headers import CONSISTENCY_TOKEN, ETAG
+from system.kit.http.headers import CONSISTENCY_TOKEN, ETAG
+from system.kit.values import dumps
 
 
 def _kept(evidence: Evidence) -> Iterator[Anomaly]:

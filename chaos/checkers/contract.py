@@ -9,7 +9,7 @@ from chaos.checkers.checker import Anomaly, Checker
 from chaos.evidence import Evidence
 from contracts.kit.judge import fast
 from contracts.topics import asyncapi
-from system.ports.log import Message
+from system.kit.ports.log import Message
 
 _JUDGE = asyncapi.judge(fast)
 """Compiled when this is loaded, before any branch is forked off that would have to do it again."""

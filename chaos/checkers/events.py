@@ -9,7 +9,7 @@ from typing import Any
 
 from chaos.checkers.checker import Anomaly, Checker
 from chaos.evidence import Evidence, Told, is_replay
-from system.values import loads
+from system.kit.values import loads
 
 HELD_UP_S = 3.0
 """More than a relay's longest pause; less than a partition is away for."""

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from chaos.checkers.checker import Anomaly, Checker
 from chaos.evidence import Evidence
 from chaos.workloads.points import MINDED_METHOD, PROGRAMS
-from system.delivery import outbox
-from system.delivery.dead_letters import Letter, letter_id, unresolved
-from system.events import TOPICS, dlq
+from system.events import BY_TYPE, TOPICS
+from system.kit.delivery import outbox
+from system.kit.delivery.dead_letters import Letter, letter_id, unresolved
+from system.kit.events import dlq
 from system.roles import QUERY_CONSUMER
 from system.table import TABLE
 
@@ -51,7 +52,7 @@ def _has_the_bug(letter: Letter) -> bool:
     """Whether its handler fails until it is mended; the last attempt may have failed of else."""
     if letter.topic != "order.paid" or letter.consumer not in PROGRAMS:
         return False
-    order = outbox.decode(letter.message).event.order
+    order = outbox.decode(letter.message, BY_TYPE).event.order
     return bool(order.payment_method == MINDED_METHOD)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from chaos.checkers.checker import Anomaly, Checker
 from chaos.evidence import Evidence
-from system.values import loads
+from system.kit.values import loads
 
 
 def _conserved(evidence: Evidence) -> Iterator[Anomaly]:

@@ -15,10 +15,10 @@ from chaos.checkers.checker import Anomaly, Checker
 from chaos.evidence import Evidence, Freeze
 from chaos.history import Outcome
 from system import events
-from system.ports.log import Message, Partition, Record
-from system.ports.views import Document
-from system.values import dumps, loads
-from system.web.headers import CORRELATION_ID
+from system.kit.http.headers import CORRELATION_ID
+from system.kit.ports.log import Message, Partition, Record
+from system.kit.ports.views import Document
+from system.kit.values import dumps, loads
 
 
 def test_it_is_content_with_a_good_history() -> None:

@@ -11,12 +11,12 @@ from typing import Any
 from chaos.checkers.checker import Anomaly, Checker
 from chaos.evidence import Evidence
 from chaos.history import Op
-from system.ports.views import Put
+from system.kit.http.headers import CONSISTENCY_TOKEN, CORRELATION_ID
+from system.kit.http.tokens import terms
+from system.kit.ports.views import Put
+from system.kit.values import from_cents
 from system.roles import QUERY_CONSUMER
-from system.table import VIEWS, projections
-from system.values import from_cents
-from system.web.headers import CONSISTENCY_TOKEN, CORRELATION_ID
-from system.web.tokens import terms
+from system.table import SHOP, VIEWS
 
 Folded = Mapping[tuple[str, int, str], Put]
 
@@ -47,7 +47,7 @@ def _equal_rebuild(evidence: Evidence) -> Iterator[Anomaly]:
 
 def _folded(evidence: Evidence) -> Folded:
     """All that the log tells, put together in any order: the newest version of each part wins."""
-    shown = projections()
+    shown = SHOP.projections
     newest: dict[tuple[str, int, str], Put] = {}
     parked = {
         (letter.topic, letter.partition, letter.offset)

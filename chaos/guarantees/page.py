@@ -10,7 +10,7 @@ from pathlib import Path
 from chaos.checkers import ANOMALIES, CHECKERS
 from chaos.mutants import MUTANTS
 from chaos.workloads import WORKLOADS
-from system.operations.arguments import Parser
+from system.kit.operations.arguments import Parser
 
 PAGE = Path(__file__).parents[2] / "docs" / "guarantees.md"
 

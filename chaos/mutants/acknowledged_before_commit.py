@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.web.commands import Commands, _given
+from system.kit.commands.group_commit import Commands, _given
 
 
 def _eager(reached: Reached, _: Any) -> Any:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chaos.mutants.mutant import Mutant, Reached, middleware
-from system.delivery import inbox
-from system.delivery.middleware import Batch, Middleware, Step
-from system.delivery.middleware.transactional import transactional
-from system.wiring import WriteChain
+from system.kit.chains import WriteChain
+from system.kit.delivery import inbox
+from system.kit.delivery.middleware import Batch, Middleware, Step
+from system.kit.delivery.middleware.transactional import transactional
 
 
 def _in_three(reached: Reached, made_of: WriteChain, _: Middleware) -> list[Middleware]:

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, middleware
-from system.delivery.middleware import Batch, Middleware, Step
-from system.ports.errors import CONFLICTS_MAX, Conflict
-from system.wiring import WriteChain
+from system.kit.chains import WriteChain
+from system.kit.delivery.middleware import Batch, Middleware, Step
+from system.kit.errors import CONFLICTS_MAX, Conflict
 
 
 def _weary(reached: Reached, made_of: WriteChain, _: Middleware) -> list[Middleware]:

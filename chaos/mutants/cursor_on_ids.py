@@ -6,9 +6,9 @@ from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attributes
 from chaos.mutants.outbox_id_before_the_lock import early_ids, rows_with_their_ids
-from system.adapters.work_sql import SqlUnitOfWork
-from system.delivery import outbox
-from system.delivery.relay import PAGE, Relay
+from system.kit.adapters.sql.work import SqlUnitOfWork
+from system.kit.delivery import outbox
+from system.kit.delivery.relay import PAGE, Relay
 
 ROWS = 1_000
 """More than any workload has."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.adapters.work_sql import SqlUnitOfWork
-from system.delivery import outbox
+from system.kit.adapters.sql.work import SqlUnitOfWork
+from system.kit.delivery import outbox
 
 
 def _in_two(reached: Reached, right: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.delivery import outbox
+from system.kit.delivery import outbox
 
 
 def _untyped(reached: Reached, right: Any) -> Any:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from chaos.mutants.mutant import Mutant, Reached, middleware
-from system.delivery.failures import Failure
-from system.delivery.middleware import Batch, Middleware, Step
-from system.ports.errors import Conflict, Lost, Stopping, Unavailable
-from system.wiring import WriteChain
+from system.kit.chains import WriteChain
+from system.kit.delivery.failures import Failure
+from system.kit.delivery.middleware import Batch, Middleware, Step
+from system.kit.errors import Conflict, Lost, Stopping, Unavailable
 
 THEN = datetime(2026, 1, 31, tzinfo=UTC)
 

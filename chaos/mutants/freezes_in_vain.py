@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.query.generations import NEAR_S, Rehearsals
+from system.kit.views.generations import NEAR_S, Rehearsals
 
 
 def _none(reached: Reached, _: Any) -> Any:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, middleware
-from system.delivery.middleware import Middleware
-from system.delivery.middleware.retried import retried
-from system.wiring import WriteChain
+from system.kit.chains import WriteChain
+from system.kit.delivery.middleware import Middleware
+from system.kit.delivery.middleware.retried import retried
 
 
 def _unasked(reached: Reached, made_of: WriteChain, _: Middleware) -> list[Middleware]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attributes
-from system.ports.errors import Conflict
-from system.web import idempotency
-from system.web.commands import Commands, _Attempt
-from system.web.route import Answer
+from system.kit.commands import idempotency
+from system.kit.commands.group_commit import Commands, _Attempt
+from system.kit.errors import Conflict
+from system.kit.http.route import Answer
 
 
 def _without_keys(_: Reached, __: Any) -> Any:

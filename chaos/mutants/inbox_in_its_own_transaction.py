@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chaos.mutants.mutant import Mutant, Reached, middleware
-from system.delivery import inbox
-from system.delivery.middleware import Batch, Middleware, Step
-from system.wiring import WriteChain
+from system.kit.chains import WriteChain
+from system.kit.delivery import inbox
+from system.kit.delivery.middleware import Batch, Middleware, Step
 
 
 def _first(reached: Reached, made_of: WriteChain, right: Middleware) -> list[Middleware]:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.delivery import inbox
+from system.kit.delivery import inbox
 
 
 def _of_anybody(reached: Reached, _: Any) -> Any:

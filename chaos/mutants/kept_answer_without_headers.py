@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.web import idempotency
-from system.web.route import Answer
+from system.kit.commands import idempotency
+from system.kit.http.route import Answer
 
 
 def _bare(reached: Reached, right: Any) -> Any:

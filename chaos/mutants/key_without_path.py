@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.web import idempotency
+from system.kit.commands import idempotency
 
 
 def _bare(reached: Reached, _: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attributes
-from system.delivery import relay
+from system.kit.delivery import relay
 
 
 def _for_ever(_: Reached, __: Any) -> Any:

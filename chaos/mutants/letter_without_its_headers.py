@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.delivery.dead_letters import FACT, DeadLetters
+from system.kit.delivery.dead_letters import FACT, DeadLetters
 
 
 def _bare(reached: Reached, right: Any) -> Any:

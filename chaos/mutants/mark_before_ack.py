@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.delivery.relay import Relay
+from system.kit.delivery.relay import Relay
 
 
 def _early(reached: Reached, _: Any) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import select
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.web.commands import Commands
-from system.web.idempotency import commands
+from system.kit.commands.group_commit import Commands
+from system.kit.commands.idempotency import commands
 
 
 def _hasty(reached: Reached, _: Any) -> Any:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, handlers
-from system.delivery.middleware.handled import Handler
-from system.events import Event, StockRejected
-from system.ports.work import UnitOfWork
+from system.events import StockRejected
+from system.kit.delivery.middleware.handled import Handler
+from system.kit.events import Event
+from system.kit.ports.work import UnitOfWork
 
 
 class _Silent:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
+from system.kit.http.route import Answer
 from system.orders import store
 from system.orders.api import OrderApi
-from system.web.route import Answer
 
 
 def _mute(reached: Reached, _: Any) -> Any:

@@ -15,11 +15,13 @@ from typing import Any
 from unittest.mock import patch
 
 from chaos.workloads.table import BLUEPRINT, SIMULATED_TABLE
-from system.delivery.middleware import Middleware
-from system.delivery.middleware.handled import Handler
-from system.delivery.middleware.projected import Projection
-from system.table import Row
-from system.wiring import Blueprint, Parts, WriteChain, write_chain
+from system.kit.chains import WriteChain, write_chain
+from system.kit.delivery.middleware import Middleware
+from system.kit.delivery.middleware.handled import Handler
+from system.kit.delivery.middleware.projected import Projection
+from system.kit.parts import Parts
+from system.kit.roles import Blueprint
+from system.kit.table import Row
 
 
 class BadMutant(Exception):
@@ -98,7 +100,8 @@ def table(mutated: Callable[[Reached, tuple[Row, ...]], tuple[Row, ...]]) -> Swi
 
     @contextmanager
     def switched_in(reached: Reached) -> Iterator[Switch]:
-        yield Switch(replace(BLUEPRINT, table=mutated(reached, SIMULATED_TABLE)))
+        rows = mutated(reached, SIMULATED_TABLE)
+        yield Switch(replace(BLUEPRINT, system=replace(BLUEPRINT.system, rows=rows)))
 
     return switched_in
 

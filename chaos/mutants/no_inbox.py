@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from chaos.mutants.mutant import Mutant, Reached, middleware
-from system.delivery.middleware import Middleware
-from system.wiring import WriteChain
+from system.kit.chains import WriteChain
+from system.kit.delivery.middleware import Middleware
 
 
 def _left_out(reached: Reached, _: WriteChain, __: Middleware) -> list[Middleware]:

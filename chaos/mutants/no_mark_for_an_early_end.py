@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chaos.mutants.mutant import Mutant, Reached, handlers
-from system.delivery.middleware.handled import Handler
-from system.events import Envelope, OrderCanceled
-from system.ports.work import UnitOfWork
+from system.events import OrderCanceled
+from system.kit.delivery.middleware.handled import Handler
+from system.kit.events import Envelope
+from system.kit.ports.work import UnitOfWork
 from system.products import store
 
 

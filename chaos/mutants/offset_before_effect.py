@@ -6,9 +6,9 @@ from contextlib import suppress
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.delivery.consumer import BATCH_MAX, Lane
-from system.delivery.middleware import Batch
-from system.ports.errors import Lost, Stopping
+from system.kit.delivery.consumer import BATCH_MAX, Lane
+from system.kit.delivery.middleware import Batch
+from system.kit.errors import Lost, Stopping
 
 
 def _at_most_once(reached: Reached, _: Any) -> Any:

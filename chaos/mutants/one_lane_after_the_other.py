@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.delivery.relay import Relay
+from system.kit.delivery.relay import Relay
 
 
 def _in_turn(reached: Reached, right: Any) -> Any:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from chaos.mutants.mutant import Mutant, Reached, projections
-from system.delivery.middleware.projected import Projection
 from system.events import ProductEvent
-from system.ports.views import Put
+from system.kit.delivery.middleware.projected import Projection
+from system.kit.ports.views import Put
 from system.products import views
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.ports.errors import Unavailable
-from system.web import app
+from system.kit.errors import Unavailable
+from system.kit.http import app
 
 
 def _surprised(reached: Reached, right: Any) -> Any:

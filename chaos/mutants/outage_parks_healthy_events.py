@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attributes
-from system.delivery.failures import Failure
-from system.delivery.middleware import retried
-from system.ports import errors
+from system.kit import errors
+from system.kit.delivery.failures import Failure
+from system.kit.delivery.middleware import retried
 
 
 class _Never(Exception):

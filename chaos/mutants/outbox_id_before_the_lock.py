@@ -10,8 +10,8 @@ from itertools import count
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attributes
-from system.adapters.work_sql import SqlUnitOfWork
-from system.delivery import outbox
+from system.kit.adapters.sql.work import SqlUnitOfWork
+from system.kit.delivery import outbox
 
 FIRST, ROOM = 1_000, 50
 """Ids above all that are there, and how many a transaction may need."""

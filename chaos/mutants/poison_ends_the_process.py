@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chaos.mutants.mutant import Mutant, Reached, middleware
-from system.delivery import outbox
-from system.delivery.middleware import Batch, Middleware, Step
-from system.ports.errors import Poison
-from system.wiring import WriteChain
+from system.events import BY_TYPE
+from system.kit.chains import WriteChain
+from system.kit.delivery import outbox
+from system.kit.delivery.middleware import Batch, Middleware, Step
+from system.kit.errors import Poison
 
 
 def _brittle(reached: Reached, _: WriteChain, __: Middleware) -> list[Middleware]:
     def around(step: Step) -> Step:
         async def decoding(batch: Batch) -> None:
             try:
-                envelopes = tuple(outbox.decode(record.message) for record in batch.records)
+                envelopes = tuple(
+                    outbox.decode(record.message, BY_TYPE) for record in batch.records
+                )
             except Poison:
                 reached()
                 raise

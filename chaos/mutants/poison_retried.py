@@ -7,12 +7,13 @@ from dataclasses import replace
 from functools import partial
 
 from chaos.mutants.mutant import Mutant, Reached, middleware
-from system.delivery import outbox
-from system.delivery.failures import Failure
-from system.delivery.middleware import Batch, Middleware, Step
-from system.delivery.patience import patiently
-from system.ports.errors import Poison
-from system.wiring import WriteChain
+from system.events import BY_TYPE
+from system.kit.chains import WriteChain
+from system.kit.delivery import outbox
+from system.kit.delivery.failures import Failure
+from system.kit.delivery.middleware import Batch, Middleware, Step
+from system.kit.delivery.patience import patiently
+from system.kit.errors import Poison
 
 
 def _stubborn(reached: Reached, made_of: WriteChain, _: Middleware) -> list[Middleware]:
@@ -22,7 +23,7 @@ def _stubborn(reached: Reached, made_of: WriteChain, _: Middleware) -> list[Midd
                 failure: Failure | None = None
                 for pause_s in (*made_of.retry_delays_s, 0.0):
                     try:
-                        envelope = outbox.decode(record.message)
+                        envelope = outbox.decode(record.message, BY_TYPE)
                     except Poison as poison:
                         reached()
                         failure = Failure.after(failure, poison, made_of.parts.world.now())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.web.preconditions import Precondition
-from system.web.problems import Refused
+from system.kit.errors import PreconditionFailed
+from system.kit.http.preconditions import Precondition
 
 
 def _of_the_product(tag: str) -> str:
@@ -19,7 +19,7 @@ def _compares_less(reached: Reached, _: Any) -> Any:
             return
         reached()
         if _of_the_product(tag) not in map(_of_the_product, self.match):
-            raise Refused("precondition-failed")
+            raise PreconditionFailed
 
     return demand_match
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, Switch
-from system.delivery import outbox
-from system.events import Event
-from system.ports.log import Message
-from system.ports.work import UnitOfWork
-from system.values import loads
-from system.wiring import Parts
+from system.kit.delivery import outbox
+from system.kit.events import Event
+from system.kit.parts import Parts
+from system.kit.ports.log import Message
+from system.kit.ports.work import UnitOfWork
+from system.kit.values import loads
 
 
 class _Eager:

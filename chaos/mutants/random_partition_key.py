@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.adapters import log_embedded
+from system.kit.adapters.embedded import log as log_embedded
 
 
 def _in_turn(reached: Reached, _: Any) -> Any:

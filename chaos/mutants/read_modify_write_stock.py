@@ -9,14 +9,15 @@ from dataclasses import replace
 from sqlalchemy import select
 
 from chaos.mutants.mutant import Mutant, Reached, Switch, handlers, middleware
-from system.delivery import inbox
-from system.delivery.middleware import Batch, Middleware, Step
-from system.delivery.middleware.handled import Handler
-from system.events import Envelope, OrderCreated, ReservationState
-from system.ports.work import UnitOfWork
+from system.events import OrderCreated, ReservationState
+from system.kit.chains import WriteChain
+from system.kit.delivery import inbox
+from system.kit.delivery.middleware import Batch, Middleware, Step
+from system.kit.delivery.middleware.handled import Handler
+from system.kit.events import Envelope
+from system.kit.ports.work import UnitOfWork
 from system.products import store
 from system.products.model import Reservation, Stock, reserve, wanted
-from system.wiring import WriteChain
 
 
 def _unlocked(reached: Reached, _: Handler) -> Handler:
@@ -65,7 +66,7 @@ def _switched_in(reached: Reached) -> Iterator[Switch]:
         handlers(OrderCreated=_unlocked)(reached) as rows,
         middleware("inboxed", _inbox_last)(reached) as chain,
     ):
-        yield Switch(replace(chain.blueprint, table=rows.blueprint.table))
+        yield Switch(replace(chain.blueprint, system=rows.blueprint.system))
 
 
 MUTANT = Mutant(

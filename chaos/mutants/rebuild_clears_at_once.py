@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.query.generations import Projecting
+from system.kit.views.generations import Projecting
 
 
 def _tidy(reached: Reached, right: Any) -> Any:

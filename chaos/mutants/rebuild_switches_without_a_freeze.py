@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attributes
-from system.adapters.views_embedded import EmbeddedViewStore
-from system.query.generations import Projecting
+from system.kit.adapters.embedded.views import EmbeddedViewStore
+from system.kit.views.generations import Projecting
 
 
 def _too_early(reached: Reached, right: Any) -> Any:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from chaos.mutants.mutant import Mutant, Reached, middleware
-from system.delivery.dead_letters import REPLAY_FOR
-from system.delivery.middleware import Batch, Middleware, Step
-from system.wiring import WriteChain
+from system.kit.chains import WriteChain
+from system.kit.delivery.dead_letters import REPLAY_FOR
+from system.kit.delivery.middleware import Batch, Middleware, Step
 
 
 def _around_it(reached: Reached, _: WriteChain, right: Middleware) -> list[Middleware]:

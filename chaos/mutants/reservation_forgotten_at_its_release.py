@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import delete
 
 from chaos.mutants.mutant import Mutant, Reached, handlers
-from system.delivery.middleware.handled import Handler
+from system.kit.delivery.middleware.handled import Handler
 from system.products import store
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chaos.mutants.mutant import Mutant, Reached, middleware
-from system.delivery.middleware import Batch, Middleware, Step
-from system.ports.errors import Conflict, Unavailable
-from system.wiring import WriteChain
+from system.kit.chains import WriteChain
+from system.kit.delivery.middleware import Batch, Middleware, Step
+from system.kit.errors import Conflict, Unavailable
 
 
 def _committing(reached: Reached, made_of: WriteChain, _: Middleware) -> list[Middleware]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.web.commands import Commands
+from system.kit.commands.group_commit import Commands
 
 
 def _inherited(reached: Reached, right: Any) -> Any:

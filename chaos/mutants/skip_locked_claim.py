@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attributes
-from system.delivery import outbox
-from system.delivery.relay import Relay
+from system.kit.delivery import outbox
+from system.kit.delivery.relay import Relay
 
 ROWS = 1
 

@@ -6,8 +6,8 @@ from bisect import insort
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.adapters import views_embedded
-from system.ports.views import Document, Put
+from system.kit.adapters.embedded import views as views_embedded
+from system.kit.ports.views import Document, Put
 
 
 def _unguarded(reached: Reached, _: Any) -> Any:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from chaos.mutants.mutant import Mutant, Reached, middleware
-from system.delivery.middleware import Batch, Middleware, Step
-from system.ports.errors import Conflict
-from system.wiring import WriteChain
+from system.kit.chains import WriteChain
+from system.kit.delivery.middleware import Batch, Middleware, Step
+from system.kit.errors import Conflict
 
 TIMES = 3
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.delivery.dead_letters import DeadLetters
+from system.kit.delivery.dead_letters import DeadLetters
 
 
 def _forgetful(reached: Reached, _: Any) -> Any:

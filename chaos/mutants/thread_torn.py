@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.events import Cause, Envelope
+from system.kit.events import Cause, Envelope
 
 
 def _anew(reached: Reached, _: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.query.freshness import Freshness
+from system.kit.views.freshness import Freshness
 
 
 def _always(reached: Reached, _: Any) -> Any:

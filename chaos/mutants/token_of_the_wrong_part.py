@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.web import tokens
+from system.kit.http import tokens
 
 
 def _same(reached: Reached, right: Any) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attribute
-from system.adapters import views_embedded
-from system.ports.views import Put
+from system.kit.adapters.embedded import views as views_embedded
+from system.kit.ports.views import Put
 
 
 def _traceless(reached: Reached, right: Any) -> Any:

@@ -6,11 +6,11 @@ from contextvars import ContextVar
 from typing import Any
 
 from chaos.mutants.mutant import Mutant, Reached, attributes
+from system.kit.commands.group_commit import Commands
+from system.kit.http.route import Answer
 from system.products import store
 from system.products.api import ProductApi, _answer, _there
 from system.products.model import UpdateProduct, update
-from system.web.commands import Commands
-from system.web.route import Answer
 
 _read: ContextVar[Any] = ContextVar("read", default=None)
 

@@ -7,7 +7,8 @@ from random import Random
 
 from chaos.nemeses.nemesis import Field, Nemesis
 from chaos.simulated.faults import Fault, Place, Spell, Strike, kinds_at
-from system.events import PARTITIONS, TOPICS
+from system.events import TOPICS
+from system.kit.events import PARTITIONS
 
 OUTAGE_S = (0.5, 12.0)
 """Up to three times the whole retry schedule of a message."""

@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 
 from chaos.history import History, Op, Outcome, outcome_of
-from system.values import dumps, loads
-from system.web.headers import CONSISTENCY_TOKEN, CORRELATION_ID, IDEMPOTENCY_KEY
+from system.kit.http.headers import CONSISTENCY_TOKEN, CORRELATION_ID, IDEMPOTENCY_KEY
+from system.kit.values import dumps, loads
 
 PATIENCE_S = 15.0
 """Of one request; the server's own bound is shorter."""

@@ -21,7 +21,7 @@ from chaos.real.system_under_test import NotReady
 from scenarios.harness.command import output_folder, whole_number
 from scenarios.harness.servers import DATABASES, Missing, NotStarted
 from scenarios.harness.servers.common import say
-from system.operations.arguments import Parser, unknown
+from system.kit.operations.arguments import Parser, unknown
 
 DESCRIPTION = """\
 Run the whole system on real servers, disturb it, and judge what came of it.

@@ -29,8 +29,9 @@ from chaos.real.shopkeeper import REBUILD, Shopkeeper, look_at_the_rebuild
 from chaos.real.system_under_test import SystemUnderTest
 from scenarios.harness.client import sends_once
 from scenarios.harness.servers.common import say
-from system import wiring
-from system.values import dumps
+from system.kit import stacks
+from system.kit.values import dumps
+from system.table import SHOP
 
 STRIKE_S = 5.0
 """About what a strike takes until everybody has recovered: baskets are spread over that."""
@@ -125,7 +126,7 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
         for task in (*shopping, keeping):
             if not task.cancelled() and (broken := task.exception()) is not None:
                 raise broken
-        async with wiring.servers(auditor(system.servers.environment())) as parts:
+        async with stacks.servers(auditor(system.servers.environment()), SHOP.all_topics) as parts:
             missing += await come_to_rest(parts)
             if await look_at_the_rebuild(keeper, within_s=ANSWER_S) is None:
                 missing.append("the query side does not say what became of the rebuild")

@@ -14,14 +14,14 @@ from chaos.history import History
 from chaos.real.clients import Where
 from scenarios.harness.client import Client, NoAnswer
 from scenarios.harness.settled import Reading, Waits, waits
-from system.columns import metadata
-from system.ports.errors import Conflict, Unavailable
-from system.ports.log import Record
-from system.ports.views import Document
+from system.kit.columns import metadata
+from system.kit.errors import Conflict, Unavailable
+from system.kit.parts import Parts
+from system.kit.ports.log import Record
+from system.kit.ports.views import Document
 from system.roles import QUERY_CONSUMER, ROLES
 from system.settings import Settings
-from system.table import TABLE, VIEWS, handlers_of
-from system.wiring import ALL_TOPICS, Parts
+from system.table import SHOP, TABLE, VIEWS
 
 REST_S = 180.0
 """From the last repair to rest; far more than every backoff takes."""
@@ -101,7 +101,7 @@ async def gathered(
     return Evidence(
         history=tuple(history.ops),
         tables=tables,
-        log={topic: await _records(log.read(topic)) for topic in ALL_TOPICS},
+        log={topic: await _records(log.read(topic)) for topic in SHOP.all_topics},
         views={view.name: await _documents(parts, view.name) for view in VIEWS},
         shown=shown,
         missing=tuple(missing),

@@ -19,8 +19,8 @@ from chaos.evidence import Evidence
 from chaos.history import Op, Outcome
 from chaos.kit.servers import plain
 from chaos.kit.servers.timeline import Timeline
-from system.ports.log import Message, Partition, Record, Unreadable
-from system.ports.views import Document
+from system.kit.ports.log import Message, Partition, Record, Unreadable
+from system.kit.ports.views import Document
 
 RUN = "run.json"
 HISTORY = "history"

@@ -16,8 +16,9 @@ from chaos.real.clients import Client
 from chaos.real.gathered import auditor, come_to_rest
 from chaos.real.shoppers import PLENTY, World
 from chaos.real.system_under_test import SystemUnderTest
-from system import wiring
-from system.values import dumps, loads
+from system.kit import stacks
+from system.kit.values import dumps, loads
+from system.table import SHOP
 
 LOOK_S = 0.001
 SEEN_S = 30.0
@@ -56,7 +57,7 @@ async def measure(wanted: Wanted, folder: Path) -> Measured:
             connector=aiohttp.TCPConnector(limit=0),
             timeout=aiohttp.ClientTimeout(total=REQUEST_S),
         ) as session,
-        wiring.servers(auditor(system.servers.environment())) as parts,
+        stacks.servers(auditor(system.servers.environment()), SHOP.all_topics) as parts,
     ):
         client = Client("setting-up", system.where, session, History(), Random(0))
         world = await World.made(client, [PLENTY] * 6)

@@ -15,7 +15,7 @@ from typing import Any
 from chaos.history import Op
 from chaos.real.clients import Client
 from chaos.real.shoppers import PLENTY, PRODUCTS, World
-from system.web.headers import CONSISTENCY_TOKEN
+from system.kit.http.headers import CONSISTENCY_TOKEN
 
 PAUSE_S = (0.3, 1.5)
 QUERY_CONSUMER = "query-consumer"

@@ -18,7 +18,7 @@ import aiohttp
 
 from chaos.history import History, Op
 from chaos.real.clients import Client, Where
-from system.web.headers import CONSISTENCY_TOKEN
+from system.kit.http.headers import CONSISTENCY_TOKEN
 
 SHOPPERS = 64
 USERS = 8

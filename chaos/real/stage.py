@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from pymysql.err import MySQLError
+from system.kit.ports.errors import Conflict, Unavailable
 
 from chaos.evidence import Evidence
 from chaos.history import History, Op
@@ -30,9 +31,10 @@ from chaos.real.shoppers import World
 from chaos.real.system_under_test import SystemUnderTest
 from scenarios.harness.client import sends_once
 from scenarios.harness.servers import LocalServers
-from system import wiring
-from system.events import TOPICS, dlq
-from system.ports.errors import Conflict, Unavailable
+from system.events import TOPICS
+from system.kit import stacks
+from system.kit.events import dlq
+from system.table import SHOP
 
 Line = dict[str, Any]  # a line of a role's log, as JSON
 
@@ -69,7 +71,7 @@ class Stage:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.system)
             self._parts = await stack.enter_async_context(
-                wiring.servers(auditor(self.servers.environment()))
+                stacks.servers(auditor(self.servers.environment()), SHOP.all_topics)
             )
             session = await stack.enter_async_context(sends_once(force_close=True))
             self.client = Client("scenario", self.where, session, self.history, Random(self.seed))

@@ -16,9 +16,9 @@ from chaos.evidence import Evidence
 from chaos.history import Op, Outcome
 from chaos.kit.servers.timeline import Timeline
 from chaos.real.kept import NoEvidence, keep, kept, runs_in
-from system.events import dlq
-from system.ports.log import Message, Partition, Record, Unreadable
-from system.ports.views import Document
+from system.kit.events import dlq
+from system.kit.ports.log import Message, Partition, Record, Unreadable
+from system.kit.ports.views import Document
 
 TOPIC = "order.created"
 RECORDS: Mapping[str, list[Record]] = {

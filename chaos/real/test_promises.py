@@ -15,7 +15,7 @@ from chaos.evidence import Evidence
 from chaos.history import Op, Outcome
 from chaos.real.promises import NOT_HERE, OURS, PROMISES
 from chaos.real.shopkeeper import REBUILD
-from system.values import dumps
+from system.kit.values import dumps
 
 PRICE = Decimal("0.07")
 

@@ -13,7 +13,7 @@ from chaos.real import shopkeeper
 from chaos.real.clients import Client
 from chaos.real.shopkeeper import ON_DISPLAY, REBUILD, RESTOCKED, Shopkeeper
 from chaos.real.shoppers import PRODUCTS, World
-from system.web.headers import CONSISTENCY_TOKEN
+from system.kit.http.headers import CONSISTENCY_TOKEN
 
 WORLD = World(products=[100 + place for place in range(PRODUCTS + 1)])
 

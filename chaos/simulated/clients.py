@@ -19,7 +19,7 @@ from yarl import URL
 from chaos.history import History, Op, Outcome, outcome_of
 from chaos.simulated.loop import State
 from chaos.simulated.parts import Cluster
-from system.values import dumps, loads
+from system.kit.values import dumps, loads
 
 PATIENCE_S = 15.0
 NETWORK_S = (0.0001, 0.002)

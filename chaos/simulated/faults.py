@@ -15,8 +15,8 @@ from random import Random
 
 from chaos.simulated.loop import PROCESS, Incarnation, for_ever
 from scenarios.harness.faults import Hop, Point
-from system.ports.errors import Conflict, Unavailable
-from system.ports.log import Partition
+from system.kit.errors import Conflict, Unavailable
+from system.kit.ports.log import Partition
 
 PAUSE_S = 7.0
 """Longer than any lease, session, transaction or request of the system."""

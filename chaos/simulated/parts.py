@@ -19,7 +19,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -31,32 +31,33 @@ import structlog
 from aiohttp import web, web_app
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-import system.delivery.consumer
-import system.delivery.relay
-import system.query.generations
-import system.web.app
-import system.wiring
+import system.kit.delivery.consumer
+import system.kit.delivery.relay
+import system.kit.http.app
+import system.kit.views.generations
 from chaos.evidence import Freeze
 from chaos.simulated.faults import CALL_S, PAUSE_S, RESTART_S, Faults, HopsOf
 from chaos.simulated.loop import Incarnation, SimulatedLoop, State
 from chaos.simulated.sqlite_inline import Database, SimulatedConnection
 from scenarios.harness.faults import FaultyLog, FaultyViewStore
-from system.adapters.log_embedded import EmbeddedBroker, EmbeddedLog
-from system.adapters.views_embedded import EmbeddedViewStore
-from system.adapters.work_sql import SqlWork, sqlite_engine
-from system.delivery import outbox
-from system.events import PARTITIONS, TOPICS, Cause, Event
-from system.life import Life
-from system.metrics import Metrics
-from system.ports.errors import Unavailable
-from system.ports.log import Message, Partition
-from system.ports.partitioner import partition_number
-from system.ports.views import Generations
-from system.ports.work import UnitOfWork, Work
+from system.events import BY_TYPE, TOPICS
+from system.kit.adapters.embedded.log import EmbeddedBroker, EmbeddedLog
+from system.kit.adapters.embedded.views import EmbeddedViewStore
+from system.kit.adapters.sql.work import SqlWork, sqlite_engine
+from system.kit.delivery import outbox
+from system.kit.errors import Unavailable
+from system.kit.events import PARTITIONS, Cause, Event
+from system.kit.lifespan import Life
+from system.kit.metrics import Metrics
+from system.kit.parts import Commits, Parts
+from system.kit.ports.log import Message, Partition
+from system.kit.ports.partitioner import partition_number
+from system.kit.ports.views import Generations
+from system.kit.ports.work import UnitOfWork, Work
+from system.kit.roles import Blueprint, Role, build
 from system.roles import QUERY_CONSUMER
 from system.settings import Settings
-from system.table import projections
-from system.wiring import ALL_TOPICS, Blueprint, Commits, Parts, Role
+from system.table import SHOP
 
 EPOCH = datetime(2026, 1, 31, 8, tzinfo=UTC)
 GHOST_S = 5.0
@@ -225,7 +226,7 @@ class Plan:
     seed: str
     """Chance, and so every id: different in each run whose ids might meet."""
     processes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: PROCESSES)
-    blueprint: Blueprint = field(default_factory=lambda: Blueprint(SETTINGS))
+    blueprint: Blueprint = field(default_factory=lambda: Blueprint(SHOP, SETTINGS))
     parts: Callable[[Parts], Parts] = lambda parts: parts
     """What a mutant makes of a process's parts."""
     started_at: datetime = EPOCH
@@ -300,10 +301,8 @@ class Cluster:
 
     def _build(self, process: Process) -> None:
         parts = self._plan.parts(self._parts(process))
-        process.made = [
-            system.wiring.role(name, parts, self._plan.blueprint, process.life)
-            for name in process.roles
-        ]
+        blueprint = replace(self._plan.blueprint, metrics=lambda: _METRICS)
+        process.made = [build(name, parts, blueprint, process.life) for name in process.roles]
 
     def _parts(self, process: Process) -> Parts:
         stores, faults, commits = self.stores, self._faults, Commits()
@@ -421,7 +420,7 @@ def _overheard(work: Work, emitted_under: list[tuple[str, str]]) -> Work:
 
 
 async def _serve(process: Process) -> None:
-    """What `system.wiring.run` does, without sockets."""
+    """What `system.kit.process.run` does, without sockets."""
     async with asyncio.TaskGroup() as group:
         for role in process.made:
             for service in role.services:
@@ -445,14 +444,23 @@ def _reason(error: BaseException | None) -> str:
     return "ended unasked" if error is None else f"{type(error).__name__}: {error}"
 
 
+class _Metrics(Metrics):
+    """Of all processes: to make them anew would take longer than most runs."""
+
+    def pool(self, in_use: Callable[[], int]) -> None:
+        """Leave it out: it would keep each process alive."""
+
+
+_METRICS = _Metrics()
+
+
 @contextmanager
 def lean() -> Iterator[None]:
-    """Leave out what no fault can touch and every process would make anew: pages and metrics.
+    """Leave out what no fault can touch and every process would make anew: pages.
 
     And aiohttp's cache of middlewares, which would keep a thousand applications alive.
     """
     uncached = web_app._build_middlewares  # noqa: SLF001 - the cache has no switch
-    metrics = Metrics()
     silent = structlog.make_filtering_bound_logger(logging.CRITICAL)
     before = structlog.get_config()
     structlog.configure(wrapper_class=silent, cache_logger_on_first_use=False)
@@ -460,15 +468,13 @@ def lean() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     try:
         with (
-            patch.object(system.wiring, "Metrics", lambda: metrics),
             patch.object(web_app, "_cached_build_middleware", uncached),
-            patch.object(system.web.app, "pages", lambda *_, **__: ()),
-            patch.object(metrics, "pool", lambda _: None),
-            patch.object(system.delivery.consumer, "POLL_S", POLL_S),
-            patch.object(system.delivery.relay, "PAUSE_MIN_S", PAUSE_MIN_S),
-            patch.object(system.delivery.relay, "PAGE", PAGE),
-            patch.object(system.delivery.relay, "MEASURE_S", 60.0),
-            patch.object(system.query.generations, "WATCH_BUILDING_S", WATCH_BUILDING_S),
+            patch.object(system.kit.http.app, "pages", lambda *_, **__: ()),
+            patch.object(system.kit.delivery.consumer, "POLL_S", POLL_S),
+            patch.object(system.kit.delivery.relay, "PAUSE_MIN_S", PAUSE_MIN_S),
+            patch.object(system.kit.delivery.relay, "PAGE", PAGE),
+            patch.object(system.kit.delivery.relay, "MEASURE_S", 60.0),
+            patch.object(system.kit.views.generations, "WATCH_BUILDING_S", WATCH_BUILDING_S),
         ):
             yield
     finally:
@@ -491,17 +497,17 @@ def stores(given: Given, path: Path, loop: SimulatedLoop) -> Stores:
 async def fill(stores: Stores, given: Given, *, with_views: bool) -> None:
     """Put in what was told before; and what it shows, unless the views are to be built first."""
     broker = stores.broker
-    await broker.ensure(ALL_TOPICS)
+    await broker.ensure(SHOP.all_topics)
     await broker.publish(given.messages)
     if not with_views:
         return
-    shown = projections()
+    shown = SHOP.projections
     await stores.views.generation(1).put(
         [
             put
             for message in given.messages
             for projection in shown[message.topic]
-            for put in projection(outbox.decode(message).event)
+            for put in projection(outbox.decode(message, BY_TYPE).event)
         ]
     )
     await stores.views.switch(Generations(), Generations(1, None, 1))

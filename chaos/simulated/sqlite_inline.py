@@ -22,8 +22,8 @@ from typing import Protocol, Self
 
 from chaos.simulated.faults import Ghost
 from scenarios.harness.faults import Hop
-from system.adapters.sqlite_inline import InlineConnection, InlineCursor, Parameters
-from system.ports.errors import Conflict, Unavailable
+from system.kit.adapters.sql.sqlite_inline import InlineConnection, InlineCursor, Parameters
+from system.kit.errors import Conflict, Unavailable
 
 LOCK_WAIT_S = 3.0
 ARRIVES_S = 0.4

@@ -11,7 +11,7 @@ from chaos.simulated.faults import CALL_S, Faults, Spell, Trace
 from chaos.simulated.loop import SimulatedLoop
 from scenarios.harness.faults import Hop, Point
 from scenarios.harness.virtual_time import run
-from system.ports.errors import Unavailable
+from system.kit.errors import Unavailable
 
 HANGS_S = 30.0
 READ = Point("queries", "views.get", Hop.REQUEST)

@@ -14,7 +14,7 @@ from chaos.simulated.faults import Ghost
 from chaos.simulated.sqlite_inline import ARRIVES_S, Database, SimulatedConnection, name_of
 from scenarios.harness.faults import Hop
 from scenarios.harness.virtual_time import run
-from system.ports.errors import Conflict, Unavailable
+from system.kit.errors import Conflict, Unavailable
 
 
 class Scripted:

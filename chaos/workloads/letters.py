@@ -9,7 +9,7 @@ from chaos.simulated.parts import Cluster
 from chaos.workloads.given import CLOCK, place
 from chaos.workloads.points import MENDED_AT_S, MINDED_METHOD, PROGRAMS
 from chaos.workloads.workload import Workload
-from system.ports.log import Message, header_name
+from system.kit.ports.log import Message, header_name
 
 STRANGE = (
     (header_name(b"\xff\xfe"), b"\xff"),

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select, update
 
-from system.delivery.middleware.handled import Handler
-from system.events import Envelope, OrderPaid
-from system.ports.work import UnitOfWork
+from system.events import OrderPaid
+from system.kit.delivery.middleware.handled import Handler
+from system.kit.events import Envelope
+from system.kit.ports.work import UnitOfWork
 
 PROGRAMS = ("order-consumer", "product-consumer")
 """Which consumers run a program each."""

@@ -7,8 +7,9 @@ from dataclasses import replace
 from chaos.simulated.parts import SETTINGS
 from chaos.workloads.points import PROGRAMS, earn
 from system.events import OrderPaid
-from system.table import TABLE, Row
-from system.wiring import Blueprint
+from system.kit.roles import Blueprint
+from system.kit.table import Row
+from system.table import SHOP, TABLE
 
 SIMULATED_TABLE: tuple[Row, ...] = tuple(
     replace(row, reacts={**row.reacts, **{name: earn(name) for name in PROGRAMS}})
@@ -16,4 +17,4 @@ SIMULATED_TABLE: tuple[Row, ...] = tuple(
     else row
     for row in TABLE
 )
-BLUEPRINT = Blueprint(SETTINGS, SIMULATED_TABLE)
+BLUEPRINT = Blueprint(replace(SHOP, rows=SIMULATED_TABLE), SETTINGS)

@@ -20,10 +20,10 @@ from contracts.kit.pacts.matching import Body, all_like, expected, like
 from contracts.kit.pacts.states import name_of
 from scenarios.harness.client import Client, item
 from system.events import OrderItem, OrderStatus, ReservationState
+from system.kit.http.headers import CONSISTENCY_TOKEN, IDEMPOTENCY_KEY
 from system.orders.views import NamedItem, NamedOrder, OrderResource
 from system.products.views import ProductResource
 from system.users.views import UserResource
-from system.web.headers import CONSISTENCY_TOKEN, IDEMPOTENCY_KEY
 
 Ask = Callable[[Client], Awaitable[Any]]  # an answer, or what the client makes of several
 

@@ -12,11 +12,13 @@ from typing import Any
 import structlog.testing
 from aiohttp.test_utils import TestClient, TestServer
 
-from system import wiring
-from system.life import Life
+from system.kit import roles, stacks
+from system.kit.lifespan import Life
+from system.kit.parts import Parts
+from system.kit.roles import Blueprint
 from system.roles import ROLES
 from system.settings import Settings
-from system.wiring import Blueprint, Parts
+from system.table import SHOP
 
 FOLDER = Path(__file__).parent / "openapi"
 
@@ -47,12 +49,12 @@ def text_of(document: Document) -> str:
 async def _served() -> dict[str, Document]:
     """What each role answers when it is asked; nothing else of it runs."""
     with structlog.testing.capture_logs():
-        async with wiring.embedded(Settings()) as parts:
+        async with stacks.embedded(Settings(), SHOP.all_topics) as parts:
             return {spec.name: await _described(spec.name, parts) for spec in ROLES}
 
 
 async def _described(name: str, parts: Parts) -> Document:
-    role = wiring.role(name, parts, Blueprint(), Life())
+    role = roles.build(name, parts, Blueprint(SHOP, Settings()), Life())
     async with TestClient(TestServer(role.http.application)) as client:
         document: Document = await (await client.get("/openapi.json")).json()
     return document

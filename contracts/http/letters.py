@@ -13,11 +13,12 @@ import structlog
 from contracts.http.things import TIMEOUT_S
 from scenarios.harness.stack import Stack
 from scenarios.http.toy import World
-from system.delivery.dead_letters import DeadLetters, letter_id
-from system.delivery.failures import Failure
-from system.metrics import Metrics
-from system.ports.errors import Poison
-from system.ports.log import Record
+from system.kit.delivery.dead_letters import DeadLetters, letter_id
+from system.kit.delivery.failures import Failure
+from system.kit.errors import Poison
+from system.kit.metrics import Metrics
+from system.kit.ports.log import Record
+from system.table import SHOP
 
 TOPIC = "order.created"
 
@@ -41,6 +42,8 @@ async def letter_maker(stack: Stack) -> Callable[[str], str]:
 
 
 async def _park(stack: Stack, consumer: str, record: Record) -> None:
-    letters = DeadLetters(consumer, stack.log, World(), Metrics(), structlog.get_logger())
+    letters = DeadLetters(
+        consumer, SHOP.topics, stack.log, World(), Metrics(), structlog.get_logger()
+    )
     now = datetime.now(UTC)
     await letters.park(record, Failure(Poison("made for this"), 1, now, now))

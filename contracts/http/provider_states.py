@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from scenarios.harness.client import Answer
 from scenarios.harness.given import fresh_email, fresh_key
 from scenarios.harness.stack import Stack
-from system.web.headers import IDEMPOTENCY_KEY
+from system.kit.http.headers import IDEMPOTENCY_KEY
 
 Values = Mapping[str, str | int]
 State = Callable[[Stack], Awaitable[Values]]

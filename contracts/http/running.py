@@ -25,9 +25,9 @@ from contracts.kit import openapi
 from contracts.kit.openapi import Budget, Case, Promise, Tally
 from scenarios.harness.settled import eventually
 from scenarios.harness.stack import QUICK, Stack, Wishes, embedded
-from system.ports.errors import Unavailable
+from system.kit.errors import Unavailable
 from system.roles import ROLES
-from system.table import handlers_of
+from system.table import SHOP
 
 SELDOM = {"POST /admin/rebuild": 3}
 """Operations that can be done so often only: one rebuild at a time, and it takes its time."""
@@ -36,7 +36,7 @@ ROUNDS_MAX = 20
 ROLES_RICHEST_FIRST = ("query-consumer", *(s.name for s in ROLES if s.name != "query-consumer"))
 """The consumers' operations are alike; this one has all of them."""
 HANDLES_NOTHING = frozenset(
-    spec.name for spec in ROLES if spec.relays and not handlers_of(spec.name)
+    spec.name for spec in ROLES if spec.relays and not SHOP.handlers_of(spec.name)
 )
 """Consumers that can have no dead letters: what is asked of all the others needs some."""
 

@@ -20,7 +20,7 @@ import requests
 
 from contracts.http.things import TIMEOUT_S, Things
 from contracts.kit.openapi import Answer, Promise
-from system.web.problems import PROBLEMS
+from system.kit.errors import problems
 
 JSON = {"Content-Type": "application/json"}
 BODY_MAX = 2**20
@@ -227,7 +227,7 @@ class Shown:
         )
         return (
             (f"/problems/{self.problem}" in names or "" in names)
-            and promise.status == PROBLEMS[self.problem].status
+            and promise.status == problems()[self.problem].status
             and (not self.paths or path in self.paths)
         )
 

@@ -14,7 +14,7 @@ from contracts.http.pact_files import CONSUMER
 from contracts.http.provider_states import NAMES
 from contracts.kit.pacts.http import pact_of
 from scenarios.harness.client import Answer, Client
-from system.web.headers import CONSISTENCY_TOKEN
+from system.kit.http.headers import CONSISTENCY_TOKEN
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)

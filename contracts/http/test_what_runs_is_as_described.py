@@ -18,8 +18,8 @@ from contracts.http.shown import SHOWN
 from contracts.http.widened import WIDENED
 from contracts.kit import openapi
 from contracts.kit.openapi import Budget
+from system.kit.errors import problems
 from system.roles import ROLES
-from system.web.problems import PROBLEMS
 
 ROOT = Path(__file__).parents[2]
 NAMED = [row.elsewhere for row in SHOWN if row.elsewhere]
@@ -74,7 +74,7 @@ async def test_links_are_followed(seen: Evidence) -> None:
 
 
 def test_each_problem_has_a_row() -> None:
-    assert {row.problem for row in SHOWN} == PROBLEMS.keys()
+    assert {row.problem for row in SHOWN} == problems().keys()
 
 
 @pytest.mark.parametrize("named", NAMED)

@@ -16,25 +16,26 @@ from sqlalchemy import insert, select
 from contracts.kit.pacts.reads import Path, recorded
 from contracts.messages.stories import AT, Effect, Fields, Rows, Shown, Written
 from scenarios.delivery.bench import CAUSE, Bench, bench
-from system import logs
-from system.columns import metadata
-from system.delivery import outbox
-from system.delivery.failures import Failure
-from system.delivery.middleware import Batch, Middleware, Step, chain
-from system.delivery.middleware.decoded import decoded
-from system.delivery.middleware.handled import handled
-from system.delivery.middleware.inboxed import inboxed
-from system.delivery.middleware.projected import projected
-from system.delivery.middleware.transactional import transactional
-from system.events import BY_TYPE, Event
-from system.ports.log import Message, Partition, Record
-from system.ports.views import Generations
-from system.query import api as query_api
+from system.events import BY_TYPE
+from system.kit import logs
+from system.kit.columns import metadata
+from system.kit.delivery import outbox
+from system.kit.delivery.failures import Failure
+from system.kit.delivery.middleware import Batch, Middleware, Step, chain
+from system.kit.delivery.middleware.decoded import decoded
+from system.kit.delivery.middleware.handled import handled
+from system.kit.delivery.middleware.inboxed import inboxed
+from system.kit.delivery.middleware.projected import projected
+from system.kit.delivery.middleware.transactional import transactional
+from system.kit.errors import Refused
+from system.kit.events import Event
+from system.kit.http.route import Request
+from system.kit.ports.log import Message, Partition, Record
+from system.kit.ports.views import Generations
+from system.kit.values import dumps, loads
+from system.kit.views import api as query_api
 from system.roles import QUERY_CONSUMER, ROLES
-from system.table import VIEWS, handlers_of, projections
-from system.values import dumps, loads
-from system.web.problems import Refused
-from system.web.route import Request
+from system.table import SHOP, VIEWS
 
 CORRELATION_ID = "00000000-0000-4000-8000-00000000000c"
 CAUSATION_ID = "00000000-0000-4000-8000-00000000000a"
@@ -115,7 +116,7 @@ async def _write(consumer: str, message: Message, expected: Written, at: Bench) 
         transactional(at.parts.work, at.parts.world),
         inboxed(consumer, at.metrics),
     ]
-    await _give(message, chain(around, handled(handlers_of(consumer)[message.topic])))
+    await _give(message, chain(around, handled(SHOP.handlers_of(consumer)[message.topic])))
     rows = {table: await _rows(table, wanted, at) for table, wanted in expected.rows.items()}
     messages = await _emitted(at)
     fields = _named_each(
@@ -163,7 +164,7 @@ async def _show(message: Message, expected: Shown, at: Bench) -> Outcome:
 
 def _projecting(topic: str, at: Bench, reads: set[Path]) -> Step:
     last = projected(
-        projections()[topic],
+        SHOP.projections[topic],
         at.parts.views.generation(1),
         is_read=lambda: True,
         world=at.parts.world,
@@ -205,7 +206,9 @@ def _read(consumer: str, at: Bench, reads: set[Path]) -> list[Middleware]:
         return record
 
     logger = logs.logger(consumer)
-    decoding = decoded(consumer, park, life=at.life, world=at.parts.world, logger=logger)
+    decoding = decoded(
+        consumer, park, life=at.life, world=at.parts.world, logger=logger, events=BY_TYPE
+    )
     return [decoding, recording]
 
 

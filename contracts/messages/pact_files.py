@@ -17,8 +17,9 @@ from contracts.kit.pacts.states import name_of
 from contracts.messages.consumers import headers_of, message_of, run
 from contracts.messages.stories import STORIES, Effect, Story
 from scenarios.harness.virtual_time import run as in_virtual_time
-from system.delivery import outbox
-from system.ports.errors import Poison
+from system.events import BY_TYPE
+from system.kit.delivery import outbox
+from system.kit.errors import Poison
 from system.roles import QUERY_CONSUMER, ROLES
 from system.table import TABLE
 
@@ -105,7 +106,7 @@ def expected(part: Part) -> Expected:
 
 def _decoded(part: Part, headers: Headers) -> object:
     try:
-        return outbox.decode(message_of(part.story.message, headers))
+        return outbox.decode(message_of(part.story.message, headers), BY_TYPE)
     except Poison as poison:
         return str(poison)
 

@@ -26,7 +26,6 @@ from contracts.messages import provider_states as states
 from contracts.messages.provider_states import State
 from system import events
 from system.events import (
-    Event,
     Missing,
     Name,
     OrderCanceled,
@@ -47,6 +46,7 @@ from system.events import (
     UserDeleted,
     UserUpdated,
 )
+from system.kit.events import Event
 
 Fields = Mapping[str, Any]  # values of a row, an event or a document
 Rows = Mapping[str, Sequence[Fields]]

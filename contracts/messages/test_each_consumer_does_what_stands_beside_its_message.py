@@ -14,8 +14,8 @@ from contracts.messages.pact_files import Part, expected
 from contracts.messages.stories import ONE_FORM_ONLY, STORIES
 from scenarios.harness.virtual_time import run as in_virtual_time
 from system.events import BY_TYPE
-from system.ports.log import Message
-from system.values import dumps, loads
+from system.kit.ports.log import Message
+from system.kit.values import dumps, loads
 
 
 def test_every_event_that_a_consumer_reads_has_a_story_and_its_effect() -> None:

@@ -11,16 +11,16 @@ from contracts.messages import pact_files
 from contracts.messages.pact_files import Part
 from contracts.messages.stories import Shown
 from scenarios.projections.arrivals import end_up_the_same
-from system import wiring
+from system.kit import stacks
 from system.settings import Settings
-from system.table import TABLE
+from system.table import SHOP, TABLE
 
 SHOWN = [(part, part.effect) for part in pact_files.parts() if isinstance(part.effect, Shown)]
 
 
 @pytest.mark.parametrize(("part", "effect"), SHOWN, ids=str)
 async def test_the_views_end_up_the_same(part: Part, effect: Shown) -> None:
-    async with wiring.embedded(Settings()) as parts:
+    async with stacks.embedded(Settings(), SHOP.all_topics) as parts:
         await end_up_the_same([*effect.before, part.story.message], parts.views)
 
 

@@ -16,7 +16,7 @@ from contracts.messages import pact_files
 from contracts.messages.stories import STORIES
 from scenarios.harness.settled import eventually
 from scenarios.harness.stack import Stack
-from system.ports.log import Record
+from system.kit.ports.log import Record
 
 STATES = {name_of(story.after): story.after for story in STORIES}
 

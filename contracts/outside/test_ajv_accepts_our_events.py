@@ -18,7 +18,7 @@ from contracts.event_samples import messages
 from contracts.event_schemas import EVENT_TYPES
 from scenarios.harness.stack import Stack
 from system.events import BY_TYPE
-from system.ports.log import Message
+from system.kit.ports.log import Message
 
 EVENTS = 100_000
 JUDGE = Path(__file__).parent / "judge.mjs"

@@ -20,13 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from scenarios.harness.choice import STARTED
 from scenarios.harness.servers import shared
-from system.adapters.log_embedded import EmbeddedBroker, EmbeddedLog
-from system.adapters.views_embedded import EmbeddedViewStore
-from system.adapters.work_sql import SqlWork, create_tables, mysql_engine, sqlite_engine
-from system.adapters.world_real import RealWorld
-from system.ports.log import Log
-from system.ports.views import ViewStore
-from system.settings import mysql_url
+from system.kit.adapters.embedded.log import EmbeddedBroker, EmbeddedLog
+from system.kit.adapters.embedded.views import EmbeddedViewStore
+from system.kit.adapters.sql.work import SqlWork, create_tables, mysql_engine, sqlite_engine
+from system.kit.adapters.world_real import RealWorld
+from system.kit.ports.log import Log
+from system.kit.ports.views import ViewStore
+from system.kit.settings import mysql_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +128,8 @@ async def embedded_views() -> AsyncIterator[ViewStore]:
 
 @asynccontextmanager
 async def kafka_log() -> AsyncIterator[LogBench]:
-    from system.adapters.kafka_group import GroupRules  # noqa: PLC0415
-    from system.adapters.log_kafka import KafkaLog  # noqa: PLC0415
+    from system.kit.adapters.kafka.group import GroupRules  # noqa: PLC0415
+    from system.kit.adapters.kafka.log import KafkaLog  # noqa: PLC0415
 
     servers = await shared.servers()
     rules = GroupRules(session_s=3.0)  # so that who leaves is missed sooner
@@ -152,7 +152,7 @@ LOGS = (
 
 @asynccontextmanager
 async def mongo_views(kind: str | None = None) -> AsyncIterator[ViewStore]:
-    from system.adapters.views_mongo import MongoViewStore  # noqa: PLC0415
+    from system.kit.adapters.mongo.views import MongoViewStore  # noqa: PLC0415
 
     mongo = await shared.views(kind) if kind else (await shared.servers()).mongo
     store = MongoViewStore(mongo.uri_at(mongo.address, f"views-{uuid4().hex[:12]}"))

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.ports.databases import Database
 from scenarios.harness.servers import DATABASES, shared
-from system.adapters.work_sql import create_tables
+from system.kit.adapters.sql.work import create_tables
 
 
 @pytest.fixture

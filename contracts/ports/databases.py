@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.ports.bindings import untold
 from scenarios.harness.servers import ProxiedSql
-from system.adapters.work_sql import SqlWork, mysql_engine
-from system.adapters.world_real import RealWorld
-from system.settings import mysql_url
+from system.kit.adapters.sql.work import SqlWork, mysql_engine
+from system.kit.adapters.world_real import RealWorld
+from system.kit.settings import mysql_url
 
 
 @dataclass(slots=True)

@@ -15,11 +15,11 @@ from random import Random
 import pytest
 
 from contracts.ports.bindings import LogBench, LogBinding
-from system.adapters.kafka_rules import UNPACKED_BYTES_MAX
-from system.delivery.dead_letters import REPLAY_FOR
-from system.events import dlq
-from system.ports.errors import Lost, Poison, Unavailable
-from system.ports.log import (
+from system.kit.adapters.kafka.rules import UNPACKED_BYTES_MAX
+from system.kit.delivery.dead_letters import REPLAY_FOR
+from system.kit.errors import Lost, Poison, Unavailable
+from system.kit.events import dlq
+from system.kit.ports.log import (
     Log,
     Message,
     Partition,

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from pymysql import err
 
-from system.adapters.work_sql import UnfitDatabase, mysql_kind, sqlite_kind
-from system.ports.errors import (
+from system.kit.adapters.sql.work import UnfitDatabase, mysql_kind, sqlite_kind
+from system.kit.errors import (
     Conflict,
     LockWaitTimeout,
     ReferenceViolation,

@@ -13,7 +13,7 @@ pytest.importorskip("aiokafka")
 
 from aiokafka.errors import KafkaConnectionError
 
-from system.adapters.kafka_clients import close_consumer
+from system.kit.adapters.kafka.clients import close_consumer
 
 
 async def fails() -> None:

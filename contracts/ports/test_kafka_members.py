@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("aiokafka")
 
-from system.adapters.kafka_group import is_of_instance
+from system.kit.adapters.kafka.group import is_of_instance
 
 
 @pytest.mark.parametrize("instance", ["order-consumer", "order-consumer-2", "a", "a--"])

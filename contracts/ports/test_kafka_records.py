@@ -9,10 +9,10 @@ import pytest
 pytest.importorskip("aiokafka")
 
 from scenarios.harness.strangers import CODECS, RawBatch, record
-from system.adapters import kafka_records
-from system.adapters.kafka_records import Batches, NoValue, SingleBatch
-from system.adapters.kafka_rules import UNPACKED_BYTES_MAX
-from system.ports.log import Message, header_bytes, header_name
+from system.kit.adapters.kafka import records as kafka_records
+from system.kit.adapters.kafka.records import Batches, NoValue, SingleBatch
+from system.kit.adapters.kafka.rules import UNPACKED_BYTES_MAX
+from system.kit.ports.log import Message, header_bytes, header_name
 
 SIZES = (0, 1, 1_000, 70_000, 3_000_000, UNPACKED_BYTES_MAX - 100)
 

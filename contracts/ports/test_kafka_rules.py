@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from system.adapters.kafka_rules import batch_bytes
-from system.ports.log import Headers, Message
-from system.ports.partitioner import murmur2, partition_number
+from system.kit.adapters.kafka.rules import batch_bytes
+from system.kit.ports.log import Headers, Message
+from system.kit.ports.partitioner import murmur2, partition_number
 
 
 @pytest.mark.parametrize(

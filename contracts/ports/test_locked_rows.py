@@ -22,38 +22,39 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.ports.databases import Database
 from contracts.ports.work_suite import add_users, user
-from system import logs
-from system.adapters.work_sql import SqlWork
-from system.adapters.world_real import RealWorld
-from system.delivery import outbox
-from system.delivery.failures import Failure
-from system.delivery.middleware import Batch, Step, chain
-from system.delivery.middleware.dead_lettered import dead_lettered
-from system.delivery.middleware.decoded import decoded
-from system.delivery.middleware.handled import Handler, handled
-from system.delivery.middleware.inboxed import inboxed
-from system.delivery.middleware.patient import patient
-from system.delivery.middleware.retried import retried
-from system.delivery.middleware.split import split
-from system.delivery.middleware.transactional import transactional
-from system.events import Cause
-from system.life import Life
-from system.metrics import Metrics
+from system.events import BY_TYPE
+from system.kit import logs
+from system.kit.adapters.sql.work import SqlWork
+from system.kit.adapters.world_real import RealWorld
+from system.kit.commands import idempotency
+from system.kit.commands.group_commit import PATIENCE_S, Commands
+from system.kit.delivery import outbox
+from system.kit.delivery.failures import Failure
+from system.kit.delivery.middleware import Batch, Step, chain
+from system.kit.delivery.middleware.dead_lettered import dead_lettered
+from system.kit.delivery.middleware.decoded import decoded
+from system.kit.delivery.middleware.handled import Handler, handled
+from system.kit.delivery.middleware.inboxed import inboxed
+from system.kit.delivery.middleware.patient import patient
+from system.kit.delivery.middleware.retried import retried
+from system.kit.delivery.middleware.split import split
+from system.kit.delivery.middleware.transactional import transactional
+from system.kit.errors import Refused
+from system.kit.events import Cause
+from system.kit.http.route import Answer, Request, Route
+from system.kit.lifespan import Life
+from system.kit.metrics import Metrics
+from system.kit.ports.log import Partition, Record
+from system.kit.ports.work import UnitOfWork
 from system.orders import api as order_api
 from system.orders.handlers import note_reservation
 from system.orders.model import NoSuchOrder
 from system.orders.store import orders
 from system.orders.views import OrdersPage
-from system.ports.log import Partition, Record
-from system.ports.work import UnitOfWork
 from system.products import api as product_api
 from system.products.handlers import reserve_stock
 from system.products.store import products, reservations, stock
 from system.users.store import users
-from system.web import idempotency
-from system.web.commands import PATIENCE_S, Commands
-from system.web.problems import Refused
-from system.web.route import Answer, Request, Route
 
 pytestmark = pytest.mark.stack("local")
 
@@ -318,7 +319,7 @@ def lane(shop: Shop, handler: Handler = reserve_stock) -> Lane:
     consumer, life, world = "product-consumer", Life(), RealWorld()
     logger, metrics = logs.logger(consumer), Metrics()
     middlewares = [
-        decoded(consumer, park, life=life, world=world, logger=logger),
+        decoded(consumer, park, life=life, world=world, logger=logger, events=BY_TYPE),
         split,
         patient(life, logger),
         dead_lettered(park),

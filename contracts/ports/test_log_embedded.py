@@ -12,14 +12,14 @@ import pytest
 
 from contracts.ports.log_suite import KEY_OF_NUMBER, ignored
 from scenarios.harness.virtual_time import VirtualTimeLoop, run
-from system.adapters.log_embedded import (
+from system.kit.adapters.embedded.log import (
     RECORDS_PER_POLL,
     EmbeddedBroker,
     EmbeddedLog,
     EmbeddedSubscription,
 )
-from system.ports.errors import Lost, Unavailable
-from system.ports.log import Message, Partition, Record, Revoked, Subscription
+from system.kit.errors import Lost, Unavailable
+from system.kit.ports.log import Message, Partition, Record, Revoked, Subscription
 
 Ts = TypeVarTuple("Ts")
 

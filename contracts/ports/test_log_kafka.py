@@ -15,17 +15,17 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.partitioner import DefaultPartitioner
 
 from scenarios.harness.servers import Servers, shared
-from system import logs
-from system.adapters.kafka_group import GroupRules
-from system.adapters.log_kafka import KafkaLog, TopicForgets, TopicTooNarrow
-from system.delivery.consumer import Chain, Consumer
-from system.delivery.middleware import Batch
-from system.events import dlq
-from system.life import Life
-from system.metrics import Metrics
-from system.ports.errors import Lost, TimedOut, Unavailable
-from system.ports.log import Message, Partition, Record, Subscription
-from system.ports.partitioner import partition_number
+from system.kit import logs
+from system.kit.adapters.kafka.group import GroupRules
+from system.kit.adapters.kafka.log import KafkaLog, TopicForgets, TopicTooNarrow
+from system.kit.delivery.consumer import Chain, Consumer
+from system.kit.delivery.middleware import Batch
+from system.kit.errors import Lost, TimedOut, Unavailable
+from system.kit.events import dlq
+from system.kit.lifespan import Life
+from system.kit.metrics import Metrics
+from system.kit.ports.log import Message, Partition, Record, Subscription
+from system.kit.ports.partitioner import partition_number
 
 pytestmark = pytest.mark.stack("local")
 

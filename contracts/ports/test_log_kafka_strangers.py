@@ -14,10 +14,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from scenarios.harness.servers import shared
 from scenarios.harness.strangers import CODECS, RawBatch, Stranger, record, stranger, transaction
-from system.adapters.kafka_group import GroupRules
-from system.adapters.log_kafka import KafkaLog
-from system.ports.errors import Lost, Misconfigured, Unavailable
-from system.ports.log import Partition, Record, Subscription, header_bytes
+from system.kit.adapters.kafka.group import GroupRules
+from system.kit.adapters.kafka.log import KafkaLog
+from system.kit.errors import Lost, Misconfigured, Unavailable
+from system.kit.ports.log import Partition, Record, Subscription, header_bytes
 
 pytestmark = pytest.mark.stack("local")
 

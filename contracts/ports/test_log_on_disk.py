@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from contracts.ports.log_suite import KEY_OF_NUMBER, ignored
-from system.adapters import journal
-from system.adapters.journal import DataDirectoryError, Journal
-from system.adapters.log_embedded import EmbeddedBroker, EmbeddedLog
-from system.ports.errors import Unavailable
-from system.ports.log import Message, Partition
+from system.kit.adapters.embedded import journal
+from system.kit.adapters.embedded.journal import DataDirectoryError, Journal
+from system.kit.adapters.embedded.log import EmbeddedBroker, EmbeddedLog
+from system.kit.errors import Unavailable
+from system.kit.ports.log import Message, Partition
 
 TOPIC = "orders"
 P0 = Partition(TOPIC, 0)
@@ -208,7 +208,7 @@ async def test_a_log_of_another_number_of_partitions_is_refused(tmp_path: Path) 
 async def test_a_second_process_is_refused(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path\n"
-        "from system.adapters.log_embedded import EmbeddedBroker\n"
+        "from system.kit.adapters.embedded.log import EmbeddedBroker\n"
         "EmbeddedBroker(now_ms=lambda: 0, directory=Path(sys.argv[1]))\n"
     )
 

@@ -29,17 +29,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.ports.bindings import untold
 from contracts.ports.work_suite import AT, event, user
 from scenarios.harness.servers import DATABASES, shared
-from system.adapters.work_sql import SqlWork, create_tables, mysql_engine
-from system.adapters.world_real import RealWorld
-from system.delivery import inbox, outbox
-from system.delivery.inbox import processed_events
-from system.events import Cause, OrderStatus, ReservationState
+from system.events import OrderStatus, ReservationState
+from system.kit.adapters.sql.work import SqlWork, create_tables, mysql_engine
+from system.kit.adapters.world_real import RealWorld
+from system.kit.commands import idempotency
+from system.kit.delivery import inbox, outbox
+from system.kit.delivery.inbox import processed_events
+from system.kit.events import Cause
+from system.kit.ports.work import UnitOfWork, Work
+from system.kit.settings import mysql_url
 from system.orders import store as orders_store
-from system.ports.work import UnitOfWork, Work
 from system.products import store as products_store
-from system.settings import mysql_url
 from system.users import store as users_store
-from system.web import idempotency
 
 pytestmark = pytest.mark.stack("local")
 

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.ports.bindings import VIEWS, ViewsBinding
 from contracts.ports.views_suite import ViewsSuite
-from system.ports.views import ViewStore
+from system.kit.ports.views import ViewStore
 
 
 @pytest.fixture(

@@ -24,12 +24,14 @@ from pymongo.monitoring import (
 )
 
 from scenarios.harness.servers import DocumentDB, Servers, shared
-from system import wiring
-from system.adapters import views_mongo
-from system.adapters.views_mongo import STALE_S, MongoViewStore, Refused
-from system.ports.errors import Misconfigured, TimedOut, Unavailable
-from system.ports.views import Generations, Put
+from system.kit import stacks
+from system.kit.adapters.mongo import views as views_mongo
+from system.kit.adapters.mongo.views import STALE_S, MongoViewStore, Refused
+from system.kit.errors import Misconfigured, TimedOut, Unavailable
+from system.kit.ports.views import Generations, Put
+from system.kit.stacks import StackError
 from system.settings import Settings
+from system.table import SHOP
 
 pytestmark = pytest.mark.stack("local")
 
@@ -418,8 +420,8 @@ async def test_a_wrong_password_ends_a_start_with_one_line(servers: Servers) -> 
     if not isinstance(servers.mongo, DocumentDB):
         pytest.skip("the other servers let everybody in")
     uri = servers.environment()["MONGO_URI"].replace("//admin:admin@", "//admin:wrong@")
-    async with wiring.servers(Settings(mongo_uri=SecretStr(uri))) as parts:
-        with pytest.raises(wiring.StackError) as refused:
+    async with stacks.servers(Settings(mongo_uri=SecretStr(uri)), SHOP.all_topics) as parts:
+        with pytest.raises(StackError) as refused:
             await parts.prepare(tables=False, topics=False)
 
     assert str(refused.value).startswith("cannot use the views at MONGO_URI: a sign of life: ")
@@ -429,7 +431,7 @@ async def test_a_wrong_password_ends_a_start_with_one_line(servers: Servers) -> 
 
 async def test_views_that_are_away_end_no_start() -> None:
     uri = "mongodb://localhost:1/ecommerce"
-    async with wiring.servers(Settings(mongo_uri=SecretStr(uri))) as parts:
+    async with stacks.servers(Settings(mongo_uri=SecretStr(uri)), SHOP.all_topics) as parts:
         await parts.prepare(tables=False, topics=False)
 
 

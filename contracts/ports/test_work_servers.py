@@ -23,15 +23,17 @@ from contracts.ports.work_suite import (
     user,
 )
 from scenarios.harness.servers import MariaDB, ProxiedSql
-from system import wiring
-from system.adapters import work_sql
-from system.adapters.work_sql import UnfitDatabase, create_tables
-from system.columns import metadata
-from system.ports.errors import Conflict, OutcomeUnknown, TimedOut, Unavailable
-from system.ports.work import UnitOfWork, Work
+from system.kit import stacks
+from system.kit.adapters.sql import work as work_sql
+from system.kit.adapters.sql.work import UnfitDatabase, create_tables
+from system.kit.columns import metadata
+from system.kit.commands.idempotency import commands
+from system.kit.errors import Conflict, OutcomeUnknown, TimedOut, Unavailable
+from system.kit.ports.work import UnitOfWork, Work
+from system.kit.stacks import StackError
 from system.settings import Settings
+from system.table import SHOP
 from system.users.store import users
-from system.web.idempotency import commands
 
 pytestmark = pytest.mark.stack("local")
 
@@ -495,8 +497,8 @@ async def test_a_database_that_refuses_ends_a_start_with_one_line(
 ) -> None:
     settings = Settings(mysql_dsn=SecretStr(empty.dsn().replace(part, wrong)))
 
-    async with wiring.servers(settings) as parts:
-        with pytest.raises(wiring.StackError) as refused:
+    async with stacks.servers(settings, SHOP.all_topics) as parts:
+        with pytest.raises(StackError) as refused:
             await parts.prepare()
 
     said = str(refused.value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, timedelta
 
-from system.adapters.world_real import RealWorld
+from system.kit.adapters.world_real import RealWorld
 
 
 def test_its_time_is_utc_and_goes_on() -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from contracts.ports.bindings import ViewsBinding
 from scenarios.harness.turns import turns_of_others
-from system.ports.errors import Frozen, Lost
-from system.ports.views import Document, Fields, Generations, Put, Views, ViewStore
+from system.kit.errors import Frozen, Lost
+from system.kit.ports.views import Document, Fields, Generations, Put, Views, ViewStore
 
 LIVE, BUILDING = 1, 2
 LONG_S = 60.0

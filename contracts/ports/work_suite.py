@@ -15,10 +15,10 @@ import pytest
 from sqlalchemy import delete, func, insert, select, update
 
 from contracts.ports.bindings import WorkBench, WorkBinding
-from system.delivery import inbox, outbox
-from system.events import Cause, User, UserUpdated
-from system.orders.store import orders
-from system.ports.errors import (
+from system.events import BY_TYPE, User, UserUpdated
+from system.kit.commands.idempotency import commands
+from system.kit.delivery import inbox, outbox
+from system.kit.errors import (
     Conflict,
     LockWaitTimeout,
     ReferenceViolation,
@@ -27,11 +27,12 @@ from system.ports.errors import (
     Unavailable,
     UniqueViolation,
 )
-from system.ports.work import Row, UnitOfWork, Work
+from system.kit.events import Cause
+from system.kit.ports.work import Row, UnitOfWork, Work
+from system.kit.values import dumps
+from system.orders.store import orders
 from system.products.store import products
 from system.users.store import users
-from system.values import dumps
-from system.web.idempotency import commands
 
 AT = datetime(2026, 1, 1, 12, 30, 15, 123457, tzinfo=UTC)
 NOTHING_SPECIAL = Cause(UUID(int=1), None, "")
@@ -86,7 +87,9 @@ async def sent(work: Work) -> list[UserUpdated]:
     """The events that are in the outbox, in the order of their ids."""
     async with work() as unit:
         rows = await outbox.unsent(unit.sql, "user", limit=1_000)
-    return [outbox.decode(row.message).event for row in sorted(rows, key=lambda row: row.id)]
+    return [
+        outbox.decode(row.message, BY_TYPE).event for row in sorted(rows, key=lambda row: row.id)
+    ]
 
 
 async def lock(unit: UnitOfWork, user_id: int) -> int:

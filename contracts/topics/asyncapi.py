@@ -14,7 +14,7 @@ from contracts.kit import asyncapi, asyncapi_page
 from contracts.kit.asyncapi import Json
 from contracts.kit.judge import Compile, Judge
 from contracts.topics import channels
-from system.values import dumps
+from system.kit.values import dumps
 
 ROOT = Path(__file__).parents[2]
 PATH = "contracts/topics/asyncapi.json"

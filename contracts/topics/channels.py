@@ -17,14 +17,15 @@ from contracts.event_schemas import ARCHIVE
 from contracts.kit.asyncapi import Channel, Example, Json, Message, Operation, Schema, Server
 from contracts.kit.examples import example
 from contracts.kit.schemas import MessageType, rewritten
-from system.adapters.kafka_rules import topic_settings
-from system.delivery import outbox
-from system.delivery.dead_letters import FACT, REPLAY_FOR, Facts, Resolved, letter_id
-from system.events import PARTITIONS, Cause, Event, dlq
+from system.kit.adapters.kafka.rules import topic_settings
+from system.kit.delivery import outbox
+from system.kit.delivery.dead_letters import FACT, REPLAY_FOR, Facts, Resolved, letter_id
+from system.kit.events import PARTITIONS, Cause, Event, dlq
+from system.kit.table import Row
+from system.kit.values import dumps, loads
 from system.roles import QUERY_CONSUMER, ROLES
 from system.settings import Settings
-from system.table import TABLE, Row
-from system.values import dumps, loads
+from system.table import TABLE
 
 INFO: Json = {
     "title": "The topics of event-driven-kit",

@@ -8,9 +8,10 @@ from contracts.event_schemas import ARCHIVE
 from contracts.kit.asyncapi import Json, faults
 from contracts.kit.judge import Compile, fast, thorough
 from contracts.topics import asyncapi
-from system.events import EVENTS, Event
-from system.values import dumps
-from system.wiring import ALL_TOPICS
+from system.events import EVENTS
+from system.kit.events import Event
+from system.kit.values import dumps
+from system.table import SHOP
 
 DOCUMENT = asyncapi.committed()
 MESSAGES = DOCUMENT["components"]["messages"]
@@ -25,7 +26,7 @@ def test_it_is_valid_and_refers_to_nothing_that_is_not_there() -> None:
 
 
 def test_every_topic_is_a_channel_and_no_other() -> None:
-    assert DOCUMENT["channels"].keys() == set(ALL_TOPICS)
+    assert DOCUMENT["channels"].keys() == set(SHOP.all_topics)
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)

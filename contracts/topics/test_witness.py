@@ -12,10 +12,11 @@ from contracts.topics.witness import Witness
 from scenarios.harness import stack as harness
 from scenarios.harness.settled import eventually
 from scenarios.harness.stack import Wishes, embedded
-from system.delivery import dead_letters, outbox
-from system.events import BY_TYPE, TOPICS, Event
-from system.ports.log import Message
-from system.wiring import ALL_TOPICS
+from system.events import BY_TYPE, TOPICS
+from system.kit.delivery import dead_letters, outbox
+from system.kit.events import Event
+from system.kit.ports.log import Message
+from system.table import SHOP
 
 GARBAGE = Message("order.created", b"1", b"\xff no event", (("origin", b"elsewhere"),))
 
@@ -152,5 +153,5 @@ async def test_an_event_of_elsewhere_without_headers_leads_to_events_with_all_of
 
 
 def test_what_is_read_is_every_topic_that_there_is() -> None:
-    assert set(Witness().judge.kinds) == set(ALL_TOPICS)
-    assert set(BY_TYPE) < set(ALL_TOPICS)
+    assert set(Witness().judge.kinds) == set(SHOP.all_topics)
+    assert set(BY_TYPE) < set(SHOP.all_topics)

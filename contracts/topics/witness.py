@@ -18,8 +18,8 @@ from contracts.topics import asyncapi
 from scenarios.harness import stack as harness
 from scenarios.harness.stack import Stack
 from system.events import TOPICS
-from system.ports.log import Record
-from system.wiring import ALL_TOPICS
+from system.kit.ports.log import Record
+from system.table import SHOP
 
 SHOWN_MAX = 10
 
@@ -40,7 +40,9 @@ class Witness:
         """Judge all that lies in a stack's log. Raises AssertionError."""
         self.stacks += 1
         wrong = [
-            fault async for record in stack.log.read(*ALL_TOPICS) for fault in self._faults(record)
+            fault
+            async for record in stack.log.read(*SHOP.all_topics)
+            for fault in self._faults(record)
         ]
         more = [f"… and {len(wrong) - SHOWN_MAX} more"] if len(wrong) > SHOWN_MAX else []
         assert not wrong, "\n".join(

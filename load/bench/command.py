@@ -18,8 +18,8 @@ from typing import Any
 from load.kit import bench_report
 from load.kit.figures import Measured, measured
 from scenarios.harness.command import output_file, whole_number
-from system import logs
-from system.operations.arguments import unknown
+from system.kit import logs
+from system.kit.operations.arguments import unknown
 
 DESCRIPTION = """\
 Measure the system beside its limits: the same statements, bytes and answers without the

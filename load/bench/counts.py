@@ -22,7 +22,7 @@ from sqlalchemy.engine import Engine
 
 from load.bench.figures import NOTES, PROJECTIONS, RELAY, RESERVATION, Backlogs, running
 from load.bench.ground import PRODUCTS, Ground
-from system.values import dumps
+from system.kit.values import dumps
 
 EVENTS = 1_000
 ORDERS = 100

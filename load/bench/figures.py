@@ -33,12 +33,14 @@ from load.kit.raw_http import closed_loop, post
 from load.limits import bare
 from scenarios.harness.apart import Place
 from scenarios.harness.servers.roles import RoleProcess, roles
-from system import wiring
-from system.life import Life
+from system.kit import process
+from system.kit.lifespan import Life
+from system.kit.parts import Parts
+from system.kit.roles import Blueprint, build
+from system.kit.values import dumps, loads
 from system.roles import ROLES
 from system.settings import Settings
-from system.values import dumps, loads
-from system.wiring import Blueprint, Parts
+from system.table import SHOP
 
 SPECS = {spec.name: spec for spec in ROLES}
 IN_PROCESS = Settings().model_copy(update={"port": 0})
@@ -296,12 +298,12 @@ async def running(
 ) -> AsyncIterator[str]:
     """One role in this process, or some of its services by name; the URL of its API."""
     life = Life()
-    role = wiring.role(name, parts, Blueprint(IN_PROCESS), life)
+    role = build(name, parts, Blueprint(SHOP, IN_PROCESS), life)
     if services is not None:
         kept = [each for each in role.services if each.name in services or each is role.http]
         assert len(kept) == len(services) + 1, f"{name} has no {services}"
         role = replace(role, services=tuple(kept))
-    run = asyncio.create_task(wiring.run([role], life))
+    run = asyncio.create_task(process.run([role], life))
     listens = asyncio.create_task(role.http.listening.wait())
     await asyncio.wait((run, listens), return_when=asyncio.FIRST_COMPLETED)
     try:

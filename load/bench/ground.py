@@ -19,10 +19,7 @@ from scenarios.delivery.bench import CAUSE, message
 from scenarios.harness.apart import Place, places
 from scenarios.harness.servers import DocumentDB, LocalServers
 from scenarios.harness.servers.common import ANSWER_S, HOST, Server
-from system import wiring
-from system.delivery import outbox
 from system.events import (
-    Event,
     Name,
     Order,
     OrderCreated,
@@ -31,13 +28,17 @@ from system.events import (
     ReservationState,
     StockReserved,
 )
-from system.life import Life
+from system.kit import process, stacks
+from system.kit.delivery import outbox
+from system.kit.events import Event
+from system.kit.lifespan import Life
+from system.kit.parts import Parts
 from system.orders.store import orders
 from system.products.store import products, stock
 from system.roles import ROLES
 from system.settings import Settings, load_settings
+from system.table import SHOP
 from system.users.store import users
-from system.wiring import Parts
 
 AT = datetime(2026, 1, 31, 8, tzinfo=UTC)
 PRODUCTS = 20
@@ -70,14 +71,14 @@ class Ground:
         """Databases and topics of their own, with tables, topics, a user and products."""
         async with places.place(self.settings, None) as place:
             async with place.parts(self.settings, instance="seed") as parts:
-                await wiring.prepared(ROLE_NAMES, parts, Life())
+                await process.prepared(ROLES, parts, Life())
                 await seed(parts)
             yield place
 
     async def durability(self) -> Mapping[str, str]:
         """What the servers say of their promises. Raises NotDurable."""
         said: dict[str, str] = {}
-        async with wiring.servers(self.settings) as parts, parts.work() as unit:
+        async with stacks.servers(self.settings, SHOP.all_topics) as parts, parts.work() as unit:
             for name in ("innodb_flush_log_at_trx_commit", "sync_binlog", "log_bin"):
                 found = await unit.sql.execute(text(f"SHOW VARIABLES LIKE '{name}'"))
                 row = found.one_or_none()

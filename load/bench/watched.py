@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from system.ports.log import Log, Message, Partition, Record, Revoked, Subscription
+from system.kit.ports.log import Log, Message, Partition, Record, Revoked, Subscription
 
 DEADLINE_S = 120.0
 

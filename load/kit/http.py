@@ -13,7 +13,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from system.values import dumps, loads
+from system.kit.values import dumps, loads
 
 TIMEOUT_S = 15.0
 Json = Any  # JSON as it came

@@ -19,7 +19,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from pymongo import AsyncMongoClient, UpdateOne, WriteConcern
 
 from scenarios.harness.apart import Place
-from system.events import PARTITIONS
+from system.kit.events import PARTITIONS
 from system.settings import Settings
 
 PAGE = 500

@@ -16,7 +16,7 @@ import aiomysql
 import orjson
 from aiohttp import web
 
-from system.settings import mysql_url
+from system.kit.settings import mysql_url
 
 HOW = ("nostore", "transaction", "shared")
 MEMBERS_MAX = 100

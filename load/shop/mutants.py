@@ -13,15 +13,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from system import logs, wiring
-from system.delivery.middleware.handled import Handler
-from system.events import Envelope, OrderCreated
-from system.life import Life
-from system.ports.work import UnitOfWork
+from system.events import OrderCreated
+from system.kit import logs, process, stacks
+from system.kit.delivery.middleware.handled import Handler
+from system.kit.events import Envelope
+from system.kit.http.server import CannotListen
+from system.kit.lifespan import Life
+from system.kit.ports.work import UnitOfWork
+from system.kit.roles import Blueprint, build
+from system.kit.settings import BadSettings
+from system.kit.table import Row
 from system.roles import ROLES
-from system.settings import BadSettings, load_settings
-from system.table import TABLE, Row
-from system.web.server import CannotListen
+from system.settings import load_settings
+from system.table import SHOP, TABLE
 
 EVERY = 3
 """So many orders are as they should be, for one that is not."""
@@ -99,15 +103,14 @@ async def _serve(bugs: Sequence[Callable[[Row], Row]]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, life.stopping.set)
     table = tuple(_with(bugs, row) if row.event is OrderCreated else row for row in TABLE)
-    async with wiring.embedded(settings) as parts:
-        names = [spec.name for spec in ROLES]
-        if not await wiring.prepared(names, parts, life):
+    async with stacks.embedded(settings, SHOP.all_topics) as parts:
+        if not await process.prepared(ROLES, parts, life):
             return
-        blueprint = wiring.Blueprint(settings, table=table)
-        roles = [wiring.role(name, parts, blueprint, life) for name in names]
+        blueprint = Blueprint(replace(SHOP, rows=table), settings)
+        made = [build(spec.name, parts, blueprint, life) for spec in ROLES]
         greeting = asyncio.create_task(_greet(life))
         try:
-            await wiring.run(roles, life)
+            await process.run(made, life)
         finally:
             greeting.cancel()
 

@@ -20,7 +20,7 @@ from load.kit.users import Answer, JudgedUser
 from load.shop.options import HOST, Wanted
 from load.shop.orders import CANCEL, PAY, cents, made, state
 from load.shop.where import Where
-from system.web.headers import CONSISTENCY_TOKEN, IDEMPOTENCY_KEY
+from system.kit.http.headers import CONSISTENCY_TOKEN, IDEMPOTENCY_KEY
 
 PAGES_MAX = 5
 """A browser turns so many pages of a list."""

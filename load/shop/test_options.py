@@ -8,7 +8,7 @@ from load.kit.bad_use import BadUse
 from load.shop.options import Wanted
 from load.shop.where import PORTS, READING, RELAYED, Where
 from system.roles import QUERY_CONSUMER, ROLES
-from system.table import handlers_of
+from system.table import SHOP
 
 GIVEN = {
     "think": "0.1-0.5",
@@ -69,5 +69,5 @@ def test_the_roles_are_those_of_the_system() -> None:
     assert {spec.name: spec.port for spec in ROLES} == PORTS
     assert {spec.name: spec.relays for spec in ROLES if spec.relays} == RELAYED
     assert [
-        spec.name for spec in ROLES if handlers_of(spec.name) or spec.name == QUERY_CONSUMER
+        spec.name for spec in ROLES if SHOP.handlers_of(spec.name) or spec.name == QUERY_CONSUMER
     ] == list(READING)

@@ -7,9 +7,10 @@ from decimal import Decimal
 from itertools import count
 from uuid import UUID
 
-from system.events import Cause, Name, OrderItem, OrderStatus, ReservationState
+from system.events import Name, OrderItem, OrderStatus, ReservationState
+from system.kit.events import Cause
+from system.kit.ports.world import Now
 from system.orders.model import Order
-from system.ports.world import Now
 
 EARLIER = datetime(2026, 1, 31, 8, tzinfo=UTC)
 LATER = datetime(2026, 1, 31, 9, tzinfo=UTC)

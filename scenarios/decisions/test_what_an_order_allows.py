@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import pytest
 
 from scenarios.decisions.given import LATER, now, order
-from system.events import Event, OrderCanceled, OrderPaid, OrderStatus, OrderUpdated
+from system.events import OrderCanceled, OrderPaid, OrderStatus, OrderUpdated
 from system.events import ReservationState as Reservation
+from system.kit.events import Event
 from system.orders.model import (
     Order,
     TransitionForbidden,

@@ -16,19 +16,22 @@ from sqlalchemy import Column, Integer, MetaData, Table, insert, select, update
 from sqlalchemy.schema import CreateTable
 
 from scenarios.harness.virtual_time import run
-from system import logs, wiring
-from system.delivery import outbox
-from system.delivery.dead_letters import DeadLetters, Letter
-from system.delivery.middleware import Batch, Middleware, Step, chain
-from system.delivery.middleware.handled import Handler, handled
-from system.events import Cause, Event, User, UserCreated
-from system.life import Life
-from system.metrics import Metrics
-from system.ports.log import Message, Record
-from system.ports.work import UnitOfWork, Work
-from system.ports.world import Now
+from system.events import BY_TYPE, User, UserCreated
+from system.kit import logs, stacks
+from system.kit.chains import WriteChain, write_chain
+from system.kit.delivery import outbox
+from system.kit.delivery.dead_letters import DeadLetters, Letter
+from system.kit.delivery.middleware import Batch, Middleware, Step, chain
+from system.kit.delivery.middleware.handled import Handler, handled
+from system.kit.events import Cause, Event
+from system.kit.lifespan import Life
+from system.kit.metrics import Metrics
+from system.kit.parts import Parts
+from system.kit.ports.log import Log, Message, Record
+from system.kit.ports.work import UnitOfWork, Work
+from system.kit.ports.world import Now
 from system.settings import Settings
-from system.wiring import Parts, WriteChain, write_chain
+from system.table import SHOP
 
 EPOCH = datetime(2026, 1, 31, 8, tzinfo=UTC)
 CONSUMER = "product-consumer"
@@ -90,6 +93,7 @@ class Bench:
             metrics=self.metrics,
             logger=logs.logger(consumer),
             life=self.life,
+            events=BY_TYPE,
         )
         return chain(made_by(made_of), handled(handler))
 
@@ -132,12 +136,16 @@ async def count_all(batch: Sequence[Any], unit: UnitOfWork) -> None:
 
 @asynccontextmanager
 async def bench() -> AsyncIterator[Bench]:
-    async with wiring.embedded(Settings()) as real:
+    async with stacks.embedded(Settings(), SHOP.all_topics) as real:
         world = VirtualWorld()
         parts = replace(real, world=world, work=_on_time(real.work, world))
         metrics = Metrics()
-        letters = DeadLetters(CONSUMER, parts.log(CONSUMER), world, metrics, logs.logger(CONSUMER))
+        letters = letters_of(CONSUMER, parts, parts.log(CONSUMER), metrics)
         yield Bench(parts, letters, metrics)
+
+
+def letters_of(consumer: str, parts: Parts, log: Log, metrics: Metrics) -> DeadLetters:
+    return DeadLetters(consumer, SHOP.topics, log, parts.world, metrics, logs.logger(consumer))
 
 
 def _on_time(work: Work, world: VirtualWorld) -> Work:

@@ -19,13 +19,13 @@ from scenarios.delivery.bench import (
 )
 from scenarios.harness.faults import Hop, with_faults
 from scenarios.harness.strikes import Switchboard
-from system.delivery import outbox
-from system.delivery.inbox import processed_events
-from system.delivery.middleware import Batch
 from system.events import User, UserUpdated
-from system.ports.errors import Poison, TimedOut
-from system.ports.log import Message
-from system.ports.work import UnitOfWork
+from system.kit.delivery import outbox
+from system.kit.delivery.inbox import processed_events
+from system.kit.delivery.middleware import Batch
+from system.kit.errors import Poison, TimedOut
+from system.kit.ports.log import Message
+from system.kit.ports.work import UnitOfWork
 
 HUNDRED = 100
 BAD = 57

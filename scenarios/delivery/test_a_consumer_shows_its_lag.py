@@ -6,12 +6,12 @@ import asyncio
 
 from scenarios.delivery.bench import bench, in_virtual_time
 from scenarios.harness.settled import eventually
-from system import logs
-from system.delivery.consumer import Consumer
-from system.delivery.middleware import Batch
-from system.life import Life
-from system.ports.errors import Stopping
-from system.ports.log import Message
+from system.kit import logs
+from system.kit.delivery.consumer import Consumer
+from system.kit.delivery.middleware import Batch
+from system.kit.errors import Stopping
+from system.kit.lifespan import Life
+from system.kit.ports.log import Message
 
 
 @in_virtual_time

@@ -13,12 +13,12 @@ from structlog.testing import LogCapture
 from scenarios.delivery.bench import Bench, bench, in_virtual_time
 from scenarios.harness.faults import FaultyLog, faulty_work
 from scenarios.harness.strikes import Switchboard
-from system.delivery.consumer import Consumer
-from system.delivery.patience import Outage, patiently
-from system.delivery.relay import Relay, RelayParts
-from system.life import Life, Service
-from system.logs import Logger
-from system.ports.errors import Unavailable
+from system.kit.delivery.consumer import Consumer
+from system.kit.delivery.patience import Outage, patiently
+from system.kit.delivery.relay import Relay, RelayParts
+from system.kit.errors import Unavailable
+from system.kit.lifespan import Life, Service
+from system.kit.logs import Logger
 
 AN_HOUR_S = 3600.0
 

@@ -13,19 +13,9 @@ import pytest
 from scenarios.delivery.bench import CAUSE, Bench, bench, in_virtual_time
 from scenarios.harness.faults import Hop, Point, faulty_work
 from scenarios.harness.strikes import Switchboard
-from system import locks
-from system.ports.errors import (
-    CONFLICTS_MAX,
-    BrokenFact,
-    Conflict,
-    OutcomeUnknown,
-    TimedOut,
-    Unavailable,
-)
-from system.ports.work import UnitOfWork
-from system.users.store import users
-from system.web import idempotency
-from system.web.commands import (
+from system.kit import locks
+from system.kit.commands import idempotency
+from system.kit.commands.group_commit import (
     KEY_WAIT_S,
     MEMBERS_MAX,
     PATIENCE_S,
@@ -33,17 +23,26 @@ from system.web.commands import (
     SETTLE_S,
     Commands,
 )
-from system.web.problems import Refused
-from system.web.route import Answer, Request
+from system.kit.errors import (
+    CONFLICTS_MAX,
+    Conflict,
+    DomainError,
+    OutcomeUnknown,
+    Refused,
+    TimedOut,
+    Unavailable,
+)
+from system.kit.http.route import Answer, Request
+from system.kit.ports.work import UnitOfWork
+from system.orders.model import TransitionForbidden
+from system.users.store import users
 
 BAD = 3
 KEYS = locks.shared(idempotency.commands, idempotency.commands.c.id)
 
 
-class NotAllowed(BrokenFact):
+class NotAllowed(TransitionForbidden):
     """The facts do not allow this."""
-
-    problem = "transition-forbidden"
 
 
 @dataclass
@@ -52,15 +51,15 @@ class Desk:
 
     error: Exception | None = None
     """What the bad one does to its whole transaction."""
-    refusal: BrokenFact | None = None
+    refusal: DomainError | None = None
     """Or how it alone is refused."""
     transactions: list[int] = field(default_factory=list)
 
     async def act(
         self, requests: Sequence[Request], unit: UnitOfWork
-    ) -> Sequence[Answer | BrokenFact]:
+    ) -> Sequence[Answer | DomainError]:
         self.transactions.append(len(requests))
-        outcomes: list[Answer | BrokenFact] = []
+        outcomes: list[Answer | DomainError] = []
         for request in requests:
             is_bad = request.id == BAD
             if is_bad and self.refusal:

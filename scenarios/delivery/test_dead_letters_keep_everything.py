@@ -8,17 +8,18 @@ from datetime import timedelta
 
 import pytest
 
-from scenarios.delivery.bench import CONSUMER, EPOCH, Bench, bench, in_virtual_time
+from scenarios.delivery.bench import CONSUMER, EPOCH, Bench, bench, in_virtual_time, letters_of
 from scenarios.harness.faults import FaultyLog, Hop, Point
 from scenarios.harness.strikes import Switchboard
-from system import logs
-from system.delivery.dead_letters import REPLAY_FOR, DeadLetters, Gone, Letter, NotTaken, Parked
-from system.delivery.failures import Failure
-from system.delivery.middleware import Batch
-from system.delivery.middleware.decoded import decoded
-from system.ports.errors import Poison
-from system.ports.log import Log, Message, Partition, Record, Unreadable
-from system.values import timestamp
+from system.events import BY_TYPE
+from system.kit import logs
+from system.kit.delivery.dead_letters import REPLAY_FOR, Gone, Letter, NotTaken, Parked
+from system.kit.delivery.failures import Failure
+from system.kit.delivery.middleware import Batch
+from system.kit.delivery.middleware.decoded import decoded
+from system.kit.errors import Poison
+from system.kit.ports.log import Log, Message, Partition, Record, Unreadable
+from system.kit.values import timestamp
 
 TOPIC = "order.created"
 ORIGINAL = Message(TOPIC, b"\x00key", b"\xffvalue", (("traceparent", b"00-1"), ("x", b"\xfe")))
@@ -74,13 +75,7 @@ async def test_one_that_is_parked_twice_is_one() -> None:
 async def test_two_consumers_have_a_letter_each_of_one_message() -> None:
     async with bench() as it:
         record = await parked(it)
-        other = DeadLetters(
-            "query-consumer",
-            it.parts.log("x"),
-            it.parts.world,
-            it.metrics,
-            logs.logger("query-consumer"),
-        )
+        other = letters_of("query-consumer", it.parts, it.parts.log("x"), it.metrics)
         await other.park(record, failure())
         assert len(await it.letters.open([TOPIC])) == 2
         assert [
@@ -241,7 +236,7 @@ class Narrow:
 def narrow(it: Bench) -> Narrow:
     """Let the letters have a log that takes little."""
     log = Narrow(it.parts.log(CONSUMER))
-    it.letters = DeadLetters(CONSUMER, log, it.parts.world, it.metrics, logs.logger(CONSUMER))  # type: ignore[arg-type]
+    it.letters = letters_of(CONSUMER, it.parts, log, it.metrics)  # type: ignore[arg-type]
     return log
 
 
@@ -322,6 +317,7 @@ async def test_what_cannot_be_unpacked_is_parked_as_a_reference_and_its_neighbou
             life=it.life,
             world=it.parts.world,
             logger=logs.logger(CONSUMER),
+            events=BY_TYPE,
         )
         await chain(step)(Batch((bomb,)))
 

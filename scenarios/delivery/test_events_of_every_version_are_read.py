@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 import pytest
 
 from scenarios.delivery.bench import CAUSE
-from system.delivery import outbox
-from system.delivery.outbox import decode
-from system.events import Event, Upcast
-from system.ports.errors import Poison
-from system.ports.log import Message
-from system.values import Id, Whole, dumps
+from system.kit.delivery import outbox
+from system.kit.delivery.outbox import decode
+from system.kit.errors import Poison
+from system.kit.events import Event, Upcast
+from system.kit.ports.log import Message
+from system.kit.values import Id, Whole, dumps
 
 COMMON = {
     "event_id": "00000000-0000-4000-8000-000000000001",

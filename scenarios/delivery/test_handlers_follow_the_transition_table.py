@@ -15,10 +15,7 @@ import pytest
 from scenarios.decisions.given import now
 from scenarios.decisions.given import order as given_order
 from scenarios.delivery.bench import CAUSE, Bench, bench, in_virtual_time
-from system.delivery import outbox
 from system.events import (
-    Envelope,
-    Event,
     Name,
     OrderCanceled,
     OrderCreated,
@@ -30,17 +27,19 @@ from system.events import (
     StockReserved,
 )
 from system.events import ReservationState as State
+from system.kit.delivery import outbox
+from system.kit.events import Envelope, Event
+from system.kit.ports.work import UnitOfWork
+from system.kit.values import loads
 from system.orders import handlers as order_handlers
 from system.orders import model as orders
 from system.orders import store as order_store
-from system.ports.work import UnitOfWork
 from system.products import handlers as product_handlers
 from system.products import model as products
 from system.products import store as product_store
 from system.products.model import OfferProduct, Reservation
 from system.users import store as user_store
 from system.users.model import RegisterUser
-from system.values import loads
 
 STOCK = 10
 GONE = 4711

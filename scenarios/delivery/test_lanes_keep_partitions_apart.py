@@ -14,13 +14,13 @@ from scenarios.delivery.bench import Bench, bench, in_virtual_time, message, reg
 from scenarios.harness.faults import FaultyLog, Hop
 from scenarios.harness.settled import eventually
 from scenarios.harness.strikes import Switchboard
-from system import logs
-from system.delivery import consumer
-from system.delivery.consumer import Chain, Consumer
-from system.delivery.middleware import Batch, Step
-from system.life import Life
-from system.ports.errors import Stopping
-from system.ports.log import Log, Message, Partition, Record
+from system.kit import logs
+from system.kit.delivery import consumer
+from system.kit.delivery.consumer import Chain, Consumer
+from system.kit.delivery.middleware import Batch, Step
+from system.kit.errors import Stopping
+from system.kit.lifespan import Life
+from system.kit.ports.log import Log, Message, Partition, Record
 
 TOPIC = "user.created"
 PARTITIONS = 3

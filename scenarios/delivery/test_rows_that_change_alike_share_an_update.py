@@ -11,9 +11,9 @@ from sqlalchemy import event
 
 from scenarios.delivery.bench import Bench, bench, in_virtual_time
 from system.events import Name, OrderItem, ReservationState
+from system.kit.ports.work import UnitOfWork
 from system.orders import store
 from system.orders.model import Draft, Order
-from system.ports.work import UnitOfWork
 from system.products import store as product_store
 from system.products.model import OfferProduct, Reservation
 from system.users import store as user_store

@@ -9,14 +9,15 @@ from scenarios.delivery.bench import CAUSE, EPOCH, bench, in_virtual_time
 from scenarios.harness.faults import FaultyViewStore, Point
 from scenarios.harness.settled import eventually
 from scenarios.harness.strikes import Switchboard
-from system import wiring
-from system.delivery import outbox
 from system.events import User, UserCreated
-from system.life import Life
-from system.ports.errors import TimedOut
-from system.ports.log import Message
+from system.kit import roles
+from system.kit.delivery import outbox
+from system.kit.errors import TimedOut
+from system.kit.lifespan import Life
+from system.kit.ports.log import Message
 from system.roles import QUERY_CONSUMER
 from system.settings import Settings
+from system.table import SHOP
 
 MORE_OFTEN_THAN_A_MESSAGE_IS_TRIED = 12
 
@@ -49,7 +50,7 @@ async def test_an_event_is_shown_once_the_views_are_quick_again_and_is_no_dead_l
         slow, life = TooSlow(), Life()
         parts = replace(it.parts, views=FaultyViewStore(it.parts.views, slow, "queries"))
         assert await parts.log("x").publish([created()]) == [None]
-        made = wiring.role(QUERY_CONSUMER, parts, wiring.Blueprint(Settings()), life)
+        made = roles.build(QUERY_CONSUMER, parts, roles.Blueprint(SHOP, Settings()), life)
         running = [
             asyncio.create_task(service.run(life))
             for service in made.services

@@ -8,9 +8,10 @@ from uuid import UUID
 import pytest
 
 from scenarios.delivery.bench import CAUSE, EPOCH, message, registered
-from system.delivery import outbox
-from system.ports.errors import Poison
-from system.ports.log import Headers, Message
+from system.events import BY_TYPE
+from system.kit.delivery import outbox
+from system.kit.errors import Poison
+from system.kit.ports.log import Headers, Message
 
 EVENT = registered()
 GOOD = message(EVENT)
@@ -35,18 +36,20 @@ def test_what_is_no_id_and_no_trace_is_not_handed_on(hostile: bytes) -> None:
     """W8: 500 kB of `traceparent` once went into an event of ours, which no topic took."""
     names = ("correlation-id", "causation-id", "traceparent")
 
-    envelope = outbox.decode(with_headers(*((name, hostile) for name in names)))
+    envelope = outbox.decode(with_headers(*((name, hostile) for name in names)), BY_TYPE)
 
     assert envelope.event == EVENT
     assert envelope.consequence.correlation_id == EVENT.event_id
-    assert envelope.consequence.traceparent == outbox.decode(with_headers()).cause.traceparent
+    assert (
+        envelope.consequence.traceparent == outbox.decode(with_headers(), BY_TYPE).cause.traceparent
+    )
     assert envelope.cause.causation_id is None
     assert outbox.ids_of(with_headers(*((name, hostile) for name in names))) == {}
 
 
 def test_what_is_right_is_handed_on_beside_what_is_not() -> None:
     envelope = outbox.decode(
-        with_headers(*GOOD.headers, ("x", NO_UTF8), ("causation-id", b"none of ours"))
+        with_headers(*GOOD.headers, ("x", NO_UTF8), ("causation-id", b"none of ours")), BY_TYPE
     )
 
     assert envelope.cause == CAUSE
@@ -59,14 +62,14 @@ def test_what_is_right_is_handed_on_beside_what_is_not() -> None:
 @pytest.mark.parametrize("name", ["event-type", "schema-version"])
 def test_a_type_or_version_of_any_size_is_poison_that_can_be_told(name: str) -> None:
     with pytest.raises(Poison) as poison:
-        outbox.decode(with_headers((name, NO_UTF8)))
+        outbox.decode(with_headers((name, NO_UTF8)), BY_TYPE)
 
     assert len(str(poison.value)) < 500
 
 
 def test_a_key_of_any_size_is_poison_that_can_be_told() -> None:
     with pytest.raises(Poison) as poison:
-        outbox.decode(Message(GOOD.topic, b"\xff" * 900_000, GOOD.value, ()))
+        outbox.decode(Message(GOOD.topic, b"\xff" * 900_000, GOOD.value, ()), BY_TYPE)
 
     assert len(str(poison.value)) < 1_000
 
@@ -74,7 +77,7 @@ def test_a_key_of_any_size_is_poison_that_can_be_told() -> None:
 def test_ten_thousand_headers_are_no_trouble() -> None:
     many: Headers = tuple((f"h{number}", b"x") for number in range(10_000))
 
-    assert outbox.decode(with_headers(*GOOD.headers, *many)).cause == CAUSE
+    assert outbox.decode(with_headers(*GOOD.headers, *many), BY_TYPE).cause == CAUSE
 
 
 def test_an_event_counts_with_its_headers_when_it_is_too_large() -> None:
@@ -89,6 +92,8 @@ def test_an_event_counts_with_its_headers_when_it_is_too_large() -> None:
 def test_an_id_may_be_written_as_any_uuid_is() -> None:
     id = UUID(int=5)
 
-    envelope = outbox.decode(with_headers(("correlation-id", b"{%s}" % str(id).upper().encode())))
+    envelope = outbox.decode(
+        with_headers(("correlation-id", b"{%s}" % str(id).upper().encode())), BY_TYPE
+    )
 
     assert envelope.cause.correlation_id == id

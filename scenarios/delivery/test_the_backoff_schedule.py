@@ -1,6 +1,6 @@
 """When a handler fails: the kind of its error alone says what happens, and when.
 
-The chain is the real one, out of `wiring.write_chain`, with the delays that nobody has set.
+The chain is the real one, out of `chains.write_chain`, with the delays that nobody has set.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from scenarios.delivery.bench import EPOCH, bench, in_virtual_time, message, registered
-from system.delivery.patience import PAUSE_MAX_S
-from system.ports.errors import (
+from system.kit.delivery.patience import PAUSE_MAX_S
+from system.kit.errors import (
     CONFLICTS_MAX,
     Conflict,
     LockWaitTimeout,
@@ -27,8 +27,8 @@ from system.ports.errors import (
     Unavailable,
     UniqueViolation,
 )
-from system.ports.work import UnitOfWork
-from system.values import timestamp
+from system.kit.ports.work import UnitOfWork
+from system.kit.values import timestamp
 
 LONG_S = 120.0
 """Far longer than all retries together."""

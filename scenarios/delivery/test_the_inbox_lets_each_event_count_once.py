@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from scenarios.delivery.bench import bench, count_all, in_virtual_time, message, registered
-from system.delivery import inbox
-from system.delivery.dead_letters import REPLAY_FOR
-from system.ports.log import Message
+from system.kit.delivery import inbox
+from system.kit.delivery.dead_letters import REPLAY_FOR
+from system.kit.ports.log import Message
 
 
 def event(number: int = 0) -> Message:

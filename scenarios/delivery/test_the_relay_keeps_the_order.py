@@ -21,15 +21,15 @@ from scenarios.delivery.bench import CAUSE, EPOCH, Bench, bench, in_virtual_time
 from scenarios.harness.faults import FaultyLog, Hop, Point, faulty_work
 from scenarios.harness.settled import eventually
 from scenarios.harness.strikes import Switchboard
-from system import logs
-from system.delivery import outbox
-from system.delivery.relay import LEASE_S, MEASURE_S, PAGE, Relay, RelayParts, leases
 from system.events import User, UserUpdated
-from system.life import Life
-from system.logs import Logger
-from system.ports.errors import CONFLICTS_MAX, Conflict, Unavailable
-from system.ports.log import Log, Message
-from system.values import loads
+from system.kit import logs
+from system.kit.delivery import outbox
+from system.kit.delivery.relay import LEASE_S, MEASURE_S, PAGE, Relay, RelayParts, leases
+from system.kit.errors import CONFLICTS_MAX, Conflict, Unavailable
+from system.kit.lifespan import Life
+from system.kit.logs import Logger
+from system.kit.ports.log import Log, Message
+from system.kit.values import loads
 
 TOPIC = "user.updated"
 POLL_S = 0.05

@@ -14,15 +14,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scenarios.delivery.bench import CAUSE, EPOCH, Bench, bench, in_virtual_time, registered
 from scenarios.harness.faults import faulty_work
 from scenarios.harness.strikes import Switchboard
-from system import logs, wiring
-from system.delivery import inbox, outbox
-from system.delivery.purge import EVERY_S, ROWS_MAX, Purge, Rule
-from system.life import Life
-from system.ports.errors import Conflict, Unavailable
+from system.kit import logs, roles
+from system.kit.commands import idempotency
+from system.kit.delivery import inbox, outbox
+from system.kit.delivery.purge import EVERY_S, ROWS_MAX, Purge, Rule
+from system.kit.errors import Conflict, Unavailable
+from system.kit.http.route import Answer
+from system.kit.lifespan import Life
+from system.kit.roles import Blueprint
 from system.settings import Settings
-from system.web import idempotency
-from system.web.route import Answer
-from system.wiring import Blueprint
+from system.table import SHOP
 
 MOMENT = timedelta(microseconds=1)
 TEN_YEARS_AGO = EPOCH - timedelta(days=3652)
@@ -257,7 +258,7 @@ async def test_a_role_keeps_its_own_for_as_long_as_the_settings_say() -> None:
 
 @asynccontextmanager
 async def purging_as(it: Bench, role: str, settings: Settings) -> AsyncIterator[None]:
-    services = wiring.role(role, it.parts, Blueprint(settings), Life()).services
+    services = roles.build(role, it.parts, Blueprint(SHOP, settings), Life()).services
     (purge,) = (service for service in services if isinstance(service, Purge))
     async with running(purge):
         yield

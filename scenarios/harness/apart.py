@@ -19,10 +19,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from pydantic import SecretStr
 from pymongo import AsyncMongoClient
 
-from system import wiring
-from system.ports.log import Log, Message, Partition, Record, Revoked, Subscription
+from system.kit import stacks
+from system.kit.parts import Parts
+from system.kit.ports.log import Log, Message, Partition, Record, Revoked, Subscription
 from system.settings import Settings
-from system.wiring import ALL_TOPICS, Parts
+from system.table import SHOP
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,9 @@ class Place:
     @asynccontextmanager
     async def parts(self, settings: Settings, *, instance: str) -> AsyncIterator[Parts]:
         """The parts of a process of its own: its pools, its clients."""
-        async with wiring.servers(self.within(settings, instance=instance)) as parts:
+        async with stacks.servers(
+            self.within(settings, instance=instance), SHOP.all_topics
+        ) as parts:
             apart = replace(parts, log=lambda client: ApartLog(parts.log(client), self.prefix))
 
             async def prepare(
@@ -71,7 +74,7 @@ class Place:
             ) -> None:
                 await parts.prepare(tables=tables, topics=False, shows=shows)
                 if topics:
-                    await apart.log("setup").ensure(ALL_TOPICS)
+                    await apart.log("setup").ensure(SHOP.all_topics)
 
             yield replace(apart, prepare=prepare)
 
@@ -86,7 +89,7 @@ class Place:
         admin = AIOKafkaAdminClient(bootstrap_servers=list(self.servers.kafka_brokers))
         try:
             await admin.start()
-            await admin.delete_topics([f"{self.prefix}.{topic}" for topic in ALL_TOPICS])
+            await admin.delete_topics([f"{self.prefix}.{topic}" for topic in SHOP.all_topics])
         finally:
             await admin.close()
 

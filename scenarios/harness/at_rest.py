@@ -8,11 +8,11 @@ from typing import Any
 
 from scenarios.harness.stack import Stack
 from system.events import OrderStatus, ReservationState
+from system.kit.ports.views import Document
+from system.kit.values import loads
 from system.orders.store import orders
-from system.ports.views import Document
 from system.products.store import products, reservations, stock
 from system.users.store import users
-from system.values import loads
 
 Row = Mapping[str, Any]  # a column's value has the column's type
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import aiohttp
 
-from system.values import dumps, loads
-from system.web.headers import CONSISTENCY_TOKEN, IDEMPOTENCY_KEY
+from system.kit.http.headers import CONSISTENCY_TOKEN, IDEMPOTENCY_KEY
+from system.kit.values import dumps, loads
 
 Json = Any  # JSON as it came: the scenario knows its shape
 

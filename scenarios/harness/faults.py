@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
-from system.ports.errors import OutcomeUnknown, Unavailable
-from system.ports.log import Log, Message, Partition, Record, Revoked, Subscription
-from system.ports.views import Document, Fields, Generations, Put, Views, ViewStore
-from system.ports.work import Probe, UnitOfWork, Work
-from system.wiring import Parts
+from system.kit.errors import OutcomeUnknown, Unavailable
+from system.kit.parts import Parts
+from system.kit.ports.log import Log, Message, Partition, Record, Revoked, Subscription
+from system.kit.ports.views import Document, Fields, Generations, Put, Views, ViewStore
+from system.kit.ports.work import Probe, UnitOfWork, Work
 
 
 class Hop(StrEnum):

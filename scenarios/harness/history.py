@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 from scenarios.harness.client import Asked
 from scenarios.harness.settled import eventually
-from system.events import TOPICS, dlq
-from system.ports.log import Log, Partition, Record
-from system.ports.views import ViewStore
+from system.events import TOPICS
+from system.kit.events import dlq
+from system.kit.ports.log import Log, Partition, Record
+from system.kit.ports.views import ViewStore
+from system.kit.values import dumps, loads
 from system.table import VIEWS
-from system.values import dumps, loads
 
 TEXT_S = 15.0
 LINES_MAX = 60

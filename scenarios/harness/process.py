@@ -19,12 +19,14 @@ from typing import Any
 from weakref import WeakSet
 
 from scenarios.harness.faults import Point, Strikes, faulty_work, with_faults
-from system import wiring
-from system.delivery.middleware import Middleware
-from system.life import Life
-from system.ports.errors import Unavailable
-from system.ports.log import Log, Message, Partition, Record, Revoked, Subscription
-from system.wiring import Blueprint, Parts, WriteChain
+from system.kit import process, roles
+from system.kit.chains import WriteChain
+from system.kit.delivery.middleware import Middleware
+from system.kit.errors import Unavailable
+from system.kit.lifespan import Life
+from system.kit.parts import Parts
+from system.kit.ports.log import Log, Message, Partition, Record, Revoked, Subscription
+from system.kit.roles import Blueprint
 
 READY_S = 30.0
 STOP_S = 12.0
@@ -102,8 +104,8 @@ class Process:
         parts, blueprint = self._made_of(opened)
         context = copy_context()
         context.run(_inside.set, self)
-        role = context.run(wiring.role, self.role, parts, blueprint, self.life)
-        self._task = loop.create_task(wiring.run([role], self.life), context=context)
+        role = context.run(roles.build, self.role, parts, blueprint, self.life)
+        self._task = loop.create_task(process.run([role], self.life), context=context)
         ready = asyncio.ensure_future(self.life.all_ready.wait())
         try:
             done = await asyncio.wait(

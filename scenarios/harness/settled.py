@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from system.delivery import outbox
-from system.ports.errors import Unavailable
-from system.ports.log import Log, Partition
-from system.ports.work import Work
+from system.kit.delivery import outbox
+from system.kit.errors import Unavailable
+from system.kit.ports.log import Log, Partition
+from system.kit.ports.work import Work
 
 T = TypeVar("T")
 

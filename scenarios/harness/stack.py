@@ -11,7 +11,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,22 +24,26 @@ from scenarios.harness.history import History
 from scenarios.harness.process import OpenParts, Process, RoleFell
 from scenarios.harness.settled import Reading, Waits, eventually, waits
 from scenarios.harness.strikes import Switchboard
-from system import wiring
-from system.delivery import outbox
-from system.delivery.dead_letters import without_replay
-from system.delivery.middleware import Middleware
-from system.delivery.outbox import Unsent
-from system.delivery.relay import leases
 from system.events import EVENTS, TOPICS
-from system.life import Life
-from system.ports.log import Log, Message, Record
-from system.ports.views import Document, ViewStore
-from system.ports.work import Work
+from system.kit import process, stacks
+from system.kit.chains import WriteChain, write_chain
+from system.kit.delivery import outbox
+from system.kit.delivery.dead_letters import without_replay
+from system.kit.delivery.middleware import Middleware
+from system.kit.delivery.outbox import Unsent
+from system.kit.delivery.relay import leases
+from system.kit.lifespan import Life
+from system.kit.parts import Parts
+from system.kit.ports.log import Log, Message, Record
+from system.kit.ports.views import Document, ViewStore
+from system.kit.ports.work import Work
+from system.kit.roles import Blueprint
+from system.kit.stacks import StackError
+from system.kit.table import Row, System
+from system.kit.values import loads
 from system.roles import QUERY_CONSUMER, ROLES
 from system.settings import Settings, load_settings
-from system.table import TABLE, Row, handlers_of
-from system.values import loads
-from system.wiring import Blueprint, Parts, WriteChain, write_chain
+from system.table import SHOP, TABLE
 
 _IN_THE_LOOP = frozenset({"faults", "kills", "stops", "handlers", "data"})
 ABILITIES: Mapping[str, frozenset[str]] = {
@@ -82,6 +86,10 @@ class Wishes:
     roles: Collection[str] = ALL_ROLES
     """What runs from the start."""
 
+    @property
+    def system(self) -> System:
+        return replace(SHOP, rows=self.table)
+
 
 @dataclass(eq=False)
 class Stack:
@@ -109,7 +117,7 @@ class Stack:
 
     async def start(self, role: str, instance: int = 1) -> None:
         """Start a role, or another instance of it."""
-        blueprint = Blueprint(self._wishes.settings, self._wishes.table, self._wishes.write_chain)
+        blueprint = Blueprint(self._wishes.system, self._wishes.settings, self._wishes.write_chain)
         process = Process(role, self._open_parts, blueprint, self.faults, instance)
         assert process.name not in self._processes, f"{process.name} runs already"
         self._processes[process.name] = process
@@ -165,7 +173,7 @@ class Stack:
         readings = [
             Reading(role, topics)
             for role in ALL_ROLES
-            if self.is_running(role) and (topics := handlers_of(role, self._wishes.table).keys())
+            if self.is_running(role) and (topics := self._wishes.system.handlers_of(role).keys())
         ]
         generations = await self.views.generations()
         if self.is_running(QUERY_CONSUMER):
@@ -246,7 +254,7 @@ class Stack:
 async def embedded(wishes: Wishes) -> AsyncIterator[Stack]:
     """On SQLite, the embedded log and views, which all processes share."""
     async with (
-        wiring.embedded(wishes.settings, wishes.data) as parts,
+        stacks.embedded(wishes.settings, SHOP.all_topics, wishes.data) as parts,
         _running(wishes, parts, lambda _: nullcontext(parts)) as stack,
     ):
         yield stack
@@ -267,7 +275,7 @@ async def addresses(wishes: Wishes) -> AsyncIterator[Stack]:
     """On the servers at MYSQL_DSN, KAFKA_BROKERS and MONGO_URI."""
     missing = {"MYSQL_DSN", "KAFKA_BROKERS", "MONGO_URI"} - os.environ.keys()
     if missing:
-        raise wiring.StackError(f"--stack addresses needs {', '.join(sorted(missing))} to be set")
+        raise StackError(f"--stack addresses needs {', '.join(sorted(missing))} to be set")
     async with _on_servers(load_settings(None), wishes) as stack:
         yield stack
 
@@ -283,7 +291,7 @@ async def _on_servers(servers: Settings, wishes: Wishes) -> AsyncIterator[Stack]
             return place.parts(wishes.settings, instance=str(instance))
 
         async with place.parts(wishes.settings, instance="scenario") as parts:
-            await wiring.prepared(ALL_ROLES, parts, Life())
+            await process.prepared(ROLES, parts, Life())
             async with _running(wishes, parts, open_parts) as stack:
                 stack.broker, stack.prefix = servers.kafka_brokers[0], f"{place.prefix}."
                 yield stack

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from scenarios.harness.faults import Hop, Point
 from scenarios.harness.settled import default_deadline_s
-from system.ports.errors import Unavailable
+from system.kit.errors import Unavailable
 
 
 class Strike:

@@ -6,9 +6,10 @@ import pytest
 from pydantic import SecretStr
 
 from scenarios.harness.apart import ApartLog, Place
-from system import wiring
-from system.ports.log import Message, Partition
+from system.kit import stacks
+from system.kit.ports.log import Message, Partition
 from system.settings import Settings
+from system.table import SHOP
 
 
 async def nobody_cares(_: frozenset[Partition]) -> None:
@@ -16,7 +17,7 @@ async def nobody_cares(_: frozenset[Partition]) -> None:
 
 
 async def test_two_logs_on_one_broker_share_no_topic_and_no_group() -> None:
-    async with wiring.embedded(Settings()) as parts:
+    async with stacks.embedded(Settings(), SHOP.all_topics) as parts:
         one, other = (ApartLog(parts.log(name), name) for name in ("one", "other"))
         for log in (one, other):
             await log.ensure(["order.paid"])

@@ -27,7 +27,7 @@ from scenarios.harness.images import PROXIES, SERVERS
 from scenarios.harness.servers import Missing, NotStarted
 from scenarios.harness.servers.containers import Contained, ContainerServers, need_engine
 from scenarios.harness.servers.mysql import INIT
-from system.settings import mysql_url
+from system.kit.settings import mysql_url
 
 STARTED = ("kafka", "mysql", "mongo", "toxiproxy")
 

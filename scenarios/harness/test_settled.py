@@ -8,7 +8,7 @@ import pytest
 
 from scenarios.harness.settled import eventually
 from scenarios.harness.virtual_time import run
-from system.ports.errors import Unavailable
+from system.kit.errors import Unavailable
 
 
 def looks(*answers: int | Unavailable) -> Callable[[], Awaitable[int]]:

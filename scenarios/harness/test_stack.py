@@ -12,7 +12,7 @@ from scenarios.harness.process import RoleFell
 from scenarios.harness.settled import eventually
 from scenarios.harness.stack import Stack, Wishes, embedded
 from scenarios.harness.strikes import Switchboard
-from system.ports.errors import Unavailable
+from system.kit.errors import Unavailable
 
 
 @pytest.mark.needs("kills")

@@ -13,12 +13,13 @@ from dataclasses import replace
 from typing import Any
 
 from scenarios.harness.settled import default_deadline_s
-from system.delivery.middleware import Batch, Middleware, Step
-from system.delivery.middleware.handled import Handler
-from system.events import Envelope, Event
-from system.ports.work import UnitOfWork
-from system.table import TABLE, Row
-from system.wiring import WriteChain, write_chain
+from system.kit.chains import WriteChain, write_chain
+from system.kit.delivery.middleware import Batch, Middleware, Step
+from system.kit.delivery.middleware.handled import Handler
+from system.kit.events import Envelope, Event
+from system.kit.ports.work import UnitOfWork
+from system.kit.table import Row
+from system.table import TABLE
 
 Picks = Callable[[Any], bool]  # whatever event the topic has
 

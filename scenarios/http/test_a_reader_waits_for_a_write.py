@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from scenarios.delivery.bench import bench, in_virtual_time
-from system.ports.views import Generations, Put, ViewStore
-from system.query.freshness import POLL_MAX_S, POLL_SHARE, WAIT_S, Freshness
+from system.kit.errors import Refused
+from system.kit.ports.views import Generations, Put, ViewStore
+from system.kit.views.freshness import POLL_MAX_S, POLL_SHARE, WAIT_S, Freshness
 from system.table import VIEWS
-from system.web.problems import Refused
 
 ONE = Generations(live=1, last=1)
 BOTH = Generations(live=1, building=2, last=2)

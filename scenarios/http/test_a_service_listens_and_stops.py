@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 
 from scenarios.http.toy import GRACE_S, Running, Toy, World, app_of, running, until
-from system.life import Life
-from system.metrics import Metrics
-from system.web.server import CannotListen, HttpService
+from system.kit.http.server import CannotListen, HttpService
+from system.kit.lifespan import Life
+from system.kit.metrics import Metrics
 
 
 def service(port: int, host: str = "127.0.0.1") -> HttpService:

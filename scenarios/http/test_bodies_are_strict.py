@@ -12,9 +12,9 @@ import pytest
 from pydantic import ValidationError
 
 from scenarios.http.toy import THING, NewThing, Running, running
-from system.values import loads
-from system.web.bodies import Body, Maybe, Name, PartialBody, parse_body
-from system.web.problems import Refused
+from system.kit.errors import Refused
+from system.kit.http.bodies import Body, Maybe, Name, PartialBody, parse_body
+from system.kit.values import loads
 
 JSON = {"Content-Type": "application/json"}
 MIB = 1_048_576

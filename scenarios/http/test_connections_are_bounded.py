@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from scenarios.http.toy import Running, Toy, running, until
-from system.web.connections import Connections, quiet_accepts
+from system.kit.http.connections import Connections, quiet_accepts
 
 ASKS = b"GET /things/1 HTTP/1.1\r\nHost: x\r\n\r\n"
 Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -122,7 +122,7 @@ async def test_a_thousand_silent_ones_do_not_keep_one_out() -> None:
 
 GRANTED = """
 import resource
-from system.web.connections import room_for_connections
+from system.kit.http.connections import room_for_connections
 resource.setrlimit(resource.RLIMIT_NOFILE, (300, 800))
 print(room_for_connections(), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 """

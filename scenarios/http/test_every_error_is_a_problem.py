@@ -6,8 +6,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from scenarios.http.toy import THING, Running
-from system.ports import errors
-from system.web.problems import PROBLEMS, Fault, Refused
+from system.kit import errors
+from system.kit.errors import (
+    Fault,
+    Overloaded,
+    Refused,
+    ViewBehind,
+    problems,
+)
+from system.orders.model import UnknownProduct
+from system.users.model import EmailTaken
 
 UNKNOWN_PATHS = ("/nothing", "/things/", "//things", "/things/1/nothing", "/things/abc", "/%ff")
 HIGHEST = 2**63 - 1
@@ -70,9 +78,9 @@ async def test_a_wrong_verb_is_told_the_right_ones(
         (errors.Poison("secret"), 500, "internal", None),
         (RuntimeError("secret"), 500, "internal", None),
         (TimeoutError("a bound of someone else's"), 500, "internal", None),
-        (Refused("overloaded"), 503, "overloaded", "1"),
-        (Refused("view-behind"), 503, "view-behind", "1"),
-        (Refused("email-taken"), 409, "email-taken", None),
+        (Overloaded(), 503, "overloaded", "1"),
+        (ViewBehind(), 503, "view-behind", "1"),
+        (EmailTaken(), 409, "email-taken", None),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
@@ -85,7 +93,7 @@ async def test_a_failure_behind_a_route_is_a_problem_without_its_internals(
     assert reply.headers.get("Retry-After") == retry_after
     assert not isinstance(failure, Refused) or reply.json["detail"] == failure.detail
     for internal in ("secret", "3306", "select", "fk_", "COMMIT", "Traceback"):
-        assert internal not in reply.body.decode().replace(PROBLEMS[name].meaning, "")
+        assert internal not in reply.body.decode().replace(problems()[name].meaning, "")
 
 
 async def test_only_what_changes_something_can_have_an_unknown_outcome(toy: Running) -> None:
@@ -98,7 +106,7 @@ async def test_only_what_changes_something_can_have_an_unknown_outcome(toy: Runn
 
 async def test_a_refusal_carries_its_own_words_places_and_headers(toy: Running) -> None:
     faults = [Fault("body/items/0", "is gone"), Fault("body/user_id", "half \ud800 a pair")]
-    toy.toy.failure = Refused("unknown-product", "Product 7 is gone.", faults, {"X-More": "1"})
+    toy.toy.failure = UnknownProduct("Product 7 is gone.", faults, {"X-More": "1"})
     reply = await toy.ask("GET", "/things/1")
     assert (reply.status, reply.problem) == (422, "unknown-product")
     assert reply.json["detail"] == "Product 7 is gone."
@@ -243,7 +251,7 @@ async def test_answers_say_how_long_they_may_be_kept(toy: Running) -> None:
 
 async def test_each_problem_type_is_a_page_that_describes_it(toy: Running) -> None:
     overview = (await toy.ask("GET", "/problems")).body.decode()
-    for name, problem in PROBLEMS.items():
+    for name, problem in problems().items():
         page = await toy.ask("GET", f"/problems/{name}")
         assert page.status == 200
         assert page.headers["Content-Type"] == "text/plain; charset=utf-8"

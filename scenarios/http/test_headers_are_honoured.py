@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from scenarios.http.toy import THING, Reply, Running
-from system import tracing
+from system.kit import tracing
 
 MINE = "6d0c1a52-6f0e-4b7e-9c3a-0a3f3c5b7d11"
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

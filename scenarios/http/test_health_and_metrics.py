@@ -13,11 +13,11 @@ from structlog.testing import capture_logs
 
 from scenarios.harness import virtual_time
 from scenarios.http.toy import THING, Toy, app_of, running, without_sockets
-from system.life import Life
-from system.metrics import Metrics
-from system.ports.errors import Unavailable
-from system.ports.work import Probe
-from system.web.health import Health
+from system.kit.errors import Unavailable
+from system.kit.http.health import Health
+from system.kit.lifespan import Life
+from system.kit.metrics import Metrics
+from system.kit.ports.work import Probe
 
 
 def logged() -> AbstractContextManager[list[MutableMapping[str, Any]]]:

@@ -6,7 +6,7 @@ import pytest
 
 from scenarios.harness.turns import turns_of_others
 from scenarios.http.toy import Running
-from system.web.paging import cursor, cut, page_body
+from system.kit.http.paging import cursor, cut, page_body
 
 HIGHEST = 2**63 - 1
 

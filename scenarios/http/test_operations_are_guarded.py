@@ -9,8 +9,8 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from scenarios.http.toy import Running, running
-from system.web.app import admit
-from system.web.problems import Refused
+from system.kit.errors import Refused
+from system.kit.http.app import admit
 
 TOKEN = "a-long-token"
 SECRETS = "/admin/secrets"

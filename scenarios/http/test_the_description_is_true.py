@@ -16,14 +16,14 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import TypeAdapter, ValidationError
 
 from scenarios.http.toy import THING, Reply, Running, Toy
-from system.values import dumps
-from system.web.bodies import EMAIL_MAX, EMAIL_PATTERN, Email, parse_body, parse_query
-from system.web.headers import KEY_PATTERN
-from system.web.openapi import openapi, operation_id, problems_of
-from system.web.paging import Page
-from system.web.problems import PROBLEMS, Refused
-from system.web.route import Route
-from system.web.tokens import pattern, terms
+from system.kit.errors import Refused, problems
+from system.kit.http.bodies import EMAIL_MAX, EMAIL_PATTERN, Email, parse_body, parse_query
+from system.kit.http.headers import KEY_PATTERN
+from system.kit.http.openapi import openapi, operation_id, problems_of
+from system.kit.http.paging import Page
+from system.kit.http.route import Route
+from system.kit.http.tokens import pattern, terms
+from system.kit.values import dumps
 
 ROUTES = Toy().routes()
 VIEWS_AT = "http://views.example/openapi.json"
@@ -239,7 +239,7 @@ def test_what_shows_a_resource_says_where_readers_find_it() -> None:
 def test_a_routes_problems_follow_from_what_it_honours(route: Route, names: set[str]) -> None:
     assert names <= set(problems_of(route))
     for name in names:
-        response = response_of(route.method, route.path, PROBLEMS[name].status)
+        response = response_of(route.method, route.path, problems()[name].status)
         assert f"{name}: " in response["description"]
 
 
@@ -300,5 +300,5 @@ async def test_answers_are_as_described(
 
 @pytest.mark.parametrize("name", ["internal", "unavailable", "outcome-unknown"])
 async def test_failures_are_as_described(toy: Running, name: str) -> None:
-    toy.toy.failure = Refused(name)
+    toy.toy.failure = problems()[name]()
     assert_described("PUT", "/things/1", await toy.ask("PUT", "/things/1", json={"name": "B"}))

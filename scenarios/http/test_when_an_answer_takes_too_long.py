@@ -6,8 +6,8 @@ import asyncio
 
 from scenarios.harness import virtual_time
 from scenarios.http.toy import Reply, Toy, app_of, without_sockets
-from system.life import Life
-from system.metrics import Metrics
+from system.kit.lifespan import Life
+from system.kit.metrics import Metrics
 
 
 def ask(method: str, timeout_s: float) -> tuple[Reply, float]:

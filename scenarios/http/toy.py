@@ -18,18 +18,19 @@ from aiohttp.test_utils import make_mocked_request
 from pydantic import BaseModel, Field
 
 from system.events import OrderStatus
-from system.life import Life
-from system.metrics import Metrics
-from system.ports.views import View
-from system.ports.work import Probe
-from system.values import WHOLE, Id, Price, dumps, loads
-from system.web.app import application
-from system.web.bodies import Body, Email, Flag, IdParameter, Items, Maybe, Name, PartialBody
-from system.web.connections import Connections
-from system.web.health import Health
-from system.web.paging import Page, PageBody, cut, page_body
-from system.web.route import OPERATIONS, Answer, Request, Route, Tag, tagged
-from system.web.server import HttpService
+from system.kit.http.app import application
+from system.kit.http.bodies import Body, Email, Flag, IdParameter, Items, Maybe, Name, PartialBody
+from system.kit.http.connections import Connections
+from system.kit.http.health import Health
+from system.kit.http.paging import Page, PageBody, cut, page_body
+from system.kit.http.route import OPERATIONS, Answer, Request, Route, Tag, tagged
+from system.kit.http.server import HttpService
+from system.kit.lifespan import Life
+from system.kit.metrics import Metrics
+from system.kit.ports.views import View
+from system.kit.ports.work import Probe
+from system.kit.values import WHOLE, Id, Price, dumps, loads
+from system.users.model import EmailTaken
 
 GRACE_S = 0.3
 
@@ -112,7 +113,7 @@ class Toy:
                 body=NewThing,
                 status=201,
                 answers=Thing,
-                problems=("email-taken",),
+                problems=(EmailTaken,),
                 idempotent_by_key=True,
                 example={"name": "A", "price": 1.5, "pieces": [{"product_id": 1, "quantity": 2}]},
             ),

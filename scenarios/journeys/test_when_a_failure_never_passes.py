@@ -13,7 +13,7 @@ from scenarios.harness.settled import eventually
 from scenarios.harness.stack import Stack, Wishes
 from scenarios.harness.troubled import Trouble, of_user
 from system.events import OrderCreated
-from system.ports.log import Record
+from system.kit.ports.log import Record
 
 pytestmark = pytest.mark.needs("handlers")
 

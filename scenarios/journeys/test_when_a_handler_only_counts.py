@@ -16,8 +16,9 @@ from sqlalchemy.schema import CreateTable
 from scenarios.conftest import StartStack
 from scenarios.harness.faults import Hop
 from scenarios.harness.stack import Stack, Wishes
-from system.events import Envelope, OrderPaid
-from system.ports.work import UnitOfWork
+from system.events import OrderPaid
+from system.kit.events import Envelope
+from system.kit.ports.work import UnitOfWork
 from system.table import TABLE
 
 pytestmark = pytest.mark.needs("handlers", "faults", "kills")

@@ -9,7 +9,7 @@ import pytest
 from scenarios.harness.at_rest import at_rest
 from scenarios.harness.settled import eventually
 from scenarios.harness.stack import Stack
-from system.ports.log import Message
+from system.kit.ports.log import Message
 
 GARBAGE = b'{"event_id": "half an ev'
 KEYS = (b"poison e", b"poison a", b"poison d")

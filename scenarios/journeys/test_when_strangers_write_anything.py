@@ -13,11 +13,12 @@ from uuid import UUID
 from scenarios.harness import stack as harness
 from scenarios.harness.settled import eventually
 from scenarios.harness.stack import Stack
-from system.events import TOPICS, User, UserCreated, dlq
-from system.ports.log import Headers, Message, Partition, Record, header_bytes, header_name
+from system.events import TOPICS, User, UserCreated
+from system.kit.events import dlq
+from system.kit.ports.log import Headers, Message, Partition, Record, header_bytes, header_name
+from system.kit.values import dumps
 from system.roles import QUERY_CONSUMER, ROLES
-from system.table import handlers_of
-from system.values import dumps
+from system.table import SHOP
 
 SEED = 1
 COUNT = 100
@@ -28,7 +29,7 @@ MARK = "stranger"
 """A header that names each record."""
 READERS: Mapping[str, Collection[str]] = {
     QUERY_CONSUMER: TOPICS,
-    **{spec.name: topics for spec in ROLES if (topics := handlers_of(spec.name).keys())},
+    **{spec.name: topics for spec in ROLES if (topics := SHOP.handlers_of(spec.name).keys())},
 }
 """Who parks what: the topics that each consumer reads."""
 

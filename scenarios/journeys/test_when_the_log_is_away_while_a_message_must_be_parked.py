@@ -11,7 +11,7 @@ from scenarios.harness.stack import QUICK, Stack, Wishes
 from scenarios.harness.strikes import Strike
 from scenarios.harness.troubled import Trouble, of_user
 from system.events import OrderCreated
-from system.ports.log import Message, Partition
+from system.kit.ports.log import Message, Partition
 
 pytestmark = pytest.mark.needs("faults")
 

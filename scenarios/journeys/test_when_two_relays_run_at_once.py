@@ -14,8 +14,8 @@ import pytest
 from scenarios.harness.at_rest import at_rest
 from scenarios.harness.settled import eventually
 from scenarios.harness.stack import Stack
-from system.ports.log import Record
-from system.values import loads
+from system.kit.ports.log import Record
+from system.kit.values import loads
 
 pytestmark = pytest.mark.needs("faults", "stops")
 

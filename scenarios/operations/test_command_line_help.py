@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from scenarios.operations.conftest import Command
-from scenarios.operations.program import PORTS, environment
+from scenarios.operations.program import OPERATED, PORTS, environment
 from system import __main__
-from system.operations import COMMANDS, cli
+from system.kit.operations import COMMANDS, cli
 
 ALL = [
     [],
@@ -60,7 +60,7 @@ def test_examples_can_be_typed_as_they_stand(command: Command) -> None:
         _, _, rest = line.partition("python -m system")
         arguments = shlex.split(rest.partition("   ")[0])
         if arguments and arguments[0] in COMMANDS:
-            cli.parser().parse_args(arguments)
+            cli.parser(OPERATED).parse_args(arguments)
         else:
             __main__.chosen(__main__.parser().parse_args(arguments).roles)
 
@@ -94,4 +94,5 @@ def test_it_loads_nothing_that_only_a_running_system_needs(tmp_path: Path) -> No
     loaded = {line.rpartition("|")[2].strip() for line in process.stderr.splitlines()}
     assert "argparse" in loaded
     drivers = {"sqlalchemy", "aiokafka", "motor"}
-    assert not loaded & {"aiohttp", "system.wiring", "system.operations.cli", *drivers}
+    ours = {"system.kit.stacks", "system.table", "system.kit.operations.cli"}
+    assert not loaded & {"aiohttp", *ours, *drivers}

@@ -34,8 +34,8 @@ def test_what_is_not_installed_is_named(driver: str) -> None:
 def test_what_a_server_refuses_of_the_settings_is_one_line() -> None:
     program = (
         "import sys\n"
-        "from system.adapters.log_embedded import EmbeddedSubscription\n"
-        "from system.ports.errors import Misconfigured\n"
+        "from system.kit.adapters.embedded.log import EmbeddedSubscription\n"
+        "from system.kit.errors import Misconfigured\n"
         "async def poll(*_, **__):\n"
         "    raise Misconfigured('set KAFKA_SESSION_TIMEOUT')\n"
         "EmbeddedSubscription.poll = poll\n"

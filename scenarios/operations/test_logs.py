@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import structlog
 
-from system import logs
+from system.kit import logs
 
 
 class Terminal(io.StringIO):

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from system import wiring
-from system.life import Life
-from system.ports.errors import Unavailable
+from system.kit import process, stacks
+from system.kit.errors import Unavailable
+from system.kit.lifespan import Life
 from system.roles import ROLES
 from system.settings import Settings
+from system.table import SHOP
 
 TABLES, TOPICS = "tables", "topics"
 NEEDS = {
@@ -48,8 +49,10 @@ class Away:
 async def missed(*names: str) -> set[str]:
     """What these roles wait for, if nothing is there."""
     away, life = Away(), Life()
-    async with wiring.embedded(Settings()) as parts:
-        prepared = wiring.prepared(names, replace(parts, prepare=away), life)
+    async with stacks.embedded(Settings(), SHOP.all_topics) as parts:
+        prepared = process.prepared(
+            [SHOP.role(name) for name in names], replace(parts, prepare=away), life
+        )
         preparing = asyncio.create_task(prepared)
         while not away.asked:
             await asyncio.sleep(0)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from system.settings import BadSettings, Settings, load_settings, mysql_url, seconds
+from system.kit.settings import BadSettings, mysql_url, seconds
+from system.settings import Settings, load_settings
 
 Environment = Callable[..., Settings]
 

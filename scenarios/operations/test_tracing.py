@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from system.tracing import PATTERN, carried, child, root, trace_id
+from system.kit.tracing import PATTERN, carried, child, root, trace_id
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from itertools import permutations
 from random import Random
 
-from system.events import Event
-from system.ports.views import Document, Views, ViewStore
-from system.table import VIEWS, projections
+from system.kit.events import Event
+from system.kit.ports.views import Document, Views, ViewStore
+from system.table import SHOP, VIEWS
 
 ORDERS_MAX = 720
 """So many orders are tried, drawn by a fixed seed where there are more."""
-PROJECTIONS = projections()
+PROJECTIONS = SHOP.projections
 
 
 def arrivals(events: Sequence[Event]) -> Iterator[Sequence[Event]]:

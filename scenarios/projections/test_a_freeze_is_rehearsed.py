@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import pytest
 
 from scenarios.harness.virtual_time import run
-from system.ports.log import Partition
-from system.query.generations import FREEZE_PAUSE_S, NEAR_S, Rehearsals
+from system.kit.ports.log import Partition
+from system.kit.views.generations import FREEZE_PAUSE_S, NEAR_S, Rehearsals
 
 PLACE = Partition("order.created", 0)
 POLL_S = 0.05

@@ -17,23 +17,17 @@ import pytest
 
 from scenarios.decisions.given import now, order
 from scenarios.projections.arrivals import arrivals, documents, end_up_the_same, fold
-from system import wiring
-from system.events import (
-    Event,
-    Name,
-    OrderCreated,
-    OrderStatus,
-    ReservationState,
-    StockRejected,
-)
+from system.events import Name, OrderCreated, OrderStatus, ReservationState, StockRejected
+from system.kit import stacks
+from system.kit.events import Event
+from system.kit.ports.views import Document, Views
 from system.orders import model as orders
-from system.ports.views import Document, Views
 from system.products import model as products
 from system.settings import Settings
-from system.table import VIEWS, projections
+from system.table import SHOP, VIEWS
 from system.users import model as users
 
-PROJECTIONS = projections()
+PROJECTIONS = SHOP.projections
 SHOWN_BY = {view.name: view for view in VIEWS}
 
 
@@ -156,14 +150,14 @@ async def shown(views: Views, place: str) -> Mapping[str, Any] | None:
 @pytest.mark.parametrize("name", STORIES)
 async def test_the_views_end_up_the_same(name: str) -> None:
     story = STORIES[name]
-    async with wiring.embedded(Settings()) as parts:
+    async with stacks.embedded(Settings(), SHOP.all_topics) as parts:
         await end_up_the_same(story.events, parts.views)
 
 
 @pytest.mark.parametrize("name", STORIES)
 async def test_they_show_what_the_story_comes_to(name: str) -> None:
     story = STORIES[name]
-    async with wiring.embedded(Settings()) as parts:
+    async with stacks.embedded(Settings(), SHOP.all_topics) as parts:
         views = parts.views.generation(1)
         await fold(story.events, views)
         for place, fields in story.shown.items():
@@ -179,7 +173,7 @@ async def test_they_show_what_the_story_comes_to(name: str) -> None:
 async def test_nothing_is_shown_by_halves_or_goes_back_on_the_way(name: str) -> None:
     """After each event: what is shown is whole, and no part's version has gone down."""
     story = STORIES[name]
-    async with wiring.embedded(Settings()) as parts:
+    async with stacks.embedded(Settings(), SHOP.all_topics) as parts:
         for number, arrival in enumerate(arrivals(story.events), 1):
             views = parts.views.generation(number)
             versions: dict[tuple[str, str], int] = {}

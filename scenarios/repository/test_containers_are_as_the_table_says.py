@@ -27,7 +27,8 @@ from scenarios.harness.images import CONTAINERS, PROXIES, ROLE_ENVIRONMENT, SERV
 from scenarios.harness.servers import kafka, mysql, toxiproxy
 from scenarios.repository.markdown import ROOT
 from system import healthy
-from system.roles import ROLES, RoleSpec
+from system.kit.spec import RoleSpec
+from system.roles import ROLES
 from system.settings import Settings, load_settings
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))

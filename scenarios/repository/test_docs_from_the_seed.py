@@ -13,8 +13,8 @@ from scenarios.harness.stack import Stack
 from scenarios.repository.markdown import ROOT, Page, commands
 from scenarios.repository.typed_commands import check
 from system.__main__ import chosen
-from system.columns import metadata
 from system.events import TOPICS
+from system.kit.columns import metadata
 from system.roles import ROLES
 from system.settings import Settings
 from system.table import VIEWS

@@ -15,12 +15,8 @@ import pytest
 from sqlalchemy import select
 
 from scenarios.repository.markdown import ROOT, Page
-from system import events, wiring
-from system.delivery.outbox import outbox
+from system import events
 from system.events import (
-    Cause,
-    Envelope,
-    Event,
     OrderCanceled,
     OrderCreated,
     OrderDeleted,
@@ -32,16 +28,20 @@ from system.events import (
     StockReleased,
     StockReserved,
 )
+from system.kit import stacks
+from system.kit.delivery.outbox import outbox
+from system.kit.events import Cause, Envelope, Event
+from system.kit.ports.work import Work
+from system.kit.ports.world import Now
 from system.orders import handlers as order_handlers
 from system.orders import model
 from system.orders import store as order_store
 from system.orders.model import Draft, Order, TransitionForbidden
-from system.ports.work import Work
-from system.ports.world import Now
 from system.products import handlers as product_handlers
 from system.products import store as product_store
 from system.products.model import OfferProduct
 from system.settings import Settings
+from system.table import SHOP
 from system.users import store as user_store
 from system.users.model import RegisterUser
 
@@ -184,7 +184,7 @@ class Bench:
 
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
-    async with wiring.embedded(Settings()) as parts:
+    async with stacks.embedded(Settings(), SHOP.all_topics) as parts:
         async with parts.work() as unit:
             user_id = await user_store.insert(unit, RegisterUser("Ada", "ada@example.com"))
             product_id = await product_store.insert(unit, OfferProduct("Lamp", Decimal(5), 10))

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from scenarios.repository.markdown import ROOT, Page, pages
-from system.metrics import Metrics
-from system.web.problems import PROBLEMS
+from system.kit.errors import problems
+from system.kit.metrics import Metrics
 
 PAGES = {page.path: page for page in pages()}
 README = PAGES[ROOT / "README.md"]
@@ -165,7 +165,7 @@ def test_every_problem_is_explained_with_its_status() -> None:
         for kind, line in table.items()
     }
 
-    assert listed == {name: problem.status for name, problem in PROBLEMS.items()}
+    assert listed == {name: problem.status for name, problem in problems().items()}
 
 
 def test_every_metric_is_explained() -> None:
@@ -182,12 +182,25 @@ def test_every_metric_is_explained() -> None:
 
 def test_the_steps_of_the_readme_are_those_around_a_handler_from_the_inside_out() -> None:
     (table,) = [table for table in README.tables if any("`inboxed`" in step for step in table)]
-    source = (ROOT / "system" / "wiring.py").read_text(encoding="utf-8")
-    body = source.partition("def write_chain(")[2].partition("\n\n\n")[0]
-    inside_out = list(reversed(re.findall(r"^        (\w+)[(,]", body, re.MULTILINE)))
+    source = (ROOT / "system" / "kit" / "chains.py").read_text(encoding="utf-8")
+    names = [
+        name
+        for function in ("delivered", "write_chain")
+        for name in re.findall(r"^        (\w+)[(,]", _body(source, function), re.MULTILINE)
+    ]
+    inside_out = [name for name in reversed(names) if name in STEPS]
 
     listed = [re.findall(r"`(\w+)`", step)[0] for step in table]
     assert listed == [step for step in inside_out if step not in ("decoded", "traced")]
+
+
+STEPS = {path.stem for path in (ROOT / "system/kit/delivery/middleware").glob("*.py")}
+
+
+def _body(source: str, function: str) -> str:
+    """From its `return` on."""
+    whole = source.partition(f"def {function}(")[2].partition("\n\n\n")[0]
+    return whole.partition("    return [")[2]
 
 
 def test_the_list_of_calls_is_that_of_the_apis() -> None:

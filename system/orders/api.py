@@ -8,7 +8,16 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from system.events import OrderStatus
-from system.locks import Place, RowLocked
+from system.kit.commands.group_commit import Commands
+from system.kit.errors import DomainError, NotFound, Overloaded
+from system.kit.http.bodies import Body, Items, Maybe, PartialBody, PaymentMethod, Reason
+from system.kit.http.headers import ETAG
+from system.kit.http.paging import PageBody, cut, page_body
+from system.kit.http.route import Answer, Request, Route, Tag, tagged
+from system.kit.http.tokens import stamps, token
+from system.kit.locks import Place, RowLocked
+from system.kit.ports.work import UnitOfWork, Work
+from system.kit.values import WHOLE, Id, Price, dumps
 from system.orders import store
 from system.orders.model import (
     Draft,
@@ -16,6 +25,9 @@ from system.orders.model import (
     NoSuchOrder,
     Order,
     PlaceOrder,
+    TransitionForbidden,
+    UnknownProduct,
+    UnknownUser,
     cancel,
     draft,
     pay,
@@ -24,15 +36,6 @@ from system.orders.model import (
     set_status,
 )
 from system.orders.views import ORDERS, VIEW, OrderResource, OrdersPage
-from system.ports.errors import BrokenFact
-from system.ports.work import UnitOfWork, Work
-from system.values import WHOLE, Id, Price, dumps
-from system.web.bodies import Body, Items, Maybe, PartialBody, PaymentMethod, Reason
-from system.web.commands import Commands
-from system.web.headers import ETAG
-from system.web.paging import PageBody, cut, page_body
-from system.web.route import Answer, Request, Route, Tag, tagged
-from system.web.tokens import stamps, token
 
 ITEMS_MAX = 100
 QUANTITY_MAX = 1_000_000
@@ -71,8 +74,8 @@ TAG = Tag(VIEW, "Orders: placed, paid, processed, canceled, removed.", view=ORDE
 
 def routes(work: Work, commands: Commands) -> list[Route]:
     api = OrderApi(work)
-    there = ("not-found",)
-    allowed = ("not-found", "transition-forbidden")
+    there = (NotFound,)
+    allowed = (NotFound, TransitionForbidden)
     calls = [
         Route(
             "POST",
@@ -86,7 +89,7 @@ def routes(work: Work, commands: Commands) -> list[Route]:
             },
             status=201,
             answers=OrderResource,
-            problems=("unknown-user", "unknown-product", "overloaded"),
+            problems=(UnknownUser, UnknownProduct, Overloaded),
             idempotent_by_key=True,
         ),
         Route("GET", "/orders", "List orders", api.page, query=OrdersPage, answers=OrderPage),
@@ -143,7 +146,7 @@ class OrderApi:
 
     async def place_all(
         self, requests: Sequence[Request], unit: UnitOfWork
-    ) -> Sequence[Answer | BrokenFact | RowLocked]:
+    ) -> Sequence[Answer | DomainError | RowLocked]:
         """Place the orders that may be; each of the others is told what is wrong with it.
 
         Nothing waits here, or all of them would: an order whose user or product is locked by
@@ -154,13 +157,13 @@ class OrderApi:
         offers, locked_products = await store.offers(
             unit, {line.product_id for wish in wishes for line in wish.lines}
         )
-        outcomes: list[Draft | BrokenFact | RowLocked] = []
+        outcomes: list[Draft | DomainError | RowLocked] = []
         for wish in wishes:
             try:
                 _raise_if_locked([wish.user_id], locked_users)
                 _raise_if_locked((line.product_id for line in wish.lines), locked_products)
                 outcomes.append(draft(wish, users, offers))
-            except (BrokenFact, RowLocked) as reason:
+            except (DomainError, RowLocked) as reason:
                 outcomes.append(reason)
         drafts = [outcome for outcome in outcomes if isinstance(outcome, Draft)]
         ids = iter(await store.insert_drafts(unit, drafts) if drafts else ())

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from system.events import Envelope, StockMoved, StockRejected
+from system.events import StockMoved, StockRejected
+from system.kit.events import Envelope
+from system.kit.ports.work import UnitOfWork
 from system.orders import model, store
-from system.ports.work import UnitOfWork
 
 
 async def note_reservation(batch: Sequence[Envelope[StockMoved]], unit: UnitOfWork) -> None:

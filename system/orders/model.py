@@ -23,39 +23,38 @@ from system.events import (
     OrderUpdated,
     ReservationState,
 )
-from system.ports.errors import BrokenFact
-from system.ports.world import Now
-from system.values import TOTAL_MAX
+from system.kit.errors import DomainError, Fault, Invalid, NotFound
+from system.kit.ports.world import Now
+from system.kit.values import TOTAL_MAX
 
 
-class NoSuchOrder(BrokenFact):
+class NoSuchOrder(NotFound, DomainError):
     """There is no order with this id."""
 
-    problem = "not-found"
+
+class UnknownUser(DomainError):
+    """No user has this id. Nothing was changed."""
+
+    status = 422
+    title = "The user does not exist"
 
 
-class UnknownUser(BrokenFact):
-    """The order names a user who is not there."""
+class UnknownProduct(DomainError):
+    """No product has this id. Nothing was changed."""
 
-    problem = "unknown-user"
-
-
-class UnknownProduct(BrokenFact):
-    """The order names a product that is not there."""
-
-    problem = "unknown-product"
+    status = 422
+    title = "A product does not exist"
 
 
-class TotalTooLarge(BrokenFact):
+class TotalTooLarge(Invalid, DomainError):
     """The order's total is more than can be stored."""
 
-    problem = "invalid"
 
+class TransitionForbidden(DomainError):
+    """No such step leads on from the order's present state. Nothing was changed."""
 
-class TransitionForbidden(BrokenFact):
-    """The table of transitions does not allow this from here."""
-
-    problem = "transition-forbidden"
+    status = 409
+    title = "The order's state forbids it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +115,14 @@ def draft(command: PlaceOrder, users: Mapping[int, Name], offers: Mapping[int, O
     """
     if command.user_id not in users:
         nobody = f"there is no user {command.user_id}"
-        raise UnknownUser(nobody, ("body/user_id", nobody))
+        raise UnknownUser(nobody, [Fault("body/user_id", nobody)])
     unknown = [
-        (f"body/items/{number}/product_id", f"there is no product {line.product_id}")
+        Fault(f"body/items/{number}/product_id", f"there is no product {line.product_id}")
         for number, line in enumerate(command.lines)
         if line.product_id not in offers
     ]
     if unknown:
-        raise UnknownProduct(unknown[0][1], *unknown)
+        raise UnknownProduct(unknown[0].reason, unknown)
     items = tuple(
         OrderItem(
             product_id=line.product_id,
@@ -137,7 +136,7 @@ def draft(command: PlaceOrder, users: Mapping[int, Name], offers: Mapping[int, O
     total = sum((item.quantity * item.unit_price for item in items), Decimal(0))
     if total > TOTAL_MAX:
         too_large = f"the total of {total} is more than {TOTAL_MAX}"
-        raise TotalTooLarge(too_large, ("body/items", too_large))
+        raise TotalTooLarge(too_large, [Fault("body/items", too_large)])
     ordered = dict.fromkeys(line.product_id for line in command.lines)
     names = tuple(offers[product_id].name for product_id in ordered)
     return Draft(users[command.user_id], names, items, total)

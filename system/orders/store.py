@@ -25,15 +25,15 @@ from sqlalchemy import (
     update,
 )
 
-from system import locks
-from system.columns import TABLE_OPTIONS, Cents, Id, Timestamp, ascii_key, metadata
 from system.events import Name, OrderItem, OrderStatus, ReservationState
-from system.locks import Place
+from system.kit import locks
+from system.kit.columns import TABLE_OPTIONS, Cents, Id, Timestamp, ascii_key, metadata
+from system.kit.errors import Conflict, ReferenceViolation
+from system.kit.locks import Place
+from system.kit.ports.work import UnitOfWork
+from system.kit.statements import among, update_alike
+from system.kit.turns import in_turns
 from system.orders.model import Draft, Offer, Order
-from system.ports.errors import Conflict, ReferenceViolation
-from system.ports.work import UnitOfWork
-from system.statements import among, update_alike
-from system.turns import in_turns
 
 orders = Table(
     "orders",

@@ -18,10 +18,10 @@ from system.events import (
     StockMoved,
     StockRejected,
 )
-from system.ports.views import Document, Put, Related, View
-from system.values import Id, Money, Time
-from system.web.bodies import IdParameter, Maybe
-from system.web.paging import Page
+from system.kit.http.bodies import IdParameter, Maybe
+from system.kit.http.paging import Page
+from system.kit.ports.views import Document, Put, Related, View
+from system.kit.values import Id, Money, Time
 
 VIEW = "orders"
 

@@ -6,7 +6,16 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from system.ports.work import UnitOfWork, Work
+from system.kit.commands.group_commit import Commands
+from system.kit.errors import NotFound, StillReferred
+from system.kit.http.bodies import Body, Maybe, Name, PartialBody
+from system.kit.http.headers import ETAG
+from system.kit.http.paging import Page, PageBody, cut, page_body
+from system.kit.http.preconditions import NOTHING_DEMANDED
+from system.kit.http.route import Answer, Request, Route, Tag, tagged
+from system.kit.http.tokens import stamps, token
+from system.kit.ports.work import UnitOfWork, Work
+from system.kit.values import WHOLE, Price, dumps
 from system.products import store
 from system.products.model import (
     NoSuchProduct,
@@ -19,14 +28,6 @@ from system.products.model import (
     update,
 )
 from system.products.views import PRODUCTS, VIEW, ProductResource
-from system.values import WHOLE, Price, dumps
-from system.web.bodies import Body, Maybe, Name, PartialBody
-from system.web.commands import Commands
-from system.web.headers import ETAG
-from system.web.paging import Page, PageBody, cut, page_body
-from system.web.preconditions import NOTHING_DEMANDED
-from system.web.route import Answer, Request, Route, Tag, tagged
-from system.web.tokens import stamps, token
 
 STOCK_MAX = 1_000_000_000
 Units = Annotated[int, Field(ge=0, le=STOCK_MAX), WHOLE]
@@ -72,7 +73,7 @@ def routes(work: Work, commands: Commands) -> list[Route]:
             "Show a product and what is left of it",
             api.show,
             answers=ProductResource,
-            problems=("not-found",),
+            problems=(NotFound,),
         ),
         Route(
             "PUT",
@@ -82,7 +83,7 @@ def routes(work: Work, commands: Commands) -> list[Route]:
             body=ProductChanges,
             example={"price": 5499.99, "stock": 15},
             answers=ProductResource,
-            problems=("not-found",),
+            problems=(NotFound,),
         ),
         Route(
             "DELETE",
@@ -90,7 +91,7 @@ def routes(work: Work, commands: Commands) -> list[Route]:
             "Remove a product to which no order refers",
             commands.each(api.remove),
             status=204,
-            problems=("not-found", "still-referred"),
+            problems=(NotFound, StillReferred),
         ),
     ]
     return tagged(TAG, calls)

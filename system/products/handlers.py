@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from system.events import Envelope, OrderCanceled, OrderCreated, OrderDeleted, ReservationState
-from system.ports.work import UnitOfWork
+from system.events import OrderCanceled, OrderCreated, OrderDeleted, ReservationState
+from system.kit.events import Envelope
+from system.kit.ports.work import UnitOfWork
 from system.products import store
 from system.products.model import (
     ORDER_ENDED,

@@ -24,23 +24,19 @@ from system.events import (
     StockReleased,
     StockReserved,
 )
-from system.ports.errors import BrokenFact
-from system.ports.world import Now
+from system.kit.errors import DomainError, NotFound, StillReferred
+from system.kit.ports.world import Now
 
 OUT_OF_STOCK = "out of stock"
 ORDER_ENDED = "order ended before its stock was reserved"
 
 
-class NoSuchProduct(BrokenFact):
+class NoSuchProduct(NotFound, DomainError):
     """There is no product with this id."""
 
-    problem = "not-found"
 
-
-class ProductIsOrdered(BrokenFact):
+class ProductIsOrdered(StillReferred, DomainError):
     """Orders refer to this product."""
-
-    problem = "still-referred"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,14 +21,14 @@ from sqlalchemy import (
 )
 from sqlalchemy import insert as insert_into
 
-from system import locks
-from system.columns import TABLE_OPTIONS, Bytes, Cents, Id, Timestamp, ascii_key, metadata
 from system.events import ReservationState
-from system.ports.errors import ReferenceViolation
-from system.ports.work import UnitOfWork
+from system.kit import locks
+from system.kit.columns import TABLE_OPTIONS, Bytes, Cents, Id, Timestamp, ascii_key, metadata
+from system.kit.errors import ReferenceViolation
+from system.kit.ports.work import UnitOfWork
+from system.kit.statements import among, update_alike
+from system.kit.values import dumps, loads
 from system.products.model import OfferProduct, Product, ProductIsOrdered, Reservation, Stock
-from system.statements import among, update_alike
-from system.values import dumps, loads
 
 products = Table(
     "products",

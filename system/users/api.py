@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from system.ports.work import UnitOfWork, Work
+from system.kit.commands.group_commit import Commands
+from system.kit.errors import NotFound, StillReferred
+from system.kit.http.bodies import Body, Email, Maybe, Name, PartialBody
+from system.kit.http.headers import ETAG
+from system.kit.http.paging import Page, PageBody, cut, page_body
+from system.kit.http.route import Answer, Request, Route, Tag, tagged
+from system.kit.http.tokens import stamps, token
+from system.kit.ports.work import UnitOfWork, Work
+from system.kit.values import dumps
 from system.users import store
 from system.users.model import (
+    EmailTaken,
     NoSuchUser,
     RegisterUser,
     UpdateUser,
@@ -16,13 +25,6 @@ from system.users.model import (
     update,
 )
 from system.users.views import USERS, VIEW, UserResource
-from system.values import dumps
-from system.web.bodies import Body, Email, Maybe, Name, PartialBody
-from system.web.commands import Commands
-from system.web.headers import ETAG
-from system.web.paging import Page, PageBody, cut, page_body
-from system.web.route import Answer, Request, Route, Tag, tagged
-from system.web.tokens import stamps, token
 
 
 class NewUser(Body):
@@ -54,7 +56,7 @@ def routes(work: Work, commands: Commands) -> list[Route]:
             example={"name": "Ada", "email": "ada@example.com"},
             status=201,
             answers=UserResource,
-            problems=("email-taken",),
+            problems=(EmailTaken,),
             idempotent_by_key=True,
         ),
         Route("GET", "/users", "List users", api.page, query=Page, answers=UserPage),
@@ -64,7 +66,7 @@ def routes(work: Work, commands: Commands) -> list[Route]:
             "Show a user",
             api.show,
             answers=UserResource,
-            problems=("not-found",),
+            problems=(NotFound,),
         ),
         Route(
             "PUT",
@@ -74,7 +76,7 @@ def routes(work: Work, commands: Commands) -> list[Route]:
             body=UserChanges,
             example={"name": "Ada L."},
             answers=UserResource,
-            problems=("not-found", "email-taken"),
+            problems=(NotFound, EmailTaken),
         ),
         Route(
             "DELETE",
@@ -82,7 +84,7 @@ def routes(work: Work, commands: Commands) -> list[Route]:
             "Remove a user to whom no order refers",
             commands.each(api.remove),
             status=204,
-            problems=("not-found", "still-referred"),
+            problems=(NotFound, StillReferred),
         ),
     ]
     return tagged(TAG, calls)

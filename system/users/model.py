@@ -7,26 +7,23 @@ from datetime import datetime
 
 from system import events
 from system.events import UserCreated, UserDeleted, UserUpdated
-from system.ports.errors import BrokenFact
-from system.ports.world import Now
+from system.kit.errors import DomainError, NotFound, StillReferred
+from system.kit.ports.world import Now
 
 
-class NoSuchUser(BrokenFact):
+class NoSuchUser(NotFound, DomainError):
     """There is no user with this id."""
 
-    problem = "not-found"
+
+class EmailTaken(DomainError):
+    """Another user has this email. Nothing was changed."""
+
+    status = 409
+    title = "The email is taken"
 
 
-class EmailTaken(BrokenFact):
-    """Another user has this email address."""
-
-    problem = "email-taken"
-
-
-class UserHasOrders(BrokenFact):
+class UserHasOrders(StillReferred, DomainError):
     """Orders refer to this user."""
-
-    problem = "still-referred"
 
 
 @dataclass(frozen=True, slots=True)

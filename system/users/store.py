@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Column, Integer, Row, Select, String, Table, delete, select, update
 
-from system import locks
-from system.columns import TABLE_OPTIONS, Id, Timestamp, metadata
-from system.ports.errors import ReferenceViolation, UniqueViolation
-from system.ports.work import UnitOfWork
+from system.kit import locks
+from system.kit.columns import TABLE_OPTIONS, Id, Timestamp, metadata
+from system.kit.errors import ReferenceViolation, UniqueViolation
+from system.kit.ports.work import UnitOfWork
 from system.users.model import EmailTaken, RegisterUser, User, UserHasOrders
 
 users = Table(

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from system.events import UserDeleted, UserEvent
-from system.ports.views import Document, Put, Related, View
-from system.values import Id, Time
-from system.web.paging import Page
+from system.kit.http.paging import Page
+from system.kit.ports.views import Document, Put, Related, View
+from system.kit.values import Id, Time
 
 VIEW = "users"
 

@@ -19,7 +19,7 @@ from scenarios.harness.servers import (
 )
 from scenarios.harness.servers.common import cache_folder, say
 from scenarios.harness.servers.roles import one_has_ended, roles
-from system.operations.arguments import Parser
+from system.kit.operations.arguments import Parser
 
 PROGRAM = "python -m scenarios.harness.servers"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from aiohttp import ClientSession, ClientTimeout
 
 from scenarios.harness.servers.common import ANSWER_S, HOST, NotStarted, Server
-from system.roles import ROLES, RoleSpec
+from system.kit.spec import RoleSpec
+from system.roles import ROLES
 
 LOOK_S = 0.5
 

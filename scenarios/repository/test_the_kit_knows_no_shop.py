@@ -1,0 +1,73 @@
+"""`system/kit` is made to be copied: no name of the shop's own tables is in it, not even in a comment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+
+from system.events import EVENTS
+from system.kit import columns
+from system.roles import ROLES
+from system.table import SHOP
+
+KIT = Path(__file__).parents[2] / "system" / "kit"
+FILES = sorted(path for path in KIT.rglob("*") if path.suffix in (".py", ".html"))
+OF_THE_KIT = {"commands", "outbox", "processed_events", "relay_leases"}
+"""Its own tables."""
+OF_EVERYBODY = {
+    *("email", "event_id", "id", "items", "key", "left", "missing", "name", "occurred_at", "order"),
+    *(
+        "reason",
+        "status",
+        "stock",
+        "user",
+        "version",
+        "wanted",
+        "user_name",
+        "created_at",
+        "updated_at",
+        "paid",
+    ),
+}
+"""Fields whose names are plain words: `in order`, `user:password`, `stock` aside."""
+
+
+def fields(model: type[BaseModel]) -> Iterator[str]:
+    """The names of all its fields, and of those inside them."""
+    for name, field in model.model_fields.items():
+        yield name
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from fields(kind)
+
+
+def words() -> set[str]:
+    events = {event.__name__ for event in EVENTS}
+    names = {name for event in EVENTS for name in fields(event)} - OF_EVERYBODY
+    tables = columns.metadata.tables.keys() - OF_THE_KIT
+    roles = {spec.name for spec in ROLES}
+    views = {view.name for view in SHOP.views}
+    aggregates = {str(spec.relays) for spec in ROLES if spec.relays} - OF_EVERYBODY
+    return {*SHOP.topics, *events, *names, *tables, *roles, *views, *aggregates}
+
+
+PATTERN = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, sorted(words())))})(?![\w-])")
+
+
+def test_there_are_words_to_look_for() -> None:
+    some: set[Any] = {"order.created", "OrderCreated", "orders", "order-api", "product_id"}
+    assert some <= words()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(KIT)))
+def test_no_word_of_the_shop_is_in(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = [
+        f"{number}: {line.strip()}" for number, line in enumerate(lines, 1) if PATTERN.search(line)
+    ]
+    assert found == []

@@ -1,0 +1,58 @@
+"""Parts: what one process is made of, whatever the stack. `stacks.py` makes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from system.kit.ports.log import Log
+from system.kit.ports.views import ViewStore
+from system.kit.ports.work import Probe, Work
+from system.kit.ports.world import World
+
+
+class Commits:
+    """Lets a commit of this process wake the relay of its aggregate at once."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, asyncio.Event] = {}
+
+    def of(self, aggregate: str) -> asyncio.Event:
+        """Is set when events of this aggregate were committed. Whoever waits for it clears it."""
+        return self._events.setdefault(aggregate, asyncio.Event())
+
+    def tell(self, aggregates: Collection[str]) -> None:
+        for aggregate in aggregates:
+            if aggregate in self._events:
+                self._events[aggregate].set()
+
+
+class Prepare(Protocol):
+    """Makes tables and topics, and asks the views to let it in. Raises Unavailable."""
+
+    async def __call__(
+        self, *, tables: bool = True, topics: bool = True, shows: bool = True
+    ) -> None: ...
+
+
+async def nothing_to_prepare(
+    *, tables: bool = True, topics: bool = True, shows: bool = True
+) -> None:
+    """The embedded stack is ready once it is opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one process is made of, whatever the stack."""
+
+    work: Work
+    probe: Probe
+    log: Callable[[str], Log]
+    """The log's client of a role."""
+    views: ViewStore
+    world: World
+    commits: Commits
+    connections_in_use: Callable[[], int] = lambda: 0
+    prepare: Prepare = nothing_to_prepare

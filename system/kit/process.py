@@ -1,0 +1,73 @@
+"""Processes: the services of several roles in one loop, from their start to their end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
+from system.kit import logs
+from system.kit.delivery.patience import patiently
+from system.kit.errors import Lost, Stopping
+from system.kit.lifespan import Life, Service
+from system.kit.parts import Parts
+from system.kit.roles import Role
+from system.kit.spec import RoleSpec
+from system.kit.stacks import SERVERS_HINT, StackError
+
+
+async def run(roles: Sequence[Role], life: Life) -> None:
+    """Run the services of these roles until the process is asked to stop, or one of them fails."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for made in roles:
+                group.create_task(_of_role(made.name, made.http, life), name=made.http.name)
+            for (
+                made
+            ) in roles:  # a process whose ports are taken disturbs no other: no group, no lease
+                await made.http.listening.wait()
+            for made in roles:
+                for service in made.services:
+                    if service is not made.http:
+                        group.create_task(_of_role(made.name, service, life), name=service.name)
+    finally:
+        life.stopping.set()
+
+
+async def prepared(roles: Sequence[RoleSpec], parts: Parts, life: Life) -> bool:
+    """Prepare what these roles need, for as long as a server of theirs is away.
+
+    No more than that: commands are accepted, and views read, while the broker is away, and a role
+    that starts just then must not wait for it. False if the process was asked to stop first.
+    """
+    prepare = partial(
+        parts.prepare,
+        tables=any(not spec.kind.is_of_views for spec in roles),
+        shows=any(spec.kind.is_of_views for spec in roles),
+        topics=any(not spec.kind.is_api for spec in roles),
+    )
+    preparing = asyncio.create_task(
+        patiently(prepare, life, logs.logger("start"), hint=SERVERS_HINT)
+    )
+    stopping = asyncio.create_task(life.stopping.wait())
+    await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    preparing.cancel()  # nothing, if it is done
+    await asyncio.wait({preparing})
+    if preparing.cancelled():
+        return False
+    try:
+        preparing.result()
+    except Stopping:
+        return False
+    return True
+
+
+async def _of_role(name: str, service: Service, life: Life) -> None:
+    logs.within(name)
+    try:
+        await service.run(life)
+    except Lost as lost:
+        raise StackError(
+            f"{name}: {lost}; each process of a role needs an INSTANCE of its own"
+        ) from lost
