@@ -45,7 +45,9 @@ async def lag(parts: Parts) -> int:
 async def _waits(parts: Parts, live: int | None) -> Waits:
     readings = [Reading(f"{QUERY_CONSUMER}.g{live}", [row.event.type for row in TABLE])]
     readings += [
-        Reading(spec.name, topics) for spec in ROLES if (topics := handlers_of(spec.name).keys())
+        Reading(spec.name, topics)
+        for spec in ROLES
+        if (topics := SHOP.handlers_of(spec.name).keys())
     ]
     relayed = [spec.relays for spec in ROLES if spec.relays]
     return await waits(parts.log("auditor"), parts.work, readings, relayed)

@@ -10,8 +10,6 @@ from itertools import takewhile
 from pathlib import Path
 from statistics import median
 
-from system.kit.ports.errors import Conflict, Unavailable
-
 from chaos.checkers import ANOMALIES, Anomaly, judge
 from chaos.kit.servers.scenario import Course, NotAsPromised, NothingHappened, Scenario
 from chaos.kit.servers.timeline import Timeline
@@ -20,6 +18,7 @@ from chaos.real.gathered import REST_S
 from chaos.real.promises import PROMISES
 from chaos.real.stage import Stage
 from scenarios.harness.servers.common import say
+from system.kit.errors import Conflict, Unavailable
 
 BOUND_S = 300.0
 """Of one scenario; each wait in it has a shorter one."""

@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from pymysql.err import MySQLError
-from system.kit.ports.errors import Conflict, Unavailable
 
 from chaos.evidence import Evidence
 from chaos.history import History, Op
@@ -33,6 +32,7 @@ from scenarios.harness.client import sends_once
 from scenarios.harness.servers import LocalServers
 from system.events import TOPICS
 from system.kit import stacks
+from system.kit.errors import Conflict, Unavailable
 from system.kit.events import dlq
 from system.table import SHOP
 
