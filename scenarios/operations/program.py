@@ -25,14 +25,11 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from system.__main__ import EXAMPLE
-from system.events import BY_TYPE, TOPICS
-from system.kit.operations.cli import Operated
+from system.events import BY_TYPE
 from system.roles import ROLES
 from system.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-OPERATED = Operated(ROLES, TOPICS, EXAMPLE)
 PORTS = {spec.name: spec.port for spec in ROLES}
 DEADLINE_S = 120.0
 """Far more than any cause needs: who waits so long waits in vain."""

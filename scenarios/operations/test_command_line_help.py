@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from scenarios.operations.conftest import Command
-from scenarios.operations.program import OPERATED, PORTS, environment
-from system import __main__
+from scenarios.operations.program import PORTS, environment
+from system.__main__ import PROGRAM
+from system.kit import command as command_line
 from system.kit.operations import COMMANDS, cli
 
 ALL = [
@@ -60,9 +61,9 @@ def test_examples_can_be_typed_as_they_stand(command: Command) -> None:
         _, _, rest = line.partition("python -m system")
         arguments = shlex.split(rest.partition("   ")[0])
         if arguments and arguments[0] in COMMANDS:
-            cli.parser(OPERATED).parse_args(arguments)
+            cli.parser(PROGRAM).parse_args(arguments)
         else:
-            __main__.chosen(__main__.parser().parse_args(arguments).roles)
+            command_line.chosen(PROGRAM, command_line.parser(PROGRAM).parse_args(arguments).roles)
 
 
 def test_a_reader_that_has_gone_is_no_failure(tmp_path: Path) -> None:

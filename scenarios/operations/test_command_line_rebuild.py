@@ -15,7 +15,8 @@ import pytest
 
 from scenarios.harness import virtual_time
 from scenarios.operations.conftest import Command
-from scenarios.operations.program import OPERATED, PORTS, Program, eventually, free_host, programs
+from scenarios.operations.program import PORTS, Program, eventually, free_host, programs
+from system.__main__ import PROGRAM
 from system.kit.operations import cli
 
 Answer = tuple[int, bytes] | None
@@ -171,7 +172,7 @@ def test_one_that_stays_away_is_waited_for_for_a_minute() -> None:
     async def waited() -> float:
         async with aiohttp.ClientSession() as http:
             with pytest.raises(cli.OperationFailed, match=r"generation 7 is being built, and how"):
-                await cli.progress(Gone(http, "127.0.0.1", OPERATED), 7)
+                await cli.progress(Gone(http, "127.0.0.1", PROGRAM), 7)
         return asyncio.get_running_loop().time()
 
     assert 55 < virtual_time.run(waited()) < 65

@@ -12,9 +12,10 @@ from sqlalchemy import Table
 from scenarios.harness.stack import Stack
 from scenarios.repository.markdown import ROOT, Page, commands
 from scenarios.repository.typed_commands import check
-from system.__main__ import chosen
+from system.__main__ import PROGRAM
 from system.events import TOPICS
 from system.kit.columns import metadata
+from system.kit.command import chosen
 from system.roles import ROLES
 from system.settings import Settings
 from system.table import VIEWS
@@ -124,7 +125,7 @@ def test_the_command_for_a_make_target_would_run(command: str) -> None:
 
     check(words)
     if words[:3] == ["python", "-m", "system"]:
-        assert chosen(words[3:])  # the parser takes any word for a role
+        assert chosen(PROGRAM, words[3:])  # the parser takes any word for a role
 
 
 # --- the calls ------------------------------------------------------------------------------------

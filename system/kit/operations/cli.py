@@ -19,8 +19,8 @@ from tqdm import tqdm
 from system.kit.http.server import url
 from system.kit.operations.arguments import Parser
 from system.kit.operations.terminal import complain, printable, printable_lines, say
+from system.kit.program import Program
 from system.kit.settings import KitSettings
-from system.kit.spec import Kind, RoleSpec
 
 TIMEOUT_S = 30.0
 ASKED_MAX = 120
@@ -47,11 +47,11 @@ Exit status: 0 done, 1 failed, 2 asked for something impossible.
 """
 EXAMPLES = """\
 examples:
-  python -m system dead-letters list
-  python -m system dead-letters show {topic}:0:17:{consumer}
-  python -m system dead-letters replay --all --dry-run
-  python -m system dead-letters replay {topic}:0:17:{consumer}
-  python -m system dead-letters purge --topic {topic} --consumer {consumer}
+  {name} dead-letters list
+  {name} dead-letters show {topic}:0:17:{consumer}
+  {name} dead-letters replay --all --dry-run
+  {name} dead-letters replay {topic}:0:17:{consumer}
+  {name} dead-letters purge --topic {topic} --consumer {consumer}
 
 """
 LIST = """\
@@ -102,32 +102,12 @@ class NothingMeant(OperationFailed):
 
 
 @dataclass(frozen=True, slots=True)
-class Operated:
-    """The system that is operated: what can be asked, and where. Light, unlike its tables."""
-
-    roles: Sequence[RoleSpec]
-    topics: Sequence[str]
-    example: tuple[str, str]
-    """A topic and one of its consumers."""
-
-    @property
-    def consumers(self) -> Mapping[str, int]:
-        """Their ports."""
-        return {spec.name: spec.port for spec in self.roles if not spec.kind.is_api}
-
-    @property
-    def projects(self) -> str:
-        """The consumer of the views."""
-        return next(spec.name for spec in self.roles if spec.kind is Kind.PROJECTIONS)
-
-
-@dataclass(frozen=True, slots=True)
 class Client:
     """Asks the consumers' /admin."""
 
     http: aiohttp.ClientSession
     host: str
-    operated: Operated
+    program: Program
     away: dict[str, str] = field(default_factory=dict)
     """Consumers that are not there, and how that was seen."""
     told: set[str] = field(default_factory=set)
@@ -141,7 +121,7 @@ class Client:
         body: Mapping[str, object] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:  # JSON, whose shape the caller knows
-        base = url(self.host, self.operated.consumers[consumer])
+        base = url(self.host, self.program.consumers[consumer])
         try:
             async with self.http.request(method, base + path, json=body, params=query) as response:
                 answer = json.loads(await response.read())
@@ -160,7 +140,7 @@ class Client:
         self, consumer: str, ask: Callable[[str], Awaitable[dict[str, Any]]]
     ) -> dict[str, Any]:
         """Ask the consumer, or another for it: letters lie in the log, which each of them reads."""
-        consumers = self.operated.consumers
+        consumers = self.program.consumers
         for asked in (consumer, *(name for name in consumers if name != consumer)):
             if asked in self.away:
                 continue
@@ -179,7 +159,9 @@ class Client:
     def _tell_who_is_away(self, other: str) -> None:
         for consumer in sorted(self.away.keys() - self.told):
             self.told.add(consumer)
-            complain(f"{self.away[consumer]} {other} reads its dead letters in the log meanwhile.")
+            complain(
+                f"{self.program.name}: {self.away[consumer]} {other} reads its dead letters in the log meanwhile."
+            )
 
 
 def _why(status: int, problem: Mapping[str, Any]) -> str:
@@ -193,55 +175,53 @@ def _why(status: int, problem: Mapping[str, Any]) -> str:
     return printable("; ".join(faults) or str(detail))
 
 
-def main(arguments: Sequence[str], operated: Operated, load: Callable[[], KitSettings]) -> int:
-    """Run one operation; the exit status. Raises BadSettings, as `load` does."""
+def main(arguments: Sequence[str], program: Program) -> int:
+    """Run one operation; the exit status. Raises BadSettings."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    asked = parser(operated).parse_args(arguments)
+    asked = parser(program).parse_args(arguments)
     try:
-        asyncio.run(_with_client(asked, operated, load()))
+        asyncio.run(_with_client(asked, program, program.settings()))
     except OperationFailed as failed:
-        print(f"python -m system: {failed}", file=sys.stderr)
+        print(f"{program.name}: {failed}", file=sys.stderr)
         return failed.status
     except OSError as error:
-        print(f"python -m system: cannot write: {error.strerror}", file=sys.stderr)
+        print(f"{program.name}: cannot write: {error.strerror}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     return 0
 
 
-async def _with_client(
-    asked: argparse.Namespace, operated: Operated, settings: KitSettings
-) -> None:
+async def _with_client(asked: argparse.Namespace, program: Program, settings: KitSettings) -> None:
     token = settings.admin_token
     headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
-        await asked.run(Client(http, asked.host or settings.host, operated), asked)
+        await asked.run(Client(http, asked.host or settings.host, program), asked)
 
 
 # --- what can be asked ----------------------------------------------------------------------------
 
 
-def parser(operated: Operated) -> argparse.ArgumentParser:
-    topic, consumer = operated.example
-    made = Parser("python -m system")
+def parser(program: Program) -> argparse.ArgumentParser:
+    topic, consumer = program.example
+    made = Parser(program.name)
     commands = made.add_subparsers(required=True, metavar="OPERATION")
     where = argparse.ArgumentParser(add_help=False)
     where.add_argument("--host", help="where the consumers run; by default what HOST says")
     of = argparse.ArgumentParser(add_help=False)
     of.add_argument(
-        "--topic", choices=operated.topics, metavar="TOPIC", help="only letters of this topic"
+        "--topic", choices=program.topics(), metavar="TOPIC", help="only letters of this topic"
     )
     of.add_argument(
         "--consumer",
-        choices=tuple(operated.consumers),
+        choices=tuple(program.consumers),
         metavar="CONSUMER",
-        help=f"only of this one: {', '.join(operated.consumers)}",
+        help=f"only of this one: {', '.join(program.consumers)}",
     )
     out = argparse.ArgumentParser(add_help=False)
     out.add_argument("--json", action="store_true", help="print JSON")
-    examples = EXAMPLES.format(topic=topic, consumer=consumer) + ANSWERS
+    examples = EXAMPLES.format(name=program.name, topic=topic, consumer=consumer) + ANSWERS
     letters = _command(commands, "dead-letters", None, DEAD_LETTERS, epilog=examples)
     kinds = letters.add_subparsers(required=True, metavar="list|show|replay|purge")
     _command(kinds, "list", _list, LIST, where, of, out)
@@ -293,7 +273,7 @@ async def _list(client: Client, asked: argparse.Namespace) -> None:
 
 
 async def _show(client: Client, asked: argparse.Namespace) -> None:
-    consumer = _consumer_of(asked.id, client.operated)
+    consumer = _consumer_of(asked.id, client.program)
     letter = await client.ask_about(
         consumer,
         lambda other: client.ask(other, "GET", "/admin/dead-letters/one", query={"id": asked.id}),
@@ -320,7 +300,7 @@ def _resolving(name: str, done: str) -> Operation:
         if bool(asked.ids) == chosen_otherwise:
             raise NothingMeant(f"{name} which? Give IDs, or else --topic, --consumer or --all")
         ids = asked.ids or [letter["id"] for letter in await _letters(client, asked)]
-        parts = list(_by_consumer(ids, client.operated))
+        parts = list(_by_consumer(ids, client.program))
         # all of them are looked up before anything is done to one
         letters = [(await _ask(client, name, part, dry_run=True))[0] for part in parts]
         resolved: Letters = []
@@ -353,7 +333,7 @@ async def _ask(
     body = {"ids": ids, "dry_run": dry_run}
     path = f"/admin/dead-letters/{name}"
     answer = await client.ask_about(
-        _consumer_of(ids[0], client.operated),
+        _consumer_of(ids[0], client.program),
         lambda other: client.ask(other, "POST", path, body=body),
     )
     return list(answer["dead_letters"]), list(answer.get("failed", ()))
@@ -362,7 +342,7 @@ async def _ask(
 async def _letters(client: Client, asked: argparse.Namespace) -> Letters:
     query = {"topic": asked.topic} if asked.topic else {}
     found = []
-    for consumer in [asked.consumer] if asked.consumer else client.operated.consumers:
+    for consumer in [asked.consumer] if asked.consumer else client.program.consumers:
         ask = partial(
             client.ask,
             method="GET",
@@ -374,19 +354,19 @@ async def _letters(client: Client, asked: argparse.Namespace) -> Letters:
     return found
 
 
-def _by_consumer(ids: Iterable[str], operated: Operated) -> Iterator[list[str]]:
+def _by_consumer(ids: Iterable[str], program: Program) -> Iterator[list[str]]:
     """The ids, each once, in pieces for one request. Raises NothingMeant."""
-    of_consumer: dict[str, list[str]] = {name: [] for name in operated.consumers}
+    of_consumer: dict[str, list[str]] = {name: [] for name in program.consumers}
     for id in dict.fromkeys(ids):
-        of_consumer[_consumer_of(id, operated)].append(id)
+        of_consumer[_consumer_of(id, program)].append(id)
     for same in of_consumer.values():
         for first in range(0, len(same), LETTERS_AT_ONCE):
             yield same[first : first + LETTERS_AT_ONCE]
 
 
-def _consumer_of(id: str, operated: Operated) -> str:
+def _consumer_of(id: str, program: Program) -> str:
     consumer = id.rpartition(":")[2]
-    if consumer not in operated.consumers:
+    if consumer not in program.consumers:
         raise NothingMeant(f"{printable(id)!r} is not TOPIC:PARTITION:OFFSET:CONSUMER")
     return consumer
 
@@ -407,7 +387,7 @@ async def progress(client: Client, number: int) -> dict[str, Any]:  # JSON
     asked = 1
     while True:
         try:
-            return await client.ask(client.operated.projects, "GET", "/admin/rebuild")
+            return await client.ask(client.program.projects, "GET", "/admin/rebuild")
         except (NotNow, NotThere) as not_now:  # it may have been restarted, and goes on then
             if asked == ASKED_MAX:
                 raise OperationFailed(
@@ -418,7 +398,7 @@ async def progress(client: Client, number: int) -> dict[str, Any]:  # JSON
 
 
 async def _rebuild(client: Client, _: argparse.Namespace) -> None:
-    begun = await client.ask(client.operated.projects, "POST", "/admin/rebuild")
+    begun = await client.ask(client.program.projects, "POST", "/admin/rebuild")
     number = begun["generation"]
     with tqdm(desc=f"generation {number}", unit=" records", disable=None) as bar:
         while True:
@@ -429,6 +409,6 @@ async def _rebuild(client: Client, _: argparse.Namespace) -> None:
             bar.update(now["records_read"] - bar.n)
             await asyncio.sleep(POLL_S)
     if now["live"] != number:
-        why = now["failure"] or f"{client.operated.projects} may have started anew"
+        why = now["failure"] or f"{client.program.projects} may have started anew"
         raise OperationFailed(f"generation {number} was given up: {printable(str(why))}")
     say(f"generation {number} is live")

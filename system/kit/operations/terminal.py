@@ -34,7 +34,7 @@ def say(*lines: str) -> None:
 
 def complain(line: str) -> None:
     """Say on stderr what stdout's readers are not to take for an answer."""
-    sys.stderr.write(f"python -m system: {line}\n")
+    sys.stderr.write(f"{line}\n")
 
 
 def finish() -> None:
