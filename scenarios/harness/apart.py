@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -22,17 +22,21 @@ from pymongo import AsyncMongoClient
 from system.kit import stacks
 from system.kit.parts import Parts
 from system.kit.ports.log import Log, Message, Partition, Record, Revoked, Subscription
-from system.settings import Settings
+from system.kit.settings import KitSettings
 from system.table import SHOP
+
+S = TypeVar("S", bound=KitSettings)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where one stack's data lie."""
 
-    servers: Settings
+    servers: KitSettings
     """The servers, and the databases that are there already."""
     prefix: str
+    topics: Sequence[str]
+    """All that the system has, with those of dead letters."""
 
     @property
     def database(self) -> str:
@@ -42,7 +46,7 @@ class Place:
     def views(self) -> str:
         return f"ecommerce_{self.prefix}"
 
-    def within(self, settings: Settings, *, instance: str) -> Settings:
+    def within(self, settings: S, *, instance: str) -> S:
         """These settings, for a process that works here."""
         return settings.model_copy(
             update={
@@ -62,11 +66,9 @@ class Place:
         )
 
     @asynccontextmanager
-    async def parts(self, settings: Settings, *, instance: str) -> AsyncIterator[Parts]:
+    async def parts(self, settings: KitSettings, *, instance: str) -> AsyncIterator[Parts]:
         """The parts of a process of its own: its pools, its clients."""
-        async with stacks.servers(
-            self.within(settings, instance=instance), SHOP.all_topics
-        ) as parts:
+        async with stacks.servers(self.within(settings, instance=instance), self.topics) as parts:
             apart = replace(parts, log=lambda client: ApartLog(parts.log(client), self.prefix))
 
             async def prepare(
@@ -74,7 +76,7 @@ class Place:
             ) -> None:
                 await parts.prepare(tables=tables, topics=False, shows=shows)
                 if topics:
-                    await apart.log("setup").ensure(SHOP.all_topics)
+                    await apart.log("setup").ensure(self.topics)
 
             yield replace(apart, prepare=prepare)
 
@@ -89,7 +91,7 @@ class Place:
         admin = AIOKafkaAdminClient(bootstrap_servers=list(self.servers.kafka_brokers))
         try:
             await admin.start()
-            await admin.delete_topics([f"{self.prefix}.{topic}" for topic in SHOP.all_topics])
+            await admin.delete_topics([f"{self.prefix}.{topic}" for topic in self.topics])
         finally:
             await admin.close()
 
@@ -112,11 +114,16 @@ class Places:
         self._kept: dict[Path, Place] = {}
 
     @asynccontextmanager
-    async def place(self, servers: Settings, data: Path | None) -> AsyncIterator[Place]:
+    async def place(
+        self,
+        servers: KitSettings,
+        data: Path | None,
+        topics: Sequence[str] = tuple(SHOP.all_topics),
+    ) -> AsyncIterator[Place]:
         if data is not None and data in self._kept:
             yield self._kept[data]
             return
-        place = Place(servers, uuid4().hex[:12])
+        place = Place(servers, uuid4().hex[:12], topics)
         await place.make()
         if data is not None:
             self._kept[data] = place

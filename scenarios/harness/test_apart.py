@@ -51,7 +51,7 @@ def test_a_place_has_databases_of_its_own_and_the_login_of_the_servers(
     uri: str, within: str
 ) -> None:
     servers = Settings(mysql_dsn=SecretStr("u:p@tcp(db:1)/shop"), mongo_uri=SecretStr(uri))
-    settings = Place(servers, "x").within(Settings(port=7), instance="2")
+    settings = Place(servers, "x", ()).within(Settings(port=7), instance="2")
     assert (settings.port, settings.instance) == (7, "2")
     assert settings.mongo_uri.get_secret_value() == within
     url = settings.mysql_url()

@@ -9,16 +9,17 @@ from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
+from sqlalchemy import Table
 
 from system.events import EVENTS
-from system.kit import columns
+from system.orders import store as orders
+from system.products import store as products
 from system.roles import ROLES
 from system.table import SHOP
+from system.users import store as users
 
 KIT = Path(__file__).parents[2] / "system" / "kit"
 FILES = sorted(path for path in KIT.rglob("*") if path.suffix in (".py", ".html"))
-OF_THE_KIT = {"commands", "outbox", "processed_events", "relay_leases"}
-"""Its own tables."""
 OF_EVERYBODY = {
     *("email", "event_id", "id", "items", "key", "left", "missing", "name", "occurred_at", "order"),
     *(
@@ -37,6 +38,13 @@ OF_EVERYBODY = {
 """Fields whose names are plain words: `in order`, `user:password`, `stock` aside."""
 
 
+STORES = (users, products, orders)
+
+
+def is_table(value: object) -> bool:
+    return isinstance(value, Table)
+
+
 def fields(model: type[BaseModel]) -> Iterator[str]:
     """The names of all its fields, and of those inside them."""
     for name, field in model.model_fields.items():
@@ -49,7 +57,7 @@ def fields(model: type[BaseModel]) -> Iterator[str]:
 def words() -> set[str]:
     events = {event.__name__ for event in EVENTS}
     names = {name for event in EVENTS for name in fields(event)} - OF_EVERYBODY
-    tables = columns.metadata.tables.keys() - OF_THE_KIT
+    tables = {table.name for store in STORES for table in vars(store).values() if is_table(table)}
     roles = {spec.name for spec in ROLES}
     views = {view.name for view in SHOP.views}
     aggregates = {str(spec.relays) for spec in ROLES if spec.relays} - OF_EVERYBODY
