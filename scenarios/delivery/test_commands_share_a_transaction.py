@@ -329,6 +329,41 @@ async def test_a_key_that_another_process_holds_keeps_nobody_else_waiting(
 
 
 @in_virtual_time
+async def test_a_line_goes_on_when_nobody_is_left_in_it_and_an_empty_commit_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """1. One waits for a locked row, and is refused at its deadline. 2. The row is free; there is
+    nobody to act for, and COMMIT's answer is lost. 3. The next one that needs the row waits for it.
+    """
+    desk, faults = Desk(), Switchboard()
+    key = idempotency.key_id(request(1, key="held"))
+    assert key is not None
+    real_answers, real_wait = idempotency.answers, locks.wait_for
+    is_free, found_locked = asyncio.Event(), iter([True, True])
+
+    async def answers(unit: UnitOfWork, ids: Collection[str]) -> Any:
+        stored, locked = await real_answers(unit, ids)
+        is_locked = key in ids and next(found_locked, False)
+        return stored, locked | ({key: KEYS.place(key)} if is_locked else {})
+
+    async def wait_for(unit: UnitOfWork, place: locks.Place) -> None:
+        await real_wait(unit, place)
+        await is_free.wait()
+
+    monkeypatch.setattr(idempotency, "answers", answers)
+    monkeypatch.setattr(locks, "wait_for", wait_for)
+    async with bench() as it:
+        run = commands(it, faults).shared(desk.act)
+        with pytest.raises(Refused, match="request-in-progress"):
+            await run(request(1, key="held"))
+        lost = faults.fail("sql.commit", hop=Hop.REPLY)
+        is_free.set()
+        await lost.reached()
+        assert (await run(request(1, key="held"))).status == 201
+        assert await made(it) == 1
+
+
+@in_virtual_time
 async def test_a_request_waits_three_seconds_for_the_first_with_its_key() -> None:
     first_is_in = asyncio.Event()
 
