@@ -15,7 +15,7 @@ from random import Random
 import pytest
 
 from contracts.ports.bindings import LogBench, LogBinding
-from system.kit.adapters.kafka.rules import UNPACKED_BYTES_MAX
+from system.kit.adapters.kafka.rules import HEADERS_MAX, UNPACKED_BYTES_MAX
 from system.kit.delivery.dead_letters import REPLAY_FOR
 from system.kit.errors import Lost, Poison, Unavailable
 from system.kit.events import dlq
@@ -272,6 +272,18 @@ class LogSuite:
         assert not isinstance(later, Poison)
         assert sorted(values(await stage.all_records())) == [b"elsewhere", b"first"]
 
+    async def test_more_headers_than_a_reader_may_be_made_to_hold_are_poison(
+        self, stage: Stage
+    ) -> None:
+        most = replace(stage.message(0, b"most"), headers=(("h", b""),) * HEADERS_MAX)
+        more = replace(most, headers=(("h", b""),) * (HEADERS_MAX + 1))
+
+        outcomes = await stage.log.publish([most, more])
+
+        assert outcomes[0] is None
+        assert isinstance(outcomes[1], Poison)
+        assert [record.message for record in await stage.all_records()] == [most]
+
     async def test_after_a_refused_message_the_partition_takes_others(self, stage: Stage) -> None:
         await stage.log.publish([stage.message(0, NOISE[:TOO_LARGE]), stage.message(0, b"later")])
 
@@ -322,7 +334,9 @@ class LogSuite:
             stage.message(0, b"before"),
             stage.message(0, b"x" * 5_000_000),
             replace(stage.message(0), headers=(("h", b"y" * 2_000_000),)),
-            replace(stage.message(0), headers=tuple((f"h{n}", b"v") for n in range(100_000))),
+            replace(
+                stage.message(0), headers=tuple((f"h{n}", b"v" * 90) for n in range(HEADERS_MAX))
+            ),
             stage.message(0, b"after"),
         ]
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
+import tracemalloc
 from random import Random
 
 import pytest
 
 pytest.importorskip("aiokafka")
 
-from scenarios.harness.strangers import CODECS, RawBatch, record
+from scenarios.harness.strangers import CODECS, RawBatch, record, with_empty_headers
 from system.kit.adapters.kafka import records as kafka_records
 from system.kit.adapters.kafka.records import Batches, NoValue, SingleBatch
-from system.kit.adapters.kafka.rules import UNPACKED_BYTES_MAX
+from system.kit.adapters.kafka.rules import HEADERS_MAX, MESSAGE_BYTES_MAX, UNPACKED_BYTES_MAX
 from system.kit.ports.log import Message, header_bytes, header_name
 
 SIZES = (0, 1, 1_000, 70_000, 3_000_000, UNPACKED_BYTES_MAX - 100)
@@ -45,6 +47,43 @@ def test_what_is_over_the_bound_is_no_memory(codec: str) -> None:
 
     assert isinstance(found.value, NoValue)
     assert "TooMuch" in found.value.unreadable.reason
+
+
+@pytest.mark.parametrize("number", [HEADERS_MAX + 1, 500_000, 15_000_000])
+def test_a_record_of_too_many_headers_stands_for_itself_and_is_no_memory(number: int) -> None:
+    """15 million empty ones are 1 kB of zstd. Each would be an object of 64 bytes and more."""
+    batch = built(record(0, b"k", b"v"), with_empty_headers(1, number), codec="zstd")
+    tracemalloc.start()
+    before, stand_in = read(batch)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert before.value == b"v"
+    assert isinstance(stand_in.value, NoValue)
+    assert f"{number} headers" in stand_in.value.unreadable.reason
+    assert most < 4 * UNPACKED_BYTES_MAX
+
+
+def test_as_many_headers_as_may_be_are_read_whatever_the_size_of_their_batch() -> None:
+    for size in (0, 3 * MESSAGE_BYTES_MAX):
+        batch = built(record(0, b"k", bytes(size)), with_empty_headers(1, HEADERS_MAX))
+
+        _, found = read(batch)
+
+        assert len(found.headers) == HEADERS_MAX
+
+
+def test_a_batch_of_thousands_of_gzip_members_stands_for_itself() -> None:
+    """For each of them all that is behind it would be copied."""
+    whole = built(record(0, b"k", b"v"))
+    head, members = whole[:61], gzip.compress(b"") * 40_000 + gzip.compress(whole[61:])
+    size = (49 + len(members)).to_bytes(4, "big")
+    gzipped = head[:8] + size + head[12:21] + b"\0\1" + head[23:] + members
+
+    (found,) = list(Batches(gzipped).next_batch())
+
+    assert isinstance(found.value, NoValue)
+    assert "gzip: over" in found.value.unreadable.reason
 
 
 def test_of_one_fetch_only_so_much_is_unpacked_at_once() -> None:

@@ -13,7 +13,15 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from scenarios.harness.servers import shared
-from scenarios.harness.strangers import CODECS, RawBatch, Stranger, record, stranger, transaction
+from scenarios.harness.strangers import (
+    CODECS,
+    RawBatch,
+    Stranger,
+    record,
+    stranger,
+    transaction,
+    with_empty_headers,
+)
 from system.kit.adapters.kafka.group import GroupRules
 from system.kit.adapters.kafka.log import KafkaLog
 from system.kit.errors import Lost, Misconfigured, Unavailable
@@ -150,6 +158,7 @@ BOMBS: dict[str, Callable[[], RawBatch]] = {
     "lz4": lambda: RawBatch([record(0, b"k", bytes(40_000_000))], "lz4"),
     "zstd": lambda: RawBatch([record(0, b"k", bytes(300_000_000))], "zstd"),
     "records": lambda: RawBatch([record(n, b"", b"") for n in range(400_000)], "zstd"),
+    "headers": lambda: RawBatch([with_empty_headers(0, 15_000_000)], "zstd"),
 }
 """Snappy makes nothing 32 times smaller, so none of it fits into a topic."""
 

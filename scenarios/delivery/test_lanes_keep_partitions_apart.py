@@ -334,22 +334,34 @@ def test_the_reply_to_a_commit_may_be_lost() -> None:
     harmless()
 
 
-@in_virtual_time
-async def test_a_few_large_records_fill_a_lane_as_many_small_ones_do() -> None:
+@pytest.mark.parametrize(
+    "large",
+    [
+        Message(TOPIC, b"k", bytes(1024 * 1024), ()),
+        Message(TOPIC, b"k", b"v", (("h", bytes(1024 * 1024)),)),
+        Message(TOPIC, b"k", b"v", (("", b""),) * (1024 * 1024 // consumer.HEADER_BYTES + 1)),
+    ],
+    ids=["value", "header", "headers"],
+)
+def test_a_few_large_records_fill_a_lane_as_many_small_ones_do(large: Message) -> None:
     """Compressed by somebody else, a thousand of 30 MB are a topic of 30 MB."""
-    handled = Handled(held={0})
-    place = Partition(TOPIC, 0)
-    large = Message(TOPIC, b"k", bytes(1024 * 1024), ())
-    lane = consumer.Lane(handled.chain())
-    for offset in range(consumer.FULL_AT_BYTES // len(large.value)):
-        assert not lane.is_full
-        lane.extend([Record(large, place, offset, 0)])
-    before = lane.is_full
 
-    handled.held.clear()
-    await asyncio.sleep(2)
-    assert (before, lane.is_full, len(lane.queue)) == (True, False, 0)
-    lane.extend([Record(large, place, 16, 0)])
-    assert not lane.is_full
-    lane.ask_to_stop()
-    await lane.task
+    @in_virtual_time
+    async def fill() -> None:
+        handled = Handled(held={0})
+        place = Partition(TOPIC, 0)
+        lane = consumer.Lane(handled.chain())
+        for offset in range(consumer.FULL_AT_BYTES // (1024 * 1024)):
+            assert not lane.is_full
+            lane.extend([Record(large, place, offset, 0)])
+        before = lane.is_full
+
+        handled.held.clear()
+        await asyncio.sleep(2)
+        assert (before, lane.is_full, len(lane.queue)) == (True, False, 0)
+        lane.extend([Record(large, place, 16, 0)])
+        assert not lane.is_full
+        lane.ask_to_stop()
+        await lane.task
+
+    fill()

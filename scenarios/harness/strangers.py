@@ -53,6 +53,18 @@ def record(
     return bytes(framed + body)
 
 
+def with_empty_headers(index: int, number: int) -> bytes:
+    """A record of so many headers, each of which has no name and no value: two bytes."""
+    body = bytearray(b"\0\0")
+    encode_varint(index, body.append)
+    _sized(body, b"k")
+    _sized(body, b"v")
+    encode_varint(number, body.append)
+    framed = bytearray()
+    encode_varint(len(body) + 2 * number, framed.append)
+    return bytes(framed + body) + bytes(2 * number)
+
+
 def _sized(body: bytearray, part: bytes | None) -> None:
     encode_varint(-1 if part is None else len(part), body.append)
     body.extend(part or b"")

@@ -25,7 +25,9 @@ BATCH_MAX = 100
 """Larger ones hold their locks for longer than another transaction waits with rows in hand."""
 FULL_AT = 1_000
 FULL_AT_BYTES = 16 * 1024 * 1024
-"""Of keys and values: a record of somebody else may be as large as a whole batch unpacks to."""
+"""A record of somebody else may be as large as a whole batch unpacks to."""
+HEADER_BYTES = 100
+"""About what the objects of a header take beside its name and value."""
 POLL_S = 0.05
 REVOKE_S = 4.0
 MEASURE_S = 1.0
@@ -78,7 +80,10 @@ class Lane:
 
 
 def _size(record: Record) -> int:
-    return len(record.message.key) + len(record.message.value)
+    """In memory. Headers count: a record may have nothing else, and thousands of them."""
+    message = record.message
+    headers = sum(len(name) + len(value) + HEADER_BYTES for name, value in message.headers)
+    return len(message.key) + len(message.value) + headers
 
 
 class Consumer:

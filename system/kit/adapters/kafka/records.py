@@ -7,6 +7,7 @@ could so end every process that reads it, at each start again. Here:
 - A batch is unpacked up to `UNPACKED_BYTES_MAX`, with aiokafka's own reader behind it.
 - Where that fails, each record is read for itself. One that cannot be read, or a whole batch that
   cannot be unpacked, is handed on as a `NoValue` in its place, with the reason.
+- Nothing is made of the headers of a record that has more than `HEADERS_MAX`.
 - A checksum that is wrong still fails the fetch: what was damaged on its way is asked for again.
 
 aiokafka has no place to hang this in, so `install` puts `Batches` where its fetcher looks for
@@ -30,7 +31,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 
-from system.kit.adapters.kafka.rules import UNPACKED_BYTES_MAX
+from system.kit.adapters.kafka.rules import HEADERS_MAX, MESSAGE_BYTES_MAX, UNPACKED_BYTES_MAX
 from system.kit.ports.log import Message, Unreadable, header_bytes, header_name
 
 AT_ONCE_BYTES_MAX = 4 * 1024 * 1024
@@ -39,6 +40,10 @@ ROOM_BYTES = 64 * 1024
 USUAL_RATIO = 8
 RECORDS_MAX = 200_000
 """Of one batch. More do not fit into the largest one that is not compressed."""
+GZIP_MEMBERS_MAX = 100
+"""Of one batch: each is a copy of all behind it. Producers make one; 1 MB has room for 50,000."""
+LARGE_BYTES = 2 * MESSAGE_BYTES_MAX
+"""Unpacked. In a smaller batch the headers may be made before they are counted: that is quick."""
 
 _LENGTH = struct.Struct(">qi")
 """Where the batch begins in its partition, and how many bytes follow."""
@@ -138,9 +143,14 @@ class Batch:
             return iter([_stand_in(self._raw, head[0], error)])
         self._unpacked(len(plain))
         try:
-            return iter(list(DefaultRecordBatch(plain)))
+            if len(plain) > LARGE_BYTES:
+                _count_headers(plain, head[-1])
+            records = list(DefaultRecordBatch(plain))
         except Exception:  # noqa: BLE001 (whatever aiokafka raises; each is told where it stands)
             return _one_by_one(self._raw, plain)
+        if any(len(record.headers) > HEADERS_MAX for record in records):
+            return _one_by_one(self._raw, plain)
+        return iter(records)
 
 
 def _plain(raw: memoryview, count: int) -> bytes:
@@ -166,6 +176,8 @@ def _gzip(packed: bytes) -> bytes:
         room -= len(parts[-1])
         if room < 0:
             raise _too_much()
+        if len(parts) > GZIP_MEMBERS_MAX:
+            raise TooMuch(f"gzip: over {GZIP_MEMBERS_MAX} members")
         if not member.eof:
             raise ValueError("gzip: the end is missing")
         packed = member.unused_data
@@ -245,17 +257,34 @@ def _one_by_one(raw: memoryview, plain: bytes) -> Iterator[ReadRecord]:
 
 def _record(head: tuple[Any, ...], read: _Reader) -> ReadRecord:
     base_offset, attributes, first_timestamp, max_timestamp = head[0], head[5], head[7], head[8]
-    read.take(1)  # attributes, of which there are none
-    timestamp = first_timestamp + read.varint()
-    offset = base_offset + read.varint()
-    key, value = read.sized(), read.sized()
-    headers = [(header_name(read.sized() or b""), read.sized()) for _ in range(read.varint())]
+    later, further, key, value, count = _fields(read)
+    timestamp, offset = first_timestamp + later, base_offset + further
+    headers = [(header_name(read.sized() or b""), read.sized()) for _ in range(count)]
     if not read.is_at_its_end():
         raise ValueError("a record is longer than what is in it")
     by_broker = bool(attributes & _LOG_APPEND_TIME)
     return ReadRecord(
         offset, max_timestamp if by_broker else timestamp, int(by_broker), key, value, headers
     )
+
+
+def _fields(read: _Reader) -> tuple[int, int, bytes | None, bytes | None, int]:
+    """What stands before a record's headers, and how many there are. Raises ValueError."""
+    read.take(1)  # attributes, of which there are none
+    later, further, key, value = read.varint(), read.varint(), read.sized(), read.sized()
+    if (count := read.varint()) > HEADERS_MAX:
+        raise TooMuch(f"{count} headers, over the limit of {HEADERS_MAX}")
+    return later, further, key, value, count
+
+
+def _count_headers(plain: bytes, count: int) -> None:
+    """Look at the number that stands before the headers. Raises ValueError."""
+    read = _Reader(plain, _HEAD.size)
+    for _ in range(count):
+        size = read.varint()
+        record = read.sub(size)
+        if size > 2 * HEADERS_MAX:  # one takes two bytes, if there is nothing in it
+            _fields(record)
 
 
 def _stand_in(raw: memoryview, offset: int, error: Exception) -> ReadRecord:

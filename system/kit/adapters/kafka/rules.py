@@ -17,6 +17,8 @@ DEAD_LETTER_BYTES_MAX = 2 * 1024 * 1024
 
 UNPACKED_BYTES_MAX = 32 * 1024 * 1024
 """More of a compressed batch is not unpacked: 1 MB of it may stand for 10 GB."""
+HEADERS_MAX = 20_000
+"""Of one message. Kafka has no limit; 15 million empty ones are 1 kB of zstd, and 1 GB of objects."""
 KEPT_FOR_EVER = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
 MAX_BYTES = "max.message.bytes"
 
@@ -51,11 +53,13 @@ def is_dlq(topic: str) -> bool:
 
 def fits(message: Message) -> bool:
     """Whether its topic takes it as it is. Else it may still do so compressed."""
-    return batch_bytes(message) <= bytes_max(message)
+    return len(message.headers) <= HEADERS_MAX and batch_bytes(message) <= bytes_max(message)
 
 
 def too_large(message: Message, stored_bytes: int) -> MessageTooLarge | None:
     """Why a message that is stored in so many bytes, as it is or compressed, cannot be."""
+    if (number := len(message.headers)) > HEADERS_MAX:  # nobody could read it back
+        return MessageTooLarge(f"{number} headers, over the limit of {HEADERS_MAX}")
     if (size := batch_bytes(message)) > UNPACKED_BYTES_MAX:
         return MessageTooLarge(f"{size} bytes, over the limit of {UNPACKED_BYTES_MAX}")
     if stored_bytes > (limit := bytes_max(message)):
