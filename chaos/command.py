@@ -37,7 +37,7 @@ from chaos.simulated.workers import (
     workers,
 )
 from chaos.workloads import WORKLOADS
-from scenarios.harness.command import output_file, progress, require, whole_number
+from scenarios.harness.command import minutes, output_file, progress, require, whole_number
 from system.kit.operations.arguments import Parser, unknown
 
 T = TypeVar("T")
@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     length = simulate.add_mutually_exclusive_group()
     length.add_argument("--schedules", type=whole_number, default=2_000, metavar="N",
                         help="random schedules after the single faults (default: 2000)")  # fmt: skip
-    length.add_argument("--minutes", type=float, metavar="M", help="random schedules for so long")
+    length.add_argument("--minutes", type=minutes, metavar="M", help="random schedules for so long")
     simulate.add_argument("--seed", type=whole_number, default=1, metavar="S",
                           help="another seed is another search (default: 1)")  # fmt: skip
     simulate.add_argument("--workload", action="append", choices=list(WORKLOADS), metavar="W",

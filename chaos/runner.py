@@ -45,6 +45,7 @@ from chaos.workloads.points import points
 from chaos.workloads.workload import Workload
 from system.events import TOPICS
 from system.kit.columns import metadata
+from system.kit.operations.arguments import unknown
 from system.kit.ports.log import Partition
 from system.kit.ports.views import Document
 from system.roles import QUERY_CONSUMER
@@ -84,7 +85,7 @@ def schedule_of(text: str) -> Schedule:
     seed, *faults = rest.split("/")
     name, *without = story.split("~")
     if name not in WORKLOADS:
-        raise BadReplay(f"there is no workload {name!r}; there are {', '.join(WORKLOADS)}")
+        raise BadReplay(unknown("workload", name, WORKLOADS))
     if not slash:
         raise BadReplay(f"{text!r} has no seed; a run without faults is {name}/1")
     if not seed.isdecimal():

@@ -329,11 +329,13 @@ async def test_a_key_that_another_process_holds_keeps_nobody_else_waiting(
 
 
 @in_virtual_time
-async def test_a_line_goes_on_when_nobody_is_left_in_it_and_an_empty_commit_is_lost(
+async def test_a_line_goes_on_when_all_in_it_were_refused_and_an_empty_commit_is_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """1. One waits for a locked row, and is refused at its deadline. 2. The row is free; there is
-    nobody to act for, and COMMIT's answer is lost. 3. The next one that needs the row waits for it.
+    """How a line could come to stand still for ever.
+
+    1. A request waits for a locked row, and is refused at its deadline. 2. The row is free; there
+    is no request to act on, and COMMIT's answer is lost. 3. The next one needs that row.
     """
     desk, faults = Desk(), Switchboard()
     key = idempotency.key_id(request(1, key="held"))

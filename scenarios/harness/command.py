@@ -16,6 +16,8 @@ from typing import TypeVar
 EVERY_S = 10.0
 """So often a line tells a log how far the work is. A terminal has a bar."""
 
+MINUTES_MAX = 7 * 24 * 60
+
 T = TypeVar("T")
 
 
@@ -80,6 +82,19 @@ def whole_number(text: str, least: int = 0, most: int | None = None) -> int:
     if number < least or (most is not None and number > most):
         bounds = f"{least} or more" if most is None else f"from {least} to {most}"
         raise argparse.ArgumentTypeError(f"{text} is out of range; it must be {bounds}")
+    return number
+
+
+def minutes(text: str) -> float:
+    """An argparse type: more than none, and no more than a week."""
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not 0 < number <= MINUTES_MAX:  # nor NaN
+        raise argparse.ArgumentTypeError(
+            f"{text} is out of range; it must be more than 0, and {MINUTES_MAX} at most"
+        )
     return number
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+
 import pytest
 from structlog.testing import capture_logs
 
-from scenarios.http.toy import THING, Running
+from scenarios.http.toy import THING, Running, until
 from system.kit import errors
 from system.kit.errors import (
     Fault,
@@ -185,6 +188,53 @@ async def test_what_http_has_a_status_for_gets_it(
     assert not toy.toy.asked
 
 
+@pytest.mark.parametrize("body", ["", '{"name": "a b"}'])
+@pytest.mark.parametrize(
+    ("lines", "status", "problem"),
+    [
+        ([f"GET /{'a' * 9_000} HTTP/1.1", "Host: x"], 414, "uri-too-long"),
+        (["GET /things HTTP/1.1", "Host: x", f"X: /{'a' * 9_000}"], 431, "head-too-large"),
+        (["FETCH /things HTTP/1.1", "Host: x"], 501, "method-not-implemented"),
+        (["GET /things HTTP/2.0", "Host: x"], 505, "version-not-supported"),
+        (["GET /things HTTP/1.1", "Host: x", "X Y: z"], 400, "malformed-request"),
+        (["nonsense"], 400, "malformed-request"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+async def test_what_comes_behind_a_good_request_is_refused_for_its_own_reason(
+    toy: Running, lines: list[str], status: int, problem: str, body: str
+) -> None:
+    """In the same packet, or while the good one is in hand."""
+    good = f"GET /things/1 HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    bad = "\r\n".join([*lines, "", ""])
+    assert await _last_of(toy, good + bad) == (status, problem)
+
+    toy.toy.hold = asyncio.Event()
+    assert await _last_of(toy, good, bad) == (status, problem)
+
+
+async def _last_of(toy: Running, first: str, *later: str) -> tuple[int, str]:
+    """The last answer on a connection, and its problem. What is later comes while one is in hand."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", toy.service.port)
+    writer.write(first.encode())
+    for part in later:
+        await until(lambda: bool(toy.toy.asked))
+        writer.write(part.encode())
+        probe = await toy.ask(
+            "GET", "/healthz"
+        )  # by its answer, what was sent before has come, too
+        assert probe.status == 200
+    if toy.toy.hold:
+        toy.toy.hold.set()
+    async with asyncio.timeout(60):
+        answers = (await reader.read()).decode()
+    writer.close()
+    statuses = re.findall(r"HTTP/1\.1 ([0-9]{3}) ", answers)
+    assert len(statuses) > len(later)
+    (problem,) = re.findall('"/problems/([a-z-]+)"', answers)
+    return int(statuses[-1]), problem
+
+
 @pytest.mark.parametrize(
     "lines",
     [
@@ -226,6 +276,20 @@ async def test_a_refusal_before_the_body_closes_the_connection(
     toy: Running, lines: list[str | bytes]
 ) -> None:
     reply = await toy.raw(*lines)
+    assert reply.headers["Connection"] == "close"
+
+
+@pytest.mark.parametrize(
+    ("first", "status"),
+    [("POST /nothing", 404), ("PATCH /things", 405), ("PUT /things/0", 404), ("TRACE /", 405)],
+)
+async def test_a_body_that_no_route_takes_is_not_asked_for(
+    toy: Running, first: str, status: int
+) -> None:
+    reply = await toy.raw(
+        f"{first} HTTP/1.1", "Host: x", "Expect: 100-continue", "Content-Length: 2"
+    )
+    assert reply.status == status
     assert reply.headers["Connection"] == "close"
 
 

@@ -267,7 +267,7 @@ class Commands:
             await self._transact(attempt, line, act)
         except Exception as error:  # noqa: BLE001 - an outcome; the web rooms answer it
             attempt.members = attempt.members or line.take()  # had it failed before they joined
-            if not attempt.members:  # all were refused meanwhile: nobody asks how it ended
+            if not attempt.members:  # all were refused meanwhile: how it ended is no matter
                 return _Left()
             return await self._after(error, attempt, alone=alone)
         return attempt.settle()

@@ -18,7 +18,7 @@ from typing import TypeVar
 from uuid import UUID
 
 import structlog
-from aiohttp import HttpVersion10, HttpVersion11, web
+from aiohttp import HttpVersion10, HttpVersion11, web, web_urldispatcher
 
 from system.kit import logs, tracing
 from system.kit.errors import (
@@ -96,9 +96,9 @@ def application(
         resource = app.router.add_resource(path.replace("{id}", "{id:[1-9][0-9]{0,18}}"))
         for route in same_path:
             handler = api.handler(route)
-            resource.add_route(route.method, handler, expect_handler=_continue_later)
+            resource.add_route(route.method, handler)
             if route.method == "GET":
-                resource.add_route("HEAD", handler, expect_handler=_continue_later)
+                resource.add_route("HEAD", handler)
     return app
 
 
@@ -308,8 +308,12 @@ async def read_body(request: web.Request, deadline: float) -> bytes:
     return bytes(body)
 
 
-async def _continue_later(_: web.Request) -> None:
+async def _continue_later(request: web.Request) -> None:
     """Leave it to `read_body` to ask for the body: what is refused first need not send it."""
+
+
+# For all routes: those of aiohttp's own, for unknown paths and methods, have no parameter for it.
+web_urldispatcher._default_expect_handler = _continue_later  # noqa: SLF001
 
 
 _HOST = re.compile(

@@ -17,8 +17,9 @@ from contextlib import suppress
 from enum import Enum, auto
 from uuid import UUID
 
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
+from aiohttp.web_protocol import _ErrInfo  # what it takes for a message that cannot be parsed
 
 from system.kit import logs
 from system.kit.errors import (
@@ -216,6 +217,8 @@ class Connection(web.RequestHandler):
         if self._late is not None or self._answered == came:
             self._head = (self._head + data)[:_HEAD_KEPT]
         super().data_received(data)
+        if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
+            self._head = _head_behind_others(data, in_hand=self._answered < came) or self._head
         if self._request_count > came:
             self._connections.busy(self)
             self._head_is_whole()
@@ -236,6 +239,8 @@ class Connection(web.RequestHandler):
             resp = self._unheard(request, refusal_of_router(resp))
         if self.is_guest:
             resp.force_close()
+        if request.version != HttpVersion10:
+            _answer_in_our_version(request)
         done = await super().finish_response(request, resp, start_time)
         self._answered += 1
         if self._answered == self._request_count:
@@ -261,9 +266,7 @@ class Connection(web.RequestHandler):
             raise ConnectionError("the answer had begun: nothing else can be said on it")
         response = problem_response(request, refused, correlation_id := self._noted(refused))
         response.force_close()
-        response.headers["Connection"] = (
-            "close"  # aiohttp takes it for HTTP/1.0, where none is needed
-        )
+        _answer_in_our_version(request)
         return sealed(request, response, correlation_id)
 
     def _refuse(self, refused: Refused) -> None:
@@ -284,7 +287,25 @@ class Connection(web.RequestHandler):
         return correlation_id
 
 
-_FIRST_LINE = re.compile(rb"(?:\r?\n)*([!#$%&'*+.^_`|~0-9A-Za-z-]+) \S+ HTTP/([0-9])\.([0-9])\r?\n")
+def _answer_in_our_version(request: web.BaseRequest) -> None:
+    """Aiohttp answers in the client's version, be it 2.0; and in 1.0 to what it cannot parse."""
+    request._cache["version"] = HttpVersion11  # noqa: SLF001 (where `version` keeps it)
+
+
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
+_REST_OF_LINE = rb" \S+ HTTP/([0-9])\.([0-9])\r?\n"
+_FIRST_LINE = re.compile(rb"(?:\r?\n)*(" + _TOKEN + rb"+)" + _REST_OF_LINE)
+_SOME_FIRST_LINE = re.compile(rb"(?<!" + _TOKEN + rb")" + _TOKEN + rb"{1,20}+" + _REST_OF_LINE)
+
+
+def _head_behind_others(data: bytes, *, in_hand: bool) -> bytes:
+    """What begins with the last head, if another request is before it; perhaps with a body's end."""
+    end = data.rfind(b"\r\n\r\n", 0, -4)
+    if end < 0 and not in_hand:
+        return b""
+    start = end + 4 if end >= 0 else 0
+    first_line = _SOME_FIRST_LINE.search(data, start)
+    return data[first_line.start() if first_line else start :][:_HEAD_KEPT]
 
 
 def refusal_of_parser(error: BaseException | None, head: bytes) -> Refused:
