@@ -237,11 +237,11 @@ class Stage:
             return False
         return True
 
-    async def _lag(self) -> int:
+    async def _lag(self) -> int | None:
         try:
             return await lag(self._parts)
         except (Unavailable, Conflict):
-            return -1
+            return None
 
     def fallen(self) -> list[str]:
         """The servers that have ended by themselves."""
