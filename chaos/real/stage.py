@@ -208,9 +208,10 @@ class Stage:
         }
         return {"user_id": self.world.users[0], "items": [line]}
 
-    async def place(self, body: dict[str, Any] | None = None, *, key: str | None = None) -> Op:
-        """Place an order, again while that is safe."""
-        return await self.client.write("POST", "/orders", body or self.order(), key=key)
+    async def place(self, body: dict[str, Any] | None = None) -> Op:
+        """Place an order, under a key of its own: again, while its outcome is not known."""
+        body = body or self.order()
+        return await self.client.write("POST", "/orders", body, key=key_of(body))
 
     async def until_shown(self, placed: Op, reservation: str = "reserved") -> None:
         """Wait until the query side shows an order with its reservation."""
@@ -263,6 +264,11 @@ class Stage:
         )
         found.forced = frozenset(self.forced)
         return found
+
+
+def key_of(order: dict[str, Any]) -> str:
+    """The Idempotency-Key of a scenario's own order."""
+    return f"scenario-{order['items'][0]['unit_price']}"
 
 
 def _lines(file: Iterable[bytes]) -> Iterable[Line]:
