@@ -40,7 +40,8 @@ Line = dict[str, Any]  # a line of a role's log, as JSON
 
 SEEN_S = 60.0
 """How long what must come may take on a busy machine."""
-RECOVER_S = 60.0
+RECOVER_S = 180.0
+"""It is measured, and so this bound only ends a run whose recovery does not come."""
 OWN_PRODUCT = 1
 """The place of the product that the scenario's own orders are about: there is plenty of it."""
 FIRST_BASKETS = 400
