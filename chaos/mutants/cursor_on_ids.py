@@ -8,7 +8,8 @@ from chaos.mutants.mutant import Mutant, Reached, attributes
 from chaos.mutants.outbox_id_before_the_lock import early_ids, rows_with_their_ids
 from system.kit.adapters.sql.work import SqlUnitOfWork
 from system.kit.delivery import outbox
-from system.kit.delivery.relay import PAGE, Relay
+from system.kit.delivery.relay import Relay
+from system.kit.timing import TIMING
 
 ROWS = 1_000
 """More than any workload has."""
@@ -19,7 +20,9 @@ def _by_cursor(reached: Reached, _: Any) -> Any:
         cursor = getattr(self, "cursor", 0)
         async with self._parts.work() as unit:
             rows = await outbox.unsent(unit.sql, self._aggregate, limit=ROWS)
-        above = sorted((row for row in rows if row.id > cursor), key=lambda row: row.id)[:PAGE]
+        above = sorted((row for row in rows if row.id > cursor), key=lambda row: row.id)[
+            : TIMING.relay_page
+        ]
         if above:
             reached()
             self.cursor = above[-1].id

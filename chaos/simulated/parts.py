@@ -31,10 +31,7 @@ import structlog
 from aiohttp import web, web_app
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-import system.kit.delivery.consumer
-import system.kit.delivery.relay
 import system.kit.http.app
-import system.kit.views.generations
 from chaos.evidence import Freeze
 from chaos.simulated.faults import CALL_S, PAUSE_S, RESTART_S, Faults, HopsOf
 from chaos.simulated.loop import Incarnation, SimulatedLoop, State
@@ -55,6 +52,7 @@ from system.kit.ports.partitioner import partition_number
 from system.kit.ports.views import Generations
 from system.kit.ports.work import UnitOfWork, Work
 from system.kit.roles import Blueprint, Role, build
+from system.kit.timing import Timing
 from system.roles import QUERY_CONSUMER
 from system.settings import Settings
 from system.table import SHOP
@@ -68,11 +66,13 @@ STOP_S = 10.0
 """The bound on ending when asked to."""
 SETTINGS = Settings(outbox_poll_interval_s=2.0, retry_delays_s=(0.2, 0.4, 0.8))
 """In virtual time nobody waits for a poll: rare ones leave the time to the schedules."""
-POLL_S = 0.5
-PAUSE_MIN_S = 0.3
-PAGE = 2
-"""A few events are several pages of an outbox."""
-WATCH_BUILDING_S = 0.15
+TIMING = Timing(
+    consumer_poll_s=0.5,
+    relay_page=2,  # a few events are several pages of an outbox
+    relay_pause_min_s=0.3,
+    relay_measure_s=60.0,
+    build_watch_s=0.15,
+)
 
 PROCESSES: Mapping[str, tuple[str, ...]] = {
     "products": ("product-api", "product-consumer"),
@@ -301,7 +301,7 @@ class Cluster:
 
     def _build(self, process: Process) -> None:
         parts = self._plan.parts(self._parts(process))
-        blueprint = replace(self._plan.blueprint, metrics=lambda: _METRICS)
+        blueprint = replace(self._plan.blueprint, metrics=lambda: _METRICS, timing=TIMING)
         process.made = [build(name, parts, blueprint, process.life) for name in process.roles]
 
     def _parts(self, process: Process) -> Parts:
@@ -470,11 +470,6 @@ def lean() -> Iterator[None]:
         with (
             patch.object(web_app, "_cached_build_middleware", uncached),
             patch.object(system.kit.http.app, "pages", lambda *_, **__: ()),
-            patch.object(system.kit.delivery.consumer, "POLL_S", POLL_S),
-            patch.object(system.kit.delivery.relay, "PAUSE_MIN_S", PAUSE_MIN_S),
-            patch.object(system.kit.delivery.relay, "PAGE", PAGE),
-            patch.object(system.kit.delivery.relay, "MEASURE_S", 60.0),
-            patch.object(system.kit.views.generations, "WATCH_BUILDING_S", WATCH_BUILDING_S),
         ):
             yield
     finally:

@@ -24,13 +24,15 @@ from scenarios.harness.strikes import Switchboard
 from system.events import User, UserUpdated
 from system.kit import logs
 from system.kit.delivery import outbox
-from system.kit.delivery.relay import LEASE_S, MEASURE_S, PAGE, Relay, RelayParts, leases
+from system.kit.delivery.relay import LEASE_S, Relay, RelayParts, leases
 from system.kit.errors import CONFLICTS_MAX, Conflict, Unavailable
 from system.kit.lifespan import Life
 from system.kit.logs import Logger
 from system.kit.ports.log import Log, Message
+from system.kit.timing import TIMING
 from system.kit.values import loads
 
+PAGE, MEASURE_S = TIMING.relay_page, TIMING.relay_measure_s
 TOPIC = "user.updated"
 POLL_S = 0.05
 

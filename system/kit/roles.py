@@ -31,6 +31,7 @@ from system.kit.ports.work import Probe
 from system.kit.settings import KitSettings
 from system.kit.spec import Kind, RoleSpec
 from system.kit.table import System
+from system.kit.timing import TIMING, Timing
 from system.kit.views import api as views_api
 from system.kit.views.generations import Projecting, ProjectionParts
 
@@ -54,6 +55,7 @@ class Blueprint:
     connections: Connections = field(default_factory=Connections)
     metrics: Callable[[], Metrics] = Metrics
     """Of each role."""
+    timing: Timing = TIMING
 
     @property
     def views_at(self) -> str:
@@ -154,6 +156,7 @@ class _Builder:
                 letters=letters,
                 retry_delays_s=self.blueprint.settings.retry_delays_s,
                 events=self.blueprint.system.events,
+                timing=self.blueprint.timing,
             ),
         )
         return [projecting], [
@@ -173,6 +176,7 @@ class _Builder:
                 log=self.parts.log(self.spec.name),
                 metrics=self.metrics,
                 logger=self.logger,
+                timing=self.blueprint.timing,
             )
             services.append(consumer)
         return services, admin.letter_routes(letters, self.blueprint.system.consumers)
@@ -203,6 +207,7 @@ class _Builder:
             metrics=self.metrics,
             logger=self.logger,
             commits=self.parts.commits.of(aggregate),
+            timing=self.blueprint.timing,
         )
         interval_s = self.blueprint.settings.outbox_poll_interval_s
         return Relay(aggregate, relay_parts, poll_interval_s=interval_s)

@@ -20,6 +20,7 @@ from system.kit.lifespan import Life
 from system.kit.logs import Logger
 from system.kit.metrics import Metrics
 from system.kit.ports.log import Log, Partition, Record, Subscription
+from system.kit.timing import TIMING, Timing
 
 BATCH_MAX = 100
 """Larger ones hold their locks for longer than another transaction waits with rows in hand."""
@@ -28,7 +29,6 @@ FULL_AT_BYTES = 16 * 1024 * 1024
 """A record of somebody else may be as large as a whole batch unpacks to."""
 HEADER_BYTES = 100
 """About what the objects of a header take beside its name and value."""
-POLL_S = 0.05
 REVOKE_S = 4.0
 MEASURE_S = 1.0
 
@@ -99,9 +99,11 @@ class Consumer:
         metrics: Metrics,
         logger: Logger,
         batch_max: int = BATCH_MAX,
+        timing: Timing = TIMING,
     ) -> None:
         self.name = name
         self.group = group
+        self._timing = timing
         self._chains = chains
         self._log = log
         self._metrics = metrics
@@ -136,7 +138,7 @@ class Consumer:
     async def _poll_until_stopped(self, subscription: Subscription, life: Life) -> None:
         while not life.stopping.is_set():
             full = [place for place, lane in self._lanes.items() if lane.is_full]
-            polled = await subscription.poll(full=full, timeout_s=POLL_S)
+            polled = await subscription.poll(full=full, timeout_s=self._timing.consumer_poll_s)
             life.ready(self.name)
             self._outage.is_over()
             for partition, records in polled.items():

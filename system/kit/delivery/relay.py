@@ -37,16 +37,14 @@ from system.kit.metrics import Metrics
 from system.kit.ports.log import Log
 from system.kit.ports.work import UnitOfWork, Work
 from system.kit.ports.world import World
+from system.kit.timing import TIMING, Timing
 
-PAGE = 500
-IN_HAND_MAX = 8 * PAGE
+IN_HAND_MAX = 4_000
 """So many rows are on their way before no more are read: memory has no more when the log hangs."""
 LEASE_S = 3.0
 RENEW_S = 1.0
-PAUSE_MIN_S = 0.002
 TROUBLE_MAX_S = 1.0
 TELL_MAX_S = 60.0
-MEASURE_S = 5.0
 MEASURE_SHARE = 20
 """Counting reads all that waits, so it may take a twentieth of the time."""
 
@@ -87,6 +85,7 @@ class RelayParts:
     logger: Logger
     commits: asyncio.Event
     """Set when this process has committed events of the aggregate: no need to wait for the poll."""
+    timing: Timing = TIMING
 
 
 class Relay:
@@ -97,6 +96,7 @@ class Relay:
         self._aggregate = aggregate
         self._parts = parts
         self._poll_interval_s = poll_interval_s
+        self._timing = parts.timing
         self._holder = str(parts.world.new_id())
         self._holds_lease = False
         self._look_at_lease_at = 0.0
@@ -123,7 +123,7 @@ class Relay:
         await self._release_lease()
 
     async def _relay(self, life: Life, tasks: asyncio.TaskGroup) -> None:
-        pause_s = trouble_s = PAUSE_MIN_S
+        pause_s = trouble_s = self._timing.relay_pause_min_s
         outage = Outage(self._parts.logger, "the relay waits", relay=self.name)
         while not life.stopping.is_set():
             # before reading, so that a commit from here on rings again; also without the lease,
@@ -140,13 +140,17 @@ class Relay:
                 continue
             life.ready(self.name)
             outage.is_over()
-            trouble_s = PAUSE_MIN_S
+            trouble_s = self._timing.relay_pause_min_s
             for lane in sorted(_lanes(rows)):
                 in_lane = [row for row in rows if row.lane == lane]
                 tasks.create_task(self._send(in_lane, life), name=f"{self.name} sends {lane}")
-            if len(rows) < PAGE:
+            if len(rows) < self._timing.relay_page:
                 is_idle = swept and not rows
-                pause_s = min(pause_s * 2, self._poll_interval_s) if is_idle else PAUSE_MIN_S
+                pause_s = (
+                    min(pause_s * 2, self._poll_interval_s)
+                    if is_idle
+                    else self._timing.relay_pause_min_s
+                )
                 await life.sleep(pause_s, self._parts.commits, self._freed)
 
     async def _next_page(self) -> Sequence[Unsent]:
@@ -159,13 +163,15 @@ class Relay:
         self._in_hand += len(rows)
         # A full page ended somewhere: the lanes behind it have their turn before these come again,
         # or the first of them could keep the last from ever being read.
-        self._served = self._served | lanes if len(rows) == PAGE else set()
+        self._served = self._served | lanes if len(rows) == self._timing.relay_page else set()
         return rows
 
     async def _read(self) -> Sequence[Unsent]:
         beside = self._busy | self._served
         async with self._parts.work() as unit:
-            return await outbox.unsent(unit.sql, self._aggregate, limit=PAGE, beside=beside)
+            return await outbox.unsent(
+                unit.sql, self._aggregate, limit=self._timing.relay_page, beside=beside
+            )
 
     async def _send(self, rows: Sequence[Unsent], life: Life) -> None:
         """Publish rows of one lane. While the log does not take them, try the lowest again."""
@@ -173,7 +179,7 @@ class Relay:
         is_done = await self._publish(rows)
         del rows  # it may be long until the log takes them
         self._in_hand -= in_hand
-        pause_s = PAUSE_MIN_S
+        pause_s = self._timing.relay_pause_min_s
         with suppress(Stopping):
             while not is_done:
                 await life.sleep(pause_s)
@@ -249,7 +255,9 @@ class Relay:
                     oldest = waiting.oldest or unit.now.at
                     age_s = (unit.now.at - oldest).total_seconds()
                     self._parts.metrics.outbox(self._aggregate, waiting.rows, age_s)
-                await life.sleep(max(MEASURE_S, (loop.time() - began_at) * MEASURE_SHARE))
+                await life.sleep(
+                    max(self._timing.relay_measure_s, (loop.time() - began_at) * MEASURE_SHARE)
+                )
 
     async def _hold_lease(self) -> bool:
         """Take or renew the lease; whether this relay holds it."""

@@ -39,6 +39,7 @@ from system.kit.metrics import Metrics
 from system.kit.ports.log import Log, Partition, Record
 from system.kit.ports.views import Generations, ViewStore
 from system.kit.ports.world import World
+from system.kit.timing import TIMING, Timing
 
 NEAR_S = 2.0
 """A rehearsal that takes longer is none."""
@@ -48,7 +49,6 @@ FREEZE_SPARE_S = 0.5
 FREEZE_PAUSE_S = (5.0, 60.0)
 """After a freeze in vain: the first pause, and the longest."""
 WATCH_S = 1.0
-WATCH_BUILDING_S = 0.05
 SWITCH_POLL_S = 0.02
 PUT_MAX = 500
 """Events that share a put. It holds no locks that others wait for, so they may be many."""
@@ -69,6 +69,7 @@ class ProjectionParts:
     retry_delays_s: Sequence[float]
     events: Mapping[str, type[Event]]
     """The model of each topic."""
+    timing: Timing = TIMING
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,9 @@ class Projecting:
                     building = False
                 else:
                     outage.is_over()
-                await life.sleep(WATCH_BUILDING_S if building else WATCH_S, self._begun)
+                await life.sleep(
+                    self._parts.timing.build_watch_s if building else WATCH_S, self._begun
+                )
         await self._stop(list(self._members))
 
     async def rebuild(self) -> int:
@@ -243,6 +246,7 @@ class Projecting:
             metrics=self._parts.metrics,
             logger=self._parts.logger,
             batch_max=PUT_MAX,
+            timing=self._parts.timing,
         )
         self._members[number] = _Member(life, asyncio.create_task(consumer.run(life)), targets)
 
