@@ -17,7 +17,7 @@ from chaos.real.processes import Role
 from scenarios.harness.servers import LocalServers, line_name
 from system.roles import ROLES
 
-READY_S = 90.0
+READY_S = 180.0
 STORES = ("kafka", "sql", "mongo")
 
 
