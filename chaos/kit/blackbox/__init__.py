@@ -29,7 +29,7 @@ from chaos.kit.blackbox.stranger import (
     Topic,
     Workload,
 )
-from chaos.kit.blackbox.verdicts import Breach, Promise, Verdict, judge, names
+from chaos.kit.blackbox.verdicts import Breach, Promise, Verdict, counted, judge, names
 
 __all__ = [
     "PROMISES",
@@ -60,6 +60,7 @@ __all__ = [
     "Unreadable",
     "Verdict",
     "Workload",
+    "counted",
     "judge",
     "names",
 ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from chaos.kit.blackbox.language import (
+    READS,
     Answer,
     Command,
     Do,
@@ -19,6 +20,9 @@ from chaos.kit.blackbox.language import (
     Shown,
     States,
 )
+
+NEAR_S = 3.0
+"""A fault that is so near to a step of a story belongs to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,8 @@ class Evidence:
     ops: Sequence[Op] = ()
     told: Sequence[Told] = ()
     """In the order of partition and offset, repeats included."""
+    unreadable: Sequence[tuple[Record, str]] = ()
+    """Records that the adapter could not decode, and why. Poison is not among them."""
     opened: Mapping[str, int] = field(default_factory=dict)
     """What each account held when it was made."""
     read: Mapping[str, Shown] = field(default_factory=dict)
@@ -128,11 +134,18 @@ class Evidence:
         return found
 
     def moved(self, thing: str) -> dict[str, int]:
-        """By account: what all events of a thing come to."""
+        """By account: what the events of a thing come to, each effect counted once.
+
+        One that has happened twice is a promise of its own, and no reason to break others too.
+        """
+        effects = {
+            (told.event.kind, told.event.cause, account): amount
+            for told in self.told_of.get(thing, ())
+            for account, amount in told.event.moves.items()
+        }
         total: dict[str, int] = defaultdict(int)
-        for told in self.told_of.get(thing, ()):
-            for account, amount in told.event.moves.items():
-                total[account] += amount
+        for (_, _, account), amount in effects.items():
+            total[account] += amount
         return total
 
     def story(self, thing: str) -> Iterator[str]:
@@ -144,21 +157,26 @@ class Evidence:
                 f"{op.client}: {op.command} → {op.meant.outcome} ({op.answer or 'by hand'})",
             )
             for op in ops
-            if op.command.do not in ("read", "view")
+            if op.command.do not in READS and not _has_reached_nobody(op)
         ]
         lines += [(one.record.at_s, f"{one.record.place}: {one.event}") for one in told]
         if lines:
-            first, last = min(lines)[0] - 1.0, max(lines)[0] + 5.0
+            first, last = min(lines)[0] - NEAR_S, max(lines)[0] + NEAR_S
             lines += [
                 (fault.began_s, f"fault: {fault.what} for {fault.ended_s - fault.began_s:.1f} s")
                 for fault in self.faults
                 if fault.began_s <= last and fault.ended_s >= first
             ]
-        yield from (f"{at_s:7.2f} s  {what}" for at_s, what in sorted(lines))
+        began_s = min((op.began_s for op in self.ops), default=0.0)
+        yield from (f"{at_s - began_s:7.2f} s  {what}" for at_s, what in sorted(lines))
         if (shown := self.read.get(thing)) is not None:
             yield f"at rest    {thing} is {shown}"
         if moved := {account: amount for account, amount in self.moved(thing).items() if amount}:
             yield f"at rest    its events come to {moved}"
+
+
+def _has_reached_nobody(op: Op) -> bool:
+    return op.answer is not None and op.answer.stage == "refused"
 
 
 def _identity(told: Told) -> tuple[str, str]:

@@ -193,7 +193,7 @@ class Record:
     value: bytes
     headers: Mapping[str, bytes] = field(default_factory=dict)
     at_s: float = 0.0
-    """By its own time stamp."""
+    """When the judge saw it."""
 
     @property
     def place(self) -> str:
@@ -210,8 +210,9 @@ class States:
     """Where a thing may be when all is at rest."""
     holds: Collection[str]
     """Where it holds what it took. At rest, in all others, it must have given all back."""
-    after: Mapping[Do, Collection[str]] = field(default_factory=dict)
-    """Where a thing may be at rest after an acknowledged command: `{"cancel": {"CANCELED"}}`."""
+    after: Mapping[Do | Kind, Collection[str]] = field(default_factory=dict)
+    """Where a thing may be at rest after an acknowledged command, or after an event of a kind:
+    `{"cancel": {"CANCELED"}, "reserved": {"CONFIRMED", "CANCELED"}}`."""
 
     def leads(self, before: str, after: str) -> bool:
         """Whether some steps, or none, lead from one state to the other."""

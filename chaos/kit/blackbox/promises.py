@@ -124,6 +124,8 @@ def keys_count_once(evidence: Evidence) -> Cases:
 def no_event_unasked(evidence: Evidence) -> Cases:
     asked = {op.command.mark for op in evidence.ops if op.meant.outcome != "fail"}
     known = set(evidence.placed)
+    for record, why in evidence.unreadable:
+        yield Breach(f"{record.place} cannot be read: {why}")
     for told in evidence.first_told:
         event = told.event
         if not event.about:
@@ -199,6 +201,22 @@ def one_effect_per_cause(evidence: Evidence) -> Cases:
             if len(places) == 1
             else Breach(
                 f"{thing} was {kind} {len(places)} times from {account}: {_all(places)}", thing
+            )
+        )
+
+
+def events_have_their_effect(evidence: Evidence) -> Cases:
+    for told in evidence.first_told:
+        thing = told.event.about
+        allowed = evidence.states.after.get(told.event.kind)
+        if allowed is None or thing not in evidence.read:
+            continue
+        state = evidence.read[thing].state
+        yield (
+            KEPT
+            if state in allowed
+            else Breach(
+                f"{told.record.place} tells {told.event}, and {thing} is {state} at rest", thing
             )
         )
 
@@ -470,6 +488,13 @@ PROMISES = (
         one_effect_per_cause,
     ),
     Promise(
+        "events have their effect",
+        "What an event tells of a thing shows in the thing at rest.",
+        "an offset committed before the effect; a handler that logs its failure and goes on",
+        _S.READS | _S.RECORDS,
+        events_have_their_effect,
+    ),
+    Promise(
         "amounts conserved",
         "What accounts hold is what they held and what events say was moved.",
         "an effect without its event, or an event without its effect; a read, then a write of the sum",
@@ -514,7 +539,7 @@ PROMISES = (
     Promise(
         "final states reached",
         "At rest, no thing is left half-way.",
-        "an offset committed before the effect; a handler that logs its failure and goes on",
+        "an event that was lost, or its effect; a message that is given up without a word",
         _S.READS,
         final_states_reached,
     ),
@@ -543,7 +568,7 @@ PROMISES = (
         "rest is reached",
         "Once faults are healed and clients are silent, every lag is zero and nothing moves.",
         "a consumer that has died silently; a message that is retried without end",
-        Sight(0),
+        _S.GROUPS,
         rest_is_reached,
     ),
     Promise(

@@ -44,10 +44,6 @@ class Sight(Flag):
     """Each event has an id of its own, the same when it is sent again."""
     VERSIONS = auto()
     """Events count the versions of their thing."""
-    CAUSES = auto()
-    """Events name what they follow from."""
-    KEYED = auto()
-    """Records that must keep their order have the same key."""
     GROUPS = auto()
     """Consumers commit offsets to groups, so that their lag can be seen."""
     DEAD_LETTERS = auto()

@@ -8,7 +8,17 @@ from dataclasses import replace
 import pytest
 
 from chaos.kit.blackbox.evidence import Evidence, Fault, Op, Told
-from chaos.kit.blackbox.language import Command, Do, Event, Kind, Meant, Record, Shown, States
+from chaos.kit.blackbox.language import (
+    Answer,
+    Command,
+    Do,
+    Event,
+    Kind,
+    Meant,
+    Record,
+    Shown,
+    States,
+)
 from chaos.kit.blackbox.promises import PROMISES
 from chaos.kit.blackbox.stranger import Blind, Sight
 from chaos.kit.blackbox.verdicts import Verdict, judge
@@ -17,7 +27,7 @@ STATES = States(
     steps={"NEW": {"HELD", "OUT"}, "HELD": {"ENDED"}},
     final={"HELD", "OUT", "ENDED"},
     holds={"HELD"},
-    after={"cancel": {"ENDED"}},
+    after={"cancel": {"ENDED"}, "reserved": {"HELD", "ENDED"}},
 )
 TELLS: Mapping[Do, tuple[Kind, ...]] = {"place": ("placed",), "cancel": ("ended",)}
 ALL = ~Sight(0)
@@ -111,6 +121,7 @@ CASES: dict[str, tuple[Evidence, Evidence]] = {
         replace(HELD, told=[PLACED, RESERVED, RESERVED]),
         replace(HELD, told=[PLACED, RESERVED, AGAIN]),
     ),
+    "events have their effect": (HELD, replace(HELD, read={"1": Shown("NEW", 14, 7)})),
     "amounts conserved": (OVER, replace(OVER, held={"a": Shown(amount=8)})),
     "amounts are held by things": (HELD, replace(HELD, held={"a": Shown(amount=6)})),
     "never negative": (HELD, replace(HELD, held={"a": Shown(amount=-1)})),
@@ -160,10 +171,15 @@ def test_of_nothing_nothing_is_said(name: str) -> None:
         ("acknowledged has its effect", replace(HELD, read={"1": Shown("HELD", 0, 7)}), "costs 0"),
         ("acknowledged has its effect", replace(HELD, read={"1": Shown("HELD", 14, 8)}), "mark 8"),
         ("refused has none", replace(HELD, ops=[place(outcome="fail")], told=[]), "1 is there"),
+        (
+            "no event nobody asked for",
+            replace(HELD, unreadable=[(LETTER, "no JSON")]),
+            "cannot be read: no JSON",
+        ),
         ("amounts conserved", replace(HELD, held={}), "is not there"),
         ("readers never go back", replace(HELD, ops=[look("1", "NEW", 1), look("1", None, 2)]), "nothing"),
         ("dead letters are the poison", replace(HELD, letters={"dlq": [LETTER]}), "is no poison"),
-        ("things hold what they took", replace(HELD, told=[PLACED, RESERVED, AGAIN]), "-4 of a"),
+        ("things hold what they took", replace(HELD, told=[PLACED]), "nothing, not -2 of a"),
     ],
 )  # fmt: skip
 def test_it_says_what_was_seen(name: str, evidence: Evidence, seen: str) -> None:
@@ -176,6 +192,14 @@ def test_a_lost_answer_is_found_again_by_its_mark() -> None:
     assert verdict("no event nobody asked for", evidence).outcome == "kept"
     assert verdict("amounts are held by things", evidence).outcome == "kept"
     assert verdict("refused has none", evidence).outcome == "nothing happened"
+
+
+def test_an_effect_that_happened_twice_breaks_one_promise_and_not_those_that_rest_on_it() -> None:
+    twice = replace(HELD, told=[PLACED, RESERVED, AGAIN], held={"a": Shown(amount=6)})
+
+    assert verdict("one effect per cause", twice).outcome == "broken"
+    assert verdict("things hold what they took", twice).outcome == "kept"
+    assert verdict("amounts conserved", twice).outcome == "kept"
 
 
 def test_what_cannot_be_seen_is_not_judged_and_the_reason_is_the_adapters() -> None:
@@ -203,8 +227,10 @@ def test_what_is_known_to_be_broken_is_news_only_when_it_is_kept() -> None:
 
 
 def test_the_story_of_a_thing_has_its_commands_its_events_and_the_faults_between() -> None:
+    nobody = replace(cancel(), answer=Answer("refused", error="nobody listens"))
     evidence = replace(
         HELD,
+        ops=[place(), nobody],
         faults=[Fault("kill -9 shop", 0.5, 1.0), Fault("long after", 100.0, 101.0)],
     )
 
@@ -213,3 +239,4 @@ def test_the_story_of_a_thing_has_its_commands_its_events_and_the_faults_between
     for step in ("one: place mark 7", "things 0@0: placed 1", "kill -9 shop", "1 is HELD"):
         assert step in story
     assert "long after" not in story
+    assert "cancel" not in story  # it has reached nobody

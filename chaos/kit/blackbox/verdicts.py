@@ -62,15 +62,15 @@ class Verdict:
             case "kept" if self.is_known:
                 return f"KEPT AFTER ALL    {name}: known to be broken ({self.because})"
             case "kept":
-                return f"kept              {name} ({self.cases} cases)"
+                return f"kept              {name} ({counted(self.cases, 'case')})"
             case "broken":
                 known = f"; known: {self.because}" if self.is_known else ""
-                count = f"{len(self.breaches)} of {self.cases} cases"
+                count = f"{len(self.breaches)} of {counted(self.cases, 'case')}"
                 return f"BROKEN            {name} ({count}): {self.breaches[0].seen}{known}"
             case "not judged":
                 return f"not judged        {name}, because {self.because}"
             case "nothing happened":
-                return f"nothing happened  {name}: {self.promise.says} No such case came up."
+                return f"nothing happened  {name}: no case of it came up"
 
 
 def judge(
@@ -110,3 +110,7 @@ def _because(unseen: Sight, blind: Sequence[Blind]) -> str:
 def names(sight: Sight) -> str:
     """As they are written in an adapter."""
     return " and ".join(str(one.name) for one in sight)
+
+
+def counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

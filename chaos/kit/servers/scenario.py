@@ -59,7 +59,7 @@ class Course:
     async def recovers(
         self,
         answers: Callable[[], Awaitable[bool]],
-        lag: Callable[[], Awaitable[int | None]],
+        lag: Callable[[], Awaitable[int]],
         *,
         within_s: float,
     ) -> None:
@@ -67,8 +67,6 @@ class Course:
 
         1. The server that was healed gives its first good answer: the clock starts.
         2. No lag is left: it stops. Whatever the server itself needs to start is not counted.
-
-        A lag of None is one that cannot be measured: a store does not answer again yet.
         """
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + within_s
@@ -77,12 +75,9 @@ class Course:
                 raise NotAsPromised(f"no good answer within {within_s:g} s of the repair")
             await asyncio.sleep(LOOK_S)
         began_s = loop.time()
-        while (behind := await lag()) != 0:
+        while behind := await lag():
             if loop.time() > ends_at:
-                seen = (
-                    "a lag that cannot be measured" if behind is None else f"{behind} events behind"
-                )
-                raise NotAsPromised(f"{seen}, {within_s:g} s after the repair")
+                raise NotAsPromised(f"{behind} events behind, {within_s:g} s after the repair")
             await asyncio.sleep(LOOK_S)
         self.recovery_s = loop.time() - began_s
         self.timeline.note("recovered", f"no lag {self.recovery_s:.2f} s after the first answer")
