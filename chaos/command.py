@@ -1,6 +1,7 @@
 """Faults on purpose: `python -m chaos simulate | replay | mutants`, and on real servers.
 
-`real | judge | endurance` are those of `chaos.real`, which needs the drivers of servers.
+`real | judge | endurance` are those of `chaos.real`, which needs the drivers of servers, and
+`strangers` those of `chaos.strangers`, which judge systems of others.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ ON_SERVERS = {
     "endurance": "orders on real servers, while roles and servers are killed; its own --help",
 }
 
+STRANGERS = "strangers"
+
 DESCRIPTION = """\
 Runs the whole system in one process, under a virtual clock, and strikes it with faults.
 A run is a function of its workload, seed and faults alone: its ID replays it anywhere.
@@ -79,6 +82,7 @@ examples:
   python -m chaos mutants dual_write mark_before_ack
   python -m chaos real --list                     scenarios on real servers; see its own --help
   python -m chaos endurance --orders 1000         on real servers, everything killed in turn
+  python -m chaos strangers judge naive           a system of others; see its own --help
 
 The exit status is 1 when a promise was broken, or a mutant was not caught; 2 for a wrong call.
 """
@@ -91,6 +95,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from chaos.real import command  # noqa: PLC0415 - the drivers of servers, used nowhere else
 
         return command.main(arguments, program="python -m chaos")
+    if arguments[:1] == [STRANGERS]:
+        require("aiokafka", "aiomysql", "motor", "toxiproxy")
+        from chaos.strangers import command as strangers  # noqa: PLC0415 - the same
+
+        return strangers.main(arguments, program="python -m chaos")
     asked = _parser().parse_args(arguments)
     try:
         status: int = asked.command(asked)
@@ -112,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG.format(**lists),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    names = ("simulate", "replay", "mutants", *ON_SERVERS)
+    names = ("simulate", "replay", "mutants", *ON_SERVERS, STRANGERS)
     commands = made.add_subparsers(required=True, metavar=" | ".join(names))
     simulate = commands.add_parser("simulate", help="search for schedules that break a promise")
     length = simulate.add_mutually_exclusive_group()
@@ -143,6 +152,9 @@ def _parser() -> argparse.ArgumentParser:
     mutants.set_defaults(command=_mutants)
     for name, what in ON_SERVERS.items():
         commands.add_parser(name, help=what)
+    commands.add_parser(
+        STRANGERS, help="judge a system of others, from outside, by an adapter; its own --help"
+    )
     return made
 
 

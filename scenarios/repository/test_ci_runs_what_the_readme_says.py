@@ -97,7 +97,7 @@ def test_after_the_block_it_judges_from_outside_and_runs_the_same_on_real_server
 
     assert (
         done.stdout.split("\n\n")[-1]
-        == "ran tox -e chaos-all,contracts-outside,servers,endurance,bench\n"
+        == "ran tox -e chaos-all,contracts-outside,servers,endurance,strangers,bench\n"
     )
     assert done.returncode == 5
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from chaos.history import Op
 from chaos.kit.servers.lines import ANSWERS_LOST, FALLS_SILENT, Trap, latency
 from chaos.kit.servers.scenario import Course, Scenario
-from chaos.real.stage import Stage, key_of
+from chaos.real.stage import Stage
 from scenarios.harness.servers.mysql import DATABASE
 
 LATE_MS = 200
@@ -38,20 +38,20 @@ async def _struck_in_commit(
         return int(await stage.sql(count)) > 0
 
     async with stage.lines.with_toxics(latency(LATE_MS), *trap.set_up, client=API, server="sql"):
-        placing = asyncio.create_task(stage.place(body))
+        placing = asyncio.create_task(stage.place(body, key=f"in-commit-{cents}"))
         await stage.until(committed, "the order in the database", every_s=FINE_S)
         with course.fault(what):
             await stage.lines.spring(trap, client=API, server="sql")
             await asyncio.sleep(for_s)
-            is_in_time = not _was_told(stage.history.ops, key_of(body))
+            is_in_time = not _was_told(stage.history.ops, cents)
     placed = await placing
     course.holds(placed.ok, f"the client has its order in the end: {placed}")
     course.holds(int(await stage.sql(count)) == 1, "and there is one, not two")
     return placed if is_in_time else None
 
 
-def _was_told(ops: Sequence[Op], key: str) -> bool:
-    return any(op.ok and op.key == key for op in ops)
+def _was_told(ops: Sequence[Op], cents: int) -> bool:
+    return any(op.ok and op.key == f"in-commit-{cents}" for op in ops)
 
 
 async def _in_commit(stage: Stage, course: Course, trap: Trap, for_s: float, what: str) -> None:

@@ -52,7 +52,7 @@ async def _all_retries(stage: Stage) -> Sequence[Line]:
 
 
 async def _refused_order(stage: Stage) -> Op:
-    return await stage.place(stage.order(quantity=REFUSED_QUANTITY))
+    return await stage.place(stage.order(quantity=REFUSED_QUANTITY), key=f"refused-{stage.seed}")
 
 
 def is_on_schedule(pauses_s: Sequence[float]) -> bool:

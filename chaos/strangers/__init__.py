@@ -1,0 +1,1 @@
+"""Systems of others, judged from outside: the runner, and two systems to see it at work."""

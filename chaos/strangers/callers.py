@@ -1,0 +1,177 @@
+"""Callers: each is one client, which does one thing after the other, and records all of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from random import Random
+from typing import Protocol
+
+from chaos.kit.blackbox import (
+    READS,
+    Answer,
+    Client,
+    Command,
+    Do,
+    Meant,
+    Op,
+    Request,
+    Sight,
+    Stranger,
+)
+from chaos.strangers.adapters import BadAdapter
+
+NOWHERE = "999999999"
+"""An account that there is not."""
+UNKNOWN = 0.05
+"""How often a thing shall take from it."""
+TWICE = 0.2
+"""How often a command that has a key is sent twice."""
+SETUP_S = 60.0
+
+
+class Sends(Protocol):
+    """What sends requests."""
+
+    async def send(self, request: Request) -> Answer: ...
+
+
+class CannotBegin(Exception):
+    """The first commands, before any fault, were not done. One line."""
+
+
+@dataclass
+class Shared:
+    """What all callers know."""
+
+    stranger: Stranger
+    sender: Sends
+    ops: list[Op] = field(default_factory=list)
+    opened: dict[str, int] = field(default_factory=dict)
+    marks: Callable[[], int] = field(default_factory=lambda: count(1001).__next__)
+
+
+class Caller:
+    """One client. What it does not know the outcome of, it never touches again."""
+
+    def __init__(self, number: int, shared: Shared, random: Random) -> None:
+        self.name = f"client {number}"
+        self._client: Client = shared.stranger.client(number)
+        self._shared = shared
+        self._random = random
+        self._own: list[str] = []
+        """The things that it has placed, and knows of."""
+
+    async def ask(self, command: Command) -> Op | None:
+        """Send a command and record it. None: the system has no such command."""
+        request = self._said(command)
+        if request is None:
+            return None
+        began_s = _now()
+        answer = await self._shared.sender.send(request)
+        meant = self._meant(command, answer)
+        op = Op(self.name, command, meant, request, answer, began_s, _now())
+        self._shared.ops.append(op)
+        return op
+
+    def _said(self, command: Command) -> Request | None:
+        try:
+            return self._client.request(command)
+        except Exception as error:
+            raise BadAdapter(f"request({command}) raised {_one_line(error)}") from error
+
+    def _meant(self, command: Command, answer: Answer) -> Meant:
+        """A read that got no answer says nothing: not even that the thing is not there."""
+        if answer.stage != "answered":
+            is_refused = answer.stage == "refused" and command.do not in READS
+            return Meant("fail" if is_refused else "info", why=answer.error)
+        try:
+            return self._client.meaning(command, answer)
+        except Exception as error:
+            raise BadAdapter(
+                f"meaning({command}) raised {_one_line(error)}"
+                f" for the answer {answer.status} {answer.body[:200]!r}"
+            ) from error
+
+    async def surely(self, command: Command) -> Op | None:
+        """Ask until it is done. Raises CannotBegin."""
+        ends_at = _now() + SETUP_S
+        while True:
+            op = await self.ask(command)
+            if op is None or op.ok:
+                return op
+            if _now() > ends_at:
+                said = op.answer.body[:200] if op.answer is not None else b""
+                raise CannotBegin(f"{command}: {op.request}: {op.meant.why} {said!r}")
+            await asyncio.sleep(0.5)
+
+    async def begin(self) -> None:
+        """Raises CannotBegin."""
+        await self.surely(Command("join"))
+
+    async def open_accounts(self) -> None:
+        """Raises CannotBegin."""
+        workload = self._shared.stranger.workload
+        for number in range(workload.accounts):
+            amount = workload.amount if number else workload.scarce
+            op = await self.surely(Command("open", mark=self._shared.marks(), amount=amount))
+            if op is None:
+                raise CannotBegin("the adapter has no request for `open`: there is nothing to take")
+            if not op.meant.about:
+                raise CannotBegin("meaning() of `open` gives no `about`, the id of the account")
+            self._shared.opened[op.meant.about] = amount
+
+    async def work(self, is_over: asyncio.Event) -> None:
+        """Do one thing after the other until it is over."""
+        workload = self._shared.stranger.workload
+        verbs, weights = zip(*workload.weights.items(), strict=True)
+        while not is_over.is_set():
+            (do,) = self._random.choices(verbs, weights)
+            await self.do(do)
+            await asyncio.sleep(self._random.uniform(0, 2 * workload.pause_s))
+
+    async def do(self, do: Do) -> None:
+        match do:
+            case "place" | "move":
+                await self.make(do)
+            case "read account" | "view account":
+                await self.ask(Command(do, self._random.choice(sorted(self._shared.opened))))
+            case _ if self._own:
+                thing = self._random.choice(self._own)
+                op = await self.ask(Command(do, thing))
+                if op is not None and op.meant.outcome == "info" and do not in READS:
+                    self._own.remove(thing)
+
+    async def make(self, do: Do) -> None:
+        mark = self._shared.marks()
+        can_repeat = Sight.IDEMPOTENCY in self._shared.stranger.sees
+        key = f"key-{mark}" if can_repeat else None
+        command = Command(do, mark=mark, moves=self._moves(do), key=key)
+        ops = [await self.ask(command)]
+        if can_repeat and self._random.random() < TWICE:
+            ops.append(await self.ask(command))
+        things = {op.meant.about for op in ops if op is not None and op.ok and op.meant.about}
+        self._own += sorted(things)
+
+    def _moves(self, do: Do) -> dict[str, int]:
+        workload = self._shared.stranger.workload
+        accounts = sorted(self._shared.opened)
+        if self._random.random() < UNKNOWN:
+            return {NOWHERE: -1}
+        if do == "move":
+            source, target = self._random.sample(accounts, 2)
+            amount = self._random.randint(1, workload.quantity)
+            return {source: -amount, target: amount}
+        lines = self._random.randint(1, min(workload.lines, len(accounts)))
+        chosen = self._random.sample(accounts, lines)
+        return {account: -self._random.randint(1, workload.quantity) for account in chosen}
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".replace("\n", " ")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,297 @@
+"""One run: start the stranger, let clients work while faults strike, wait for rest, gather, judge."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from chaos.kit.blackbox import (
+    PROMISES,
+    Command,
+    Do,
+    Evidence,
+    Fault,
+    Record,
+    Shown,
+    Sight,
+    Stranger,
+    Told,
+    Unreadable,
+    Verdict,
+    judge,
+)
+from chaos.strangers.adapters import BadAdapter
+from chaos.strangers.callers import Caller, Shared
+from chaos.strangers.faults import Nemesis, plan, turns
+from chaos.strangers.ground import Ground
+from chaos.strangers.processes import NotReady, Running, look_after, start_all
+from chaos.strangers.sender import Sender
+from chaos.strangers.topics import Topics
+from scenarios.harness.servers.common import say
+
+LOOK_S = 2.0
+AT_ONCE = 8
+"""Reads that are under way at rest."""
+FINISH_S = 30.0
+READ_TIMES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a run shall be."""
+
+    seed: int
+    seconds: float | None = None
+    """Of work under faults. None: until each fault has struck once."""
+
+
+@dataclass
+class Result:
+    """What came of a run."""
+
+    evidence: Evidence
+    verdicts: Sequence[Verdict]
+
+
+@dataclass
+class Readings:
+    """What is read of all things and accounts, on both sides."""
+
+    read: dict[str, Shown] = field(default_factory=dict)
+    viewed: dict[str, Shown] = field(default_factory=dict)
+    held: dict[str, Shown] = field(default_factory=dict)
+    held_in_views: dict[str, Shown] = field(default_factory=dict)
+    unanswered: int = 0
+
+
+async def run(stranger: Stranger, adapter: Path, logs: Path, wanted: Wanted) -> Result:
+    """Raises BadAdapter, CannotBegin, and groups of NotReady, Missing and NotStarted."""
+    async with Ground(stranger) as ground:
+        processes = {
+            process.name: Running(
+                process,
+                ground.command(process),
+                ground.environment(process),
+                port=ground.ports[process.name],
+                adapter=adapter,
+                logs=logs,
+            )
+            for process in stranger.processes
+        }
+        topics = Topics(ground.kafka.address, stranger.topics)
+        try:
+            if stranger.topics:
+                await topics.make()
+            await start_all(processes)
+            if stranger.topics:
+                await topics.follow()
+            say(f"{stranger.name}: {len(processes)} processes are ready")
+            async with Sender(lambda name: processes[name].url) as sender:
+                return await _Run(ground, processes, topics, sender, wanted).judged()
+        finally:
+            await asyncio.gather(*(running.kill() for running in processes.values()))
+            await topics.close()
+
+
+class _Run:
+    def __init__(
+        self,
+        ground: Ground,
+        processes: Mapping[str, Running],
+        topics: Topics,
+        sender: Sender,
+        wanted: Wanted,
+    ) -> None:
+        self._ground = ground
+        self._stranger = ground.stranger
+        self._processes = processes
+        self._topics = topics
+        self._wanted = wanted
+        self._random = Random(f"callers {wanted.seed}")
+        self._shared = Shared(self._stranger, sender)
+        self._auditor = self._caller(0)
+        self._poison: dict[str, list[bytes]] = {}
+
+    def _caller(self, number: int) -> Caller:
+        return Caller(number, self._shared, Random(f"{number} {self._wanted.seed}"))
+
+    async def judged(self) -> Result:
+        stranger = self._stranger
+        callers = [self._caller(number + 1) for number in range(stranger.workload.clients)]
+        for caller in (self._auditor, *callers):
+            await caller.begin()
+        await self._auditor.open_accounts()
+        await self._put_poison_in()
+        faults, missing = await self._disturb(callers)
+        say("healed; waiting for rest")
+        came, readings = await self._come_to_rest()
+        evidence = self._evidence(faults, [*missing, *came], readings)
+        verdicts = judge(
+            evidence, PROMISES, sees=stranger.sees, blind=stranger.blind, known=stranger.known
+        )
+        return Result(evidence, verdicts)
+
+    async def _put_poison_in(self) -> None:
+        if Sight.DEAD_LETTERS not in self._stranger.sees:
+            return
+        for topic in self._stranger.topics:
+            value = self._stranger.poison(topic.name)
+            if value is not None and topic.dead_letters:
+                await self._topics.put_in(topic.name, value)
+                self._poison.setdefault(topic.dead_letters, []).append(value)
+
+    async def _disturb(self, callers: Sequence[Caller]) -> tuple[list[Fault], list[str]]:
+        """Let them work while faults strike; the faults, and who did not come back."""
+        is_over = asyncio.Event()
+        killed: set[str] = set()
+        nemesis = Nemesis(self._ground, self._processes, self._topics, killed, self._random)
+        planned = plan(self._stranger, self._ground.lines, self._wanted.seed)
+        missing: list[str] = []
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(look_after(self._processes, killed))
+            working = [tasks.create_task(caller.work(is_over)) for caller in callers]
+            began_s = _now()
+            try:
+                for fault in turns(planned, self._ends_at_s(began_s)):
+                    say(f"{_now() - began_s:6.1f} s  {len(self._shared.ops):5} commands; {fault}")
+                    await nemesis.inject(fault)
+            except NotReady as error:
+                missing.append(str(error))
+            is_over.set()
+            await asyncio.wait(working, timeout=FINISH_S)
+            watching.cancel()
+        return nemesis.faults, missing
+
+    def _ends_at_s(self, began_s: float) -> float | None:
+        return None if self._wanted.seconds is None else began_s + self._wanted.seconds
+
+    # --- rest -------------------------------------------------------------------------------------
+
+    async def _come_to_rest(self) -> tuple[list[str], Readings]:
+        """Wait until no lag, no end and no reading has moved for longer than the longest poll."""
+        killed: set[str] = set()
+        watching = asyncio.create_task(look_after(self._processes, killed))
+        try:
+            return await self._quiet()
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+
+    async def _quiet(self) -> tuple[list[str], Readings]:
+        ends_at = _now() + self._stranger.rest_s
+        sees_groups = bool(self._stranger.topics) and Sight.GROUPS in self._stranger.sees
+        before: object = None
+        quiet_since = _now()
+        while True:
+            ends = await self._topics.ends()
+            lags = await self._topics.lags(ends) if sees_groups else {}
+            readings = await self._readings()
+            if lags or readings.unanswered or (ends, readings) != before:
+                quiet_since = _now()
+            before = ends, readings
+            is_quiet = _now() - quiet_since > self._stranger.quiet_s
+            if is_quiet and await self._topics.is_read():
+                return [], readings
+            if _now() > ends_at:
+                return _missing(lags, readings, self._stranger.rest_s), readings
+            await asyncio.sleep(LOOK_S)
+
+    async def _readings(self) -> Readings:
+        things = self._things()
+        readings = Readings()
+        wanted: list[tuple[Do, str, dict[str, Shown]]] = []
+        for thing in things:
+            wanted += [("read", thing, readings.read), ("view", thing, readings.viewed)]
+        for account in self._shared.opened:
+            wanted += [
+                ("read account", account, readings.held),
+                ("view account", account, readings.held_in_views),
+            ]
+        for start in range(0, len(wanted), AT_ONCE):
+            part = wanted[start : start + AT_ONCE]
+            readings.unanswered += sum(
+                await asyncio.gather(*(self._read_into(*one) for one in part))
+            )
+        return readings
+
+    async def _read_into(self, do: Do, about: str, shown: dict[str, Shown]) -> bool:
+        """Whether there was no answer."""
+        op = await self._auditor.ask(Command(do, about))
+        if op is not None and op.ok:
+            shown[about] = op.meant.shows or Shown()
+        return op is not None and op.meant.outcome == "info"
+
+    def _things(self) -> list[str]:
+        evidence = self._evidence((), (), Readings())
+        return sorted(evidence.placed.keys() | evidence.told_of.keys())
+
+    # --- evidence ---------------------------------------------------------------------------------
+
+    def _evidence(
+        self, faults: Sequence[Fault], missing: Sequence[str], readings: Readings
+    ) -> Evidence:
+        stranger = self._stranger
+        letters = {topic.dead_letters for topic in stranger.topics if topic.dead_letters}
+        records = sorted(
+            self._topics.records, key=lambda one: (one.topic, one.partition, one.offset)
+        )
+        told, unreadable = decoded(
+            stranger,
+            (record for record in records if record.topic not in letters),
+            {value for values in self._poison.values() for value in values},
+        )
+        return Evidence(
+            stranger.states,
+            stranger.tells,
+            tuple(self._shared.ops),
+            told,
+            unreadable,
+            dict(self._shared.opened),
+            readings.read,
+            readings.viewed,
+            readings.held,
+            readings.held_in_views,
+            tuple(faults),
+            tuple(missing),
+            tuple(self._processes),
+            [fall for running in self._processes.values() for fall in running.falls],
+            self._poison,
+            {topic: [record for record in records if record.topic == topic] for topic in letters},
+        )
+
+
+def decoded(
+    stranger: Stranger, records: Iterable[Record], poison: Collection[bytes]
+) -> tuple[list[Told], list[tuple[Record, str]]]:
+    """What records tell, and those that cannot be read. Raises BadAdapter."""
+    told: list[Told] = []
+    unreadable: list[tuple[Record, str]] = []
+    for record in records:
+        if record.value in poison:
+            continue
+        try:
+            told += [Told(event, record) for event in stranger.events(record)]
+        except Unreadable as error:
+            unreadable.append((record, str(error)))
+        except Exception as error:
+            raise BadAdapter(
+                f"events() raised {type(error).__name__}: {error}"
+                f" for {record.place} {record.value[:200]!r}"
+            ) from error
+    return told, unreadable
+
+
+def _missing(lags: Mapping[str, int], readings: Readings, rest_s: float) -> list[str]:
+    what = [f"group {group} lags by {lag}" for group, lag in lags.items()]
+    if readings.unanswered:
+        what.append(f"{readings.unanswered} reads are not answered")
+    return [f"{one}, {rest_s:g} s after the last fault" for one in what or ["it still moves"]]
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,110 @@
+"""An adapter is found in a file, and what is wrong with it is said in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chaos.strangers.adapters import SHIPPED, BadAdapter, load
+from chaos.strangers.ground import Ground
+
+GOOD = """
+from chaos.kit import blackbox as kit
+
+class Mine(kit.Stranger):
+    name = "mine"
+    needs = ("kafka", "mysql")
+    processes = (kit.Process("api", ("serve", "{port}"), {"DB": "{mysql.host}:{mysql.port}"}),)
+    states = kit.States({}, (), ())
+    sees = ~kit.Sight.VIEWS
+    blind = (kit.Blind(kit.Sight.VIEWS, "there are none"),)
+
+    def client(self, number):
+        raise NotImplementedError
+
+    def events(self, record):
+        return ()
+"""
+
+
+def written(folder: Path, old: str = "", new: str = "") -> str:
+    assert old in GOOD
+    file = folder / "mine.py"
+    file.write_text(GOOD.replace(old, new) if old else GOOD)
+    return str(file)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_comes_with_the_kit_can_be_loaded_and_its_commands_be_filled(name: str) -> None:
+    stranger, folder = load(name)
+
+    assert Ground(stranger).lines
+    assert folder.is_dir()
+
+
+def test_the_folder_of_an_adapter_is_where_its_commands_are_seen_from(tmp_path: Path) -> None:
+    stranger, folder = load(written(tmp_path))
+
+    assert (stranger.name, folder) == ("mine", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"there are none"),)', '"there are none"),)\n    known = {"no such": ""}', "no promise 'no such'"),
+        ("sees = ~kit.Sight.VIEWS", "sees = kit.Sight.READS", "say of MARKS and AMOUNTS"),
+        ("sees = ~kit.Sight.VIEWS", "sees = ~kit.Sight(0)", "VIEWS is in sees and in blind"),
+        ('    name = "mine"\n', "", "`name` is not set"),
+        ("class Mine(kit.Stranger)", "class Mine", "no subclass of Stranger"),
+        ("def events", "def event", "abstract method"),
+        ("import blackbox as kit", "import blackbox as ki", "cannot be loaded: NameError"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said(tmp_path: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(BadAdapter, match=said):
+        load(written(tmp_path, old, new))
+
+
+def test_a_class_that_there_is_not_is_named_with_those_that_there_are(tmp_path: Path) -> None:
+    with pytest.raises(BadAdapter, match="no adapter Yours; it has Mine"):
+        load(f"{written(tmp_path)}:Yours")
+
+
+def test_a_file_that_there_is_not_is_named() -> None:
+    with pytest.raises(BadAdapter, match=r"no file mine\.py"):
+        load("mine.py")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("{mysql.port}", "{mysql.prot}", "api: {mysql.prot} is unknown"),
+        ("{mysql.port}", "{postgres.port}", "wants postgres, which is not among `needs`"),
+        ("{mysql.port}", "{url:other}", "no process 'other'"),
+        ('"kafka", "mysql"', '"kafka", "oracle"', "needs 'oracle'"),
+    ],
+)
+def test_a_placeholder_that_cannot_be_filled_is_named_before_anything_starts(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    stranger, _ = load(written(tmp_path, old, new))
+
+    with pytest.raises(BadAdapter, match=said):
+        Ground(stranger)
+
+
+def test_braces_that_are_no_placeholder_stay_as_they_are(tmp_path: Path) -> None:
+    stranger, _ = load(written(tmp_path, '"serve"', '"{\\"a\\": {}}"'))
+    ground = Ground(stranger)
+
+    (process,) = stranger.processes
+    assert ground.command(process) == ['{"a": {}}', str(ground.ports["api"])]
+    assert ground.environment(process)["DB"].startswith("127.0.0.1:")
+
+
+def test_each_process_has_a_line_of_its_own_and_all_share_that_to_kafka() -> None:
+    stranger, _ = load("naive")
+    names = set(Ground(stranger).lines)
+
+    assert names == {"kafka", "purchases-mysql", "warehouse-mysql", "purchases-warehouse"}

@@ -1,0 +1,101 @@
+"""A process of a stranger: what is done to it is no fall, and what it does by itself is one."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from chaos.kit.blackbox import Process
+from chaos.strangers.processes import NotReady, Running, look_after, start_all
+
+LIVES = ("sleep", "60")
+DIES = ("sh", "-c", "echo no such table >&2; exit 3")
+DEADLINE_S = 60.0
+
+
+def running(folder: Path, process: Process) -> Running:
+    return Running(process, process.argv, process.env, port=1, adapter=folder, logs=folder)
+
+
+async def test_what_is_killed_has_not_fallen(tmp_path: Path) -> None:
+    one = running(tmp_path, Process("one", LIVES, ready="running"))
+    for _ in range(2):
+        one.start()
+        await one.until_ready()
+        await one.kill()
+
+    assert one.falls == []
+
+
+async def fallen(one: Running) -> None:
+    one.start()
+    async with asyncio.timeout(DEADLINE_S):
+        while not one.has_fallen():
+            await asyncio.sleep(0.01)
+
+
+async def test_what_ends_by_itself_has_fallen_and_its_last_words_are_kept(tmp_path: Path) -> None:
+    one = running(tmp_path, Process("one", DIES))
+
+    await fallen(one)
+
+    assert one.falls == ["one ended with 3: no such table"]
+
+
+async def test_one_that_may_be_restarted_has_broken_nothing(tmp_path: Path) -> None:
+    one = running(tmp_path, Process("one", DIES, falls="restart"))
+
+    await fallen(one)
+
+    assert one.falls == []
+
+
+async def test_what_falls_is_started_again_unless_it_is_killed_right_now(tmp_path: Path) -> None:
+    both = {name: running(tmp_path, Process(name, DIES)) for name in ("one", "two")}
+    for one in both.values():
+        one.start()
+    looking = asyncio.create_task(look_after(both, {"two"}))
+    async with asyncio.timeout(DEADLINE_S):
+        while len(both["one"].falls) < 2:
+            await asyncio.sleep(0.01)
+    looking.cancel()
+
+    assert both["two"].falls == []
+    for one in both.values():
+        await one.kill()
+
+
+async def test_one_that_never_gets_ready_is_named_with_its_last_words(tmp_path: Path) -> None:
+    one = running(tmp_path, Process("one", ("sh", "-c", "echo waiting; sleep 60"), grace_s=0.5))
+    one.start()
+
+    with pytest.raises(NotReady, match=r"one was not ready after 0\.5 s \(tcp\)"):
+        await one.until_ready()
+
+    await one.kill()
+
+
+async def test_a_program_that_there_is_not_is_named(tmp_path: Path) -> None:
+    one = running(tmp_path, Process("one", ("no-such-program",)))
+
+    async def started() -> None:
+        one.start()  # says so itself, or whatever was to run the program does
+        await one.until_ready()
+
+    with pytest.raises(NotReady, match=r"one .*no-such-program"):
+        await started()
+
+
+async def test_one_waits_for_those_that_it_needs(tmp_path: Path) -> None:
+    early = Process("early", ("sleep", "60"), grace_s=0.3)  # nobody listens: it never gets ready
+    late = Process("late", ("sleep", "60"), after=("early",), ready="running")
+    both = {one.name: running(tmp_path, one) for one in (late, early)}
+
+    with pytest.raises(ExceptionGroup):
+        await start_all(both)
+
+    await asyncio.gather(*(one.kill() for one in both.values()))
+    assert (tmp_path / "early.log").exists()
+    assert not (tmp_path / "late.log").exists()

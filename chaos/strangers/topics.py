@@ -1,0 +1,152 @@
+"""Topics as the judge sees them: made, followed record by record, with the lag of every group."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError
+
+from chaos.kit.blackbox import Record, Topic
+
+FOUND_S = 60.0
+POLL_MS = 200
+
+
+class Missed(Exception):
+    """A topic is not there. One line."""
+
+
+class Topics:
+    """The judge's own clients, which come through no proxy."""
+
+    def __init__(self, brokers: str, topics: Sequence[Topic]) -> None:
+        self.records: list[Record] = []
+        """All so far, in the order in which they came."""
+        self._brokers = brokers
+        self._topics = topics
+        self._came = asyncio.Condition()
+        self._partitions: list[TopicPartition] = []
+        self._admin = AIOKafkaAdminClient(bootstrap_servers=brokers)
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=brokers,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+        )
+        self._following: asyncio.Task[None] | None = None
+
+    async def make(self) -> None:
+        """Make those that the system does not make itself."""
+        await self._admin.start()
+        wanted = {
+            name: topic.partitions
+            for topic in self._topics
+            if not topic.made_by_the_system
+            for name in filter(None, (topic.name, topic.dead_letters))
+        }
+        if wanted:
+            with suppress(TopicAlreadyExistsError):
+                await self._admin.create_topics(
+                    [NewTopic(name, partitions, 1) for name, partitions in wanted.items()]
+                )
+
+    async def follow(self) -> None:
+        """Read all from now on, from their beginnings. Raises Missed."""
+        await self._consumer.start()
+        names = {topic.name for topic in self._topics}
+        ends_at = _now() + FOUND_S
+        while missing := names - await self._consumer.topics():
+            if _now() > ends_at:
+                raise Missed(f"after {FOUND_S:g} s there is no topic {', '.join(sorted(missing))}")
+            await asyncio.sleep(0.2)
+        letters = {topic.dead_letters for topic in self._topics if topic.dead_letters}
+        names |= letters & await self._consumer.topics()
+        self._partitions = [
+            TopicPartition(topic["topic"], partition["partition"])
+            for topic in await self._admin.describe_topics(sorted(names))
+            for partition in topic["partitions"]
+        ]
+        self._consumer.assign(self._partitions)
+        self._following = asyncio.create_task(self._follow(), name="follow topics")
+
+    async def _follow(self) -> None:
+        while True:
+            found = await self._consumer.getmany(timeout_ms=POLL_MS)
+            for records in found.values():
+                self.records += [
+                    Record(
+                        record.topic,
+                        record.partition,
+                        record.offset,
+                        record.key or b"",
+                        record.value or b"",
+                        dict(record.headers),
+                        _now(),
+                    )
+                    for record in records
+                ]
+            if found:
+                async with self._came:
+                    self._came.notify_all()
+
+    async def wait_for_one(self, topics: Collection[str], bound_s: float) -> bool:
+        """Wait for the next record of these topics; whether one came."""
+        seen = len(self.records)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(bound_s), self._came:
+                await self._came.wait_for(
+                    lambda: any(record.topic in topics for record in self.records[seen:])
+                )
+                return True
+        return False
+
+    async def put_in(self, topic: str, value: bytes) -> None:
+        """Send a record that no part of the system has sent."""
+        producer = AIOKafkaProducer(bootstrap_servers=self._brokers)
+        await producer.start()
+        try:
+            await producer.send_and_wait(topic, value)
+        finally:
+            await producer.stop()
+
+    async def ends(self) -> Mapping[TopicPartition, int]:
+        if not self._partitions:
+            return {}
+        return dict(await self._consumer.end_offsets(self._partitions))
+
+    async def is_read(self) -> bool:
+        """Whether all that there is has come."""
+        ends = await self.ends()
+        return all([await self._consumer.position(place) >= end for place, end in ends.items()])
+
+    async def lags(self, ends: Mapping[TopicPartition, int]) -> dict[str, int]:
+        """Of each group that has not read everything: how much is left."""
+        lags = {}
+        for group, *_ in await self._admin.list_consumer_groups():
+            offsets = await self._admin.list_consumer_group_offsets(group)
+            read = {place: found.offset for place, found in offsets.items() if found.offset >= 0}
+            topics = {place.topic for place in read}
+            lag = sum(
+                max(0, end - read.get(place, 0))
+                for place, end in ends.items()
+                if place.topic in topics
+            )
+            if lag:
+                lags[str(group)] = lag
+        return lags
+
+    async def close(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._following
+        await self._consumer.stop()
+        await self._admin.close()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
