@@ -456,7 +456,9 @@ def load(kind: type[S], env_file: Path | None = Path(".env")) -> S:
     """
     try:
         # the parameter is made by pydantic-settings and known to no type checker
-        read: Callable[..., S] = type(kind.__name__, (_Environment, kind), {})
+        # and of two bases the last one's configuration counts, which forbids what is not ours
+        namespace = {"model_config": _Environment.model_config}
+        read: Callable[..., S] = type(kind.__name__, (_Environment, kind), namespace)
         return kind(**dict(read(_env_file=env_file)))
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
