@@ -74,7 +74,8 @@ class Stage:
                 stacks.servers(auditor(self.servers.environment()), SHOP.all_topics)
             )
             session = await stack.enter_async_context(sends_once(force_close=True))
-            self.client = Client("scenario", self.where, session, self.history, Random(self.seed))
+            self._session = session
+            self.client = self._client("scenario")
             first = [
                 basket for basket, _ in zip(baskets(self.seed), range(FIRST_BASKETS), strict=False)
             ]
@@ -211,6 +212,17 @@ class Stage:
     async def place(self, body: dict[str, Any] | None = None, *, key: str | None = None) -> Op:
         """Place an order, again while that is safe."""
         return await self.client.write("POST", "/orders", body or self.order(), key=key)
+
+    def _client(self, name: str) -> Client:
+        return Client(name, self.where, self._session, self.history, Random(self.seed))
+
+    async def page(self, path: str) -> Op:
+        """Ask for one page as a client that has seen nothing before.
+
+        Of one that has, the checkers ask that whatever it saw is on it, and it is one page of many.
+        """
+        self._own += 1
+        return await self._client(f"reader-{self._own}").read(path)
 
     async def until_shown(self, placed: Op, reservation: str = "reserved") -> None:
         """Wait until the query side shows an order with its reservation."""

@@ -46,7 +46,7 @@ async def _latency(stage: Stage, course: Course) -> None:
 
 async def _bandwidth(stage: Stage, course: Course) -> None:
     async def page() -> int:
-        return len((await stage.client.read(PAGE)).answer)
+        return len((await stage.page(PAGE)).answer)
 
     async with stage.flow.at(12):
         await asyncio.sleep(WARM_S)

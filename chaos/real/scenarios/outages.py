@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from chaos.kit.servers.scenario import Course, Scenario
 from chaos.real.stage import Stage
 from scenarios.harness.servers import Server
+from scenarios.harness.servers.common import knock
 
 AWAY_S = 5.0
 WARM_S = 1.5
@@ -20,9 +21,19 @@ async def killed(server: Server, course: Course) -> AsyncIterator[None]:
     with course.fault(f"kill -9 {server.name}"):
         await server.kill()
         try:
+            course.saw(await _is_gone(server), f"{server.name} takes no connection")
             yield
         finally:
             await server.start()
+
+
+async def _is_gone(server: Server) -> bool:
+    """Seen at its port: that a role is not ready may have another reason on a busy machine."""
+    try:
+        await knock(server.port)
+    except OSError:
+        return True
+    return False
 
 
 async def _not_ready(stage: Stage, server: Server) -> list[str]:
@@ -49,7 +60,7 @@ def _outage(of: Callable[[Stage], Server]) -> Callable[[Stage, Course], Awaitabl
 
 async def _query_api_without_views(stage: Stage, course: Course) -> None:
     async def status() -> int | None:
-        return (await stage.client.read("/orders")).status
+        return (await stage.page("/orders")).status
 
     async with stage.flow.at(5):
         await asyncio.sleep(WARM_S)
