@@ -10,7 +10,9 @@ from contracts.kit.mutants import Edit, Mutant, Outcome, outcomes
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    # what is installed beside pytest is of no use there, and takes a second to load
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     (tmp_path / "sums.py").write_text("def double(n):\n    return n * 2\n")
     (tmp_path / "test_sums.py").write_text(
         "from sums import double\n\n\n"
