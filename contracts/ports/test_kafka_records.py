@@ -86,6 +86,20 @@ def test_a_batch_of_thousands_of_gzip_members_stands_for_itself() -> None:
     assert "gzip: over" in found.value.unreadable.reason
 
 
+@pytest.mark.parametrize(
+    "places", [(0, 0, 0), (2, 1, 0), (0, 5_000_000, 2), (-7, -6, -5), (1, 2, 3)]
+)
+@pytest.mark.parametrize("odd", [False, True], ids=["read at once", "one by one"])
+def test_what_a_producer_says_of_places_in_its_batch_is_not_believed(
+    places: tuple[int, ...], odd: bool
+) -> None:
+    headers = [(b"\xff", b"x")] if odd else []
+    found = read(built(*(record(n, b"k", b"%d" % n, headers) for n in places)))
+
+    assert [each.offset for each in found] == [0, 1, 2]
+    assert [each.value for each in found] == [b"%d" % n for n in places]
+
+
 def test_of_one_fetch_only_so_much_is_unpacked_at_once() -> None:
     batch = built(record(0, b"k", bytes(3_000_000)), codec="gzip")
 

@@ -199,6 +199,22 @@ async def test_a_batch_that_cannot_be_unpacked_at_the_end_leaves_no_lag(
     assert len(member.records) == 1
 
 
+@pytest.mark.parametrize("places", [(0, 0), (0, 5_000_000), (-7, -7)])
+async def test_each_record_has_its_place_whatever_its_producer_says(
+    log: KafkaLog, topic: str, other: Stranger, places: tuple[int, int]
+) -> None:
+    """The broker looks at what is said of places only in compressed batches."""
+    group = uuid4().hex
+    await other.send(topic, 0, RawBatch([record(0, b"k", b"before")]))
+    await other.send(topic, 0, RawBatch([record(n, b"k", b"%d" % n) for n in places]))
+
+    async with reader(log, group, topic) as member:
+        await member.until_committed(log, group, {Partition(topic, 0): 3})
+
+    assert [r.offset for r in member.records] == [0, 1, 2]
+    assert [r.offset for r in await all_of(log, topic)] == [0, 1, 2]
+
+
 async def test_a_time_before_all_times_is_a_time(
     log: KafkaLog, topic: str, other: Stranger
 ) -> None:

@@ -19,9 +19,11 @@ from __future__ import annotations
 import struct
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
+from operator import lt
 from typing import Any
 
 import cramjam
@@ -48,6 +50,8 @@ LARGE_BYTES = 2 * MESSAGE_BYTES_MAX
 _LENGTH = struct.Struct(">qi")
 """Where the batch begins in its partition, and how many bytes follow."""
 _HEAD = struct.Struct(">qiibIhiqqqhii")
+_LAST_DELTA = 6
+"""Of its fields: how far the last record is from the first. The broker holds it to their number."""
 _ATTRIBUTES = struct.Struct(">h")
 _ATTRIBUTES_AT = struct.calcsize(">qiibI")
 _MAGIC_AT = struct.calcsize(">qii")
@@ -137,10 +141,13 @@ class Batch:
 
     def __iter__(self) -> Iterator[Any]:
         head = _HEAD.unpack_from(self._raw)
+        return iter(_in_their_places(head, list(self._records(head))))
+
+    def _records(self, head: tuple[Any, ...]) -> Iterable[Any]:
         try:
             plain = _plain(self._raw, head[-1])
         except Exception as error:  # noqa: BLE001 (whatever a codec raises: it cannot be unpacked)
-            return iter([_stand_in(self._raw, head[0], error)])
+            return [_stand_in(self._raw, head[0], error)]
         self._unpacked(len(plain))
         try:
             if len(plain) > LARGE_BYTES:
@@ -150,7 +157,30 @@ class Batch:
             return _one_by_one(self._raw, plain)
         if any(len(record.headers) > HEADERS_MAX for record in records):
             return _one_by_one(self._raw, plain)
-        return iter(records)
+        return records
+
+
+def _in_their_places(head: tuple[Any, ...], records: Sequence[Any]) -> Sequence[Any]:
+    """The records, each in a place of its own within the batch.
+
+    A broker counts the records of a batch, and looks at the places that a producer has written into
+    one that is not compressed no more than at the keys. A reader skips what seems to be behind it:
+
+        two records that both say that they are the first: the second would never be read
+        one that says that it is the five millionth: the group would go on far behind the end
+    """
+    first, last = head[0], head[0] + head[_LAST_DELTA]
+    places = [record.offset for record in records]
+    if not places or (first <= places[0] and places[-1] <= last and _ascend(places)):
+        return records
+    return [
+        ReadRecord(first + index, at.timestamp, at.timestamp_type, at.key, at.value, at.headers)
+        for index, at in enumerate(records)
+    ]
+
+
+def _ascend(places: Sequence[int]) -> bool:
+    return all(map(lt, places, islice(places, 1, None)))
 
 
 def _plain(raw: memoryview, count: int) -> bytes:
