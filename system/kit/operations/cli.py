@@ -409,6 +409,6 @@ async def _rebuild(client: Client, _: argparse.Namespace) -> None:
             bar.update(now["records_read"] - bar.n)
             await asyncio.sleep(POLL_S)
     if now["live"] != number:
-        why = now["failure"] or f"{client.program.projects} may have started anew"
+        why = now["failure"] or f"the {client.program.projects} may have started anew"
         raise OperationFailed(f"generation {number} was given up: {printable(str(why))}")
     say(f"generation {number} is live")
