@@ -69,7 +69,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "field_renamed_by_the_provider": _mutant(
         "A field has another name on the wire; its readers do not know.",
-        "delivery.outbox",
+        "kit.delivery.outbox",
         _DUMPED,
         "dumps({'state' if k == 'reservation' else k: v for k, v in event.model_dump().items()}), dumps(",
         _PROVIDER,
@@ -84,7 +84,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "field_dropped_by_the_provider": _mutant(
         "A field is not sent any more; its readers do not know.",
-        "delivery.outbox",
+        "kit.delivery.outbox",
         _DUMPED,
         "dumps({k: v for k, v in event.model_dump().items() if k != 'stock'}), dumps(",
         _PROVIDER,
@@ -99,7 +99,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "field_that_nobody_promised": _mutant(
         "A field is sent that no schema names.",
-        "delivery.outbox",
+        "kit.delivery.outbox",
         _DUMPED,
         "dumps(event.model_dump() | {'debug': 1}), dumps(",
         _SENT,
@@ -150,7 +150,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "version_without_a_change": _mutant(
         "Events claim to be of a version that was never published.",
-        "events",
+        "kit.events",
         "    schema_version: ClassVar[int] = 1\n",
         "    schema_version: ClassVar[int] = 3\n",
         _MODEL,
@@ -165,7 +165,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "money_as_text": _mutant(
         "Prices are texts.",
-        "values",
+        "kit.values",
         'orjson.Fragment(f"{value:.2f}")',
         'f"{value:.2f}"',
         _SENT,
@@ -173,7 +173,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "time_to_the_second": _mutant(
         "Times have another form.",
-        "values",
+        "kit.values",
         '.strftime("%Y-%m-%dT%H:%M:%S.%fZ")',
         '.strftime("%Y-%m-%dT%H:%M:%SZ")',
         _SENT,
@@ -182,17 +182,17 @@ MUTANTS: Mapping[str, Mutant] = {
     # --- what is beside it
     "header_renamed": _mutant(
         "A header has another name on the wire.",
-        "delivery.outbox",
+        "kit.delivery.outbox",
         _EVENT_TYPE,
         '        "type": event.type,\n',
         _LOG,
     ),
     "header_dropped": _mutant(
-        "A required header is not sent.", "delivery.outbox", _CORRELATION, "", _LOG
+        "A required header is not sent.", "kit.delivery.outbox", _CORRELATION, "", _LOG
     ),
     "header_not_required": _mutant(
         "A header may be missing, by the contract itself.",
-        "delivery.outbox",
+        "kit.delivery.outbox",
         '        "correlation-id": Annotated[\n'
         '            UuidText, Field(description="The same for everything that follows from one '
         'request.")\n        ],\n',
@@ -201,14 +201,14 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "header_of_another_form": _mutant(
         "An id has no dashes.",
-        "delivery.outbox",
+        "kit.delivery.outbox",
         _CORRELATION,
         '        "correlation-id": because.correlation_id.hex,\n',
         _LOG,
     ),
     "header_of_another_version": _mutant(
         "An event claims a schema version that it has not.",
-        "delivery.outbox",
+        "kit.delivery.outbox",
         "str(event.schema_version)",
         "str(event.schema_version + 1)",
         _LOG,
@@ -223,7 +223,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "key_of_another_form": _mutant(
         "A key is not the bare id.",
-        "delivery.outbox",
+        "kit.delivery.outbox",
         "    key = str(event.key)\n",
         '    key = f"{event.key:04d}"\n',
         _LOG,
@@ -238,21 +238,21 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "more_partitions": _mutant(
         "Topics have more partitions: a key's old events lie in another than its new ones.",
-        "events",
+        "kit.events",
         "PARTITIONS = 3\n",
         "PARTITIONS = 6\n",
         _TOPICS,
     ),
     "topics_that_forget": _mutant(
         "Topics keep a week: no rebuild has all that it needs.",
-        "adapters.kafka_rules",
+        "kit.adapters.kafka.rules",
         '"retention.ms": "-1"',
         '"retention.ms": "604800000"',
         _TOPICS,
     ),
     "dead_letter_without_a_number": _mutant(
         "A dead letter does not say how often it was tried.",
-        "delivery.dead_letters",
+        "kit.delivery.dead_letters",
         '"attempts": str(failure.attempts),',
         '"attempts": f"{failure.attempts} times",',
         _LETTERS,

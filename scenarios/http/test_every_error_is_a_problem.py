@@ -213,6 +213,23 @@ async def test_what_comes_behind_a_good_request_is_refused_for_its_own_reason(
     assert await _last_of(toy, good, bad) == (status, problem)
 
 
+@pytest.mark.parametrize(
+    ("line", "header", "status", "problem"),
+    [
+        ("POST /things HTTP/1.1", "X-Long: " + "a" * 9_000, 431, "head-too-large"),
+        ("POST /" + "a" * 9_000 + " HTTP/1.1", "X: y", 414, "uri-too-long"),
+        ("P(ST /things HTTP/1.1", "X: y", 400, "malformed-request"),
+    ],
+    ids=["a long header", "a long path", "no method"],
+)
+async def test_a_bad_head_is_refused_for_its_own_reason_also_where_its_body_is_in_the_same_packet(
+    toy: Running, line: str, header: str, status: int, problem: str
+) -> None:
+    body = '{"name": "a\\r\\n"}'
+    sent = f"{line}\r\nHost: x\r\n{header}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    assert await _last_of(toy, sent) == (status, problem)
+
+
 async def _last_of(toy: Running, first: str, *later: str) -> tuple[int, str]:
     """The last answer on a connection, and its problem. What is later comes while one is in hand."""
     reader, writer = await asyncio.open_connection("127.0.0.1", toy.service.port)

@@ -39,6 +39,8 @@ from system.kit.metrics import Metrics
 from system.kit.ports.world import World
 
 LINE_MAX = 8190
+HEADERS_MAX = 128
+"""aiohttp's own bound."""
 _HEAD_KEPT = LINE_MAX + 2
 TAKEN_MIN = 65_536
 """So much of an answer, or all of it, has to be taken within a bound: a telephone's line does."""
@@ -298,10 +300,24 @@ _FIRST_LINE = re.compile(rb"(?:\r?\n)*(" + _TOKEN + rb"+)" + _REST_OF_LINE)
 _SOME_FIRST_LINE = re.compile(rb"(?<!" + _TOKEN + rb")" + _TOKEN + rb"{1,20}+" + _REST_OF_LINE)
 
 
+def _begins_well(data: bytes) -> bool:
+    """Whether the first head is a good one: then what cannot be parsed is behind it, not its body."""
+    first_line = _FIRST_LINE.match(data)
+    head = data[: data.find(b"\r\n\r\n")].strip().split(b"\r\n")
+    return (
+        first_line is not None
+        and first_line[2] == b"1"
+        and first_line[3] in (b"0", b"1")
+        and len(head) <= 1 + HEADERS_MAX
+        and all(len(line) <= LINE_MAX for line in head)
+        and all(b":" in line for line in head[1:])
+    )
+
+
 def _head_behind_others(data: bytes, *, in_hand: bool) -> bytes:
     """What begins with the last head, if another request is before it; perhaps with a body's end."""
     end = data.rfind(b"\r\n\r\n", 0, -4)
-    if end < 0 and not in_hand:
+    if not in_hand and (end < 0 or not _begins_well(data)):
         return b""
     start = end + 4 if end >= 0 else 0
     first_line = _SOME_FIRST_LINE.search(data, start)
