@@ -19,6 +19,14 @@ def outside(domain: str) -> list[Path]:
     return [path for path in SYSTEM.rglob("*.py") if domain not in path.parts]
 
 
+def test_the_shop_is_as_small_as_the_readme_says() -> None:
+    files = [path for path in SYSTEM.rglob("*.py") if "kit" not in path.parts]
+    lines = sum(len(path.read_text("utf-8").splitlines()) for path in files)
+    readme = (SYSTEM.parent / "README.md").read_text("utf-8")
+    said = int(re.findall(r"about\s([0-9],[0-9]{3}) lines", readme)[0].replace(",", ""))
+    assert abs(lines - said) < 200
+
+
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_the_table_alone_loads_it(domain: str) -> None:
     load = re.compile(
