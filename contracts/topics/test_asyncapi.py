@@ -8,7 +8,7 @@ from contracts.event_schemas import ARCHIVE
 from contracts.kit.asyncapi import Json, faults
 from contracts.kit.judge import Compile, fast, thorough
 from contracts.topics import asyncapi
-from system.events import EVENTS
+from system.events import EVENTS, TOPICS
 from system.kit.events import Event
 from system.kit.values import dumps
 from system.table import SHOP
@@ -27,6 +27,7 @@ def test_it_is_valid_and_refers_to_nothing_that_is_not_there() -> None:
 
 def test_every_topic_is_a_channel_and_no_other() -> None:
     assert DOCUMENT["channels"].keys() == set(SHOP.all_topics)
+    assert set(SHOP.topics) == set(TOPICS)  # the table has each event, and the language too
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
