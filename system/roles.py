@@ -15,5 +15,4 @@ ROLES = (
     RoleSpec("query-consumer", 8094, Kind.PROJECTIONS),
 )
 QUERY_CONSUMER = "query-consumer"
-QUERY_SIDE = ("query-api", QUERY_CONSUMER)
 GROUPS = groups(ROLES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from chaos.real.system_under_test import NotReady
 from scenarios.harness.command import output_folder, whole_number
 from scenarios.harness.servers import DATABASES, Missing, NotStarted
 from scenarios.harness.servers.common import say
+from system.kit.errors import leaves
 from system.kit.operations.arguments import Parser, unknown
 
 DESCRIPTION = """\
@@ -108,7 +109,7 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "python -m ch
         expected, others = group.split((Missing, NotStarted))
         if expected is None or others is not None:
             raise
-        for reason in dict.fromkeys(map(str, _leaves(expected))):
+        for reason in dict.fromkeys(map(str, leaves(expected))):
             say(f"cannot run: {reason}")
         return 2
 
@@ -262,11 +263,3 @@ def _endurance(asked: argparse.Namespace, folder: Path) -> int:
         asked.orders, asked.kills, asked.pauses, asked.seed, asked.consumers, asked.database
     )
     return endurance.run(wanted, folder)
-
-
-def _leaves(group: BaseExceptionGroup[Exception]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error

@@ -7,10 +7,9 @@ import asyncio
 import logging
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from chaos.kit.blackbox import PROMISES
 from chaos.strangers import report
@@ -22,6 +21,7 @@ from chaos.strangers.topics import Missed
 from scenarios.harness.command import output_file, output_folder, whole_number
 from scenarios.harness.servers import Missing, NotStarted
 from scenarios.harness.servers.common import say
+from system.kit.errors import leaves
 from system.kit.operations.arguments import Parser
 
 NAME = "strangers"
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str], *, program: str = "python -m chaos") -> int:
         )
         if expected is None or others is not None:
             raise
-        for reason in dict.fromkeys(map(str, _leaves(expected))):
+        for reason in dict.fromkeys(map(str, leaves(expected))):
             say(f"cannot judge: {reason}")
         return 2
 
@@ -155,11 +155,3 @@ def _new(asked: argparse.Namespace) -> int:
     file.write_text(text.replace("NAME", asked.name).replace("TITLE", title), encoding="utf-8")
     print(f"{file}: fill it in, then: python -m chaos strangers judge {file}")
     return 0
-
-
-def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error

@@ -14,8 +14,8 @@ SKELETON = Path(__file__).parent / "skeleton"
 DESCRIPTION = """\
 Begin a system of your own on the kit.
 
-`new bank` writes the package `bank`: accounts that are paid into, in one file of 140 lines, with an
-API, an event handler and a view. It runs at once, by `python -m bank`; then change it.
+`new bank` writes the package `bank`: accounts that are paid into, in one file of 140 lines of code,
+with an API, an event handler and a view. It runs at once, by `python -m bank`; then change it.
 """
 DONE = """\
 {folder} is a system. Run it, here:

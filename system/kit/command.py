@@ -11,7 +11,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from pathlib import Path
@@ -106,7 +106,7 @@ def _run(program: Program, asked: argparse.Namespace) -> int:
     if settings.port is not None and len(roles) != 1:
         raise Impossible("PORT is for exactly one role; name it, or unset PORT")
     from system.kit import logs, stacks
-    from system.kit.errors import Misconfigured
+    from system.kit.errors import Misconfigured, leaves
     from system.kit.http.server import CannotListen
 
     service = settings.service_name or (roles[0] if len(roles) == 1 else "system")
@@ -139,7 +139,7 @@ def _run(program: Program, asked: argparse.Namespace) -> int:
         expected, bugs = group.split((CannotListen, Misconfigured, stacks.StackError))
         if expected is None or bugs is not None:
             raise
-        return _fail(program, str(next(_leaves(expected))), 1)  # eight ports taken are one story
+        return _fail(program, str(next(leaves(expected))), 1)  # eight ports taken are one story
     return 0
 
 
@@ -244,11 +244,3 @@ def _collect_rarely() -> None:
 def _fail(program: Program, problem: str, status: int) -> int:
     print(f"{program.name}: {problem}", file=sys.stderr)
     return status
-
-
-def _leaves(group: BaseExceptionGroup[Exception]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error

@@ -19,7 +19,7 @@ Everything that is none of these is *anything else*: five retries, then a dead l
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import cleandoc
 from types import MappingProxyType
@@ -376,3 +376,12 @@ class Stopping(Exception):
 def invalid(place: str, reason: str) -> Refused:
     """The refusal of one place of a request."""
     return Invalid(errors=[Fault(place, reason)])
+
+
+def leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """The errors in a group, and in the groups inside it."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from leaves(error)
+        else:
+            yield error

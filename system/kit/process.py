@@ -22,9 +22,8 @@ async def run(roles: Sequence[Role], life: Life) -> None:
         async with asyncio.TaskGroup() as group:
             for made in roles:
                 group.create_task(_of_role(made.name, made.http, life), name=made.http.name)
-            for (
-                made
-            ) in roles:  # a process whose ports are taken disturbs no other: no group, no lease
+            # a process whose ports are taken disturbs no other: it takes no group and no lease
+            for made in roles:
                 await made.http.listening.wait()
             for made in roles:
                 for service in made.services:

@@ -12,7 +12,7 @@ from system.kit.events import Event, dlq
 from system.kit.http.route import Route
 from system.kit.ports.views import View
 from system.kit.ports.work import Work
-from system.kit.spec import RoleSpec
+from system.kit.spec import RoleSpec, groups
 
 Routes = Callable[[Work, Commands], list[Route]]
 """What an API of the write side serves."""
@@ -49,7 +49,7 @@ class System:
 
     @property
     def consumers(self) -> Sequence[str]:
-        return [spec.name for spec in self.roles if not spec.kind.is_api]
+        return groups(self.roles)["consumers"]
 
     @property
     def topics(self) -> Sequence[str]:

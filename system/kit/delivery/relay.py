@@ -39,7 +39,7 @@ from system.kit.ports.work import UnitOfWork, Work
 from system.kit.ports.world import World
 from system.kit.timing import TIMING, Timing
 
-IN_HAND_MAX = 4_000
+IN_HAND_MAX = 8 * TIMING.relay_page
 """So many rows are on their way before no more are read: memory has no more when the log hangs."""
 LEASE_S = 3.0
 RENEW_S = 1.0
