@@ -256,6 +256,30 @@ async def test_what_was_aborted_is_never_seen_and_leaves_no_lag(
     assert lag[place] == 0
 
 
+async def test_what_is_in_hand_is_not_passed_over_with_the_mark_behind_it(
+    log: KafkaLog, topic: str, address: str
+) -> None:
+    """A group is brought past marks by itself; past what it was given only by whoever handled it."""
+    group, place = uuid4().hex, Partition(topic, 0)
+    async with transaction(address) as producer:
+        await send(producer, topic, b"in hand")
+        await producer.commit_transaction()
+
+    async with log.subscribe(group, [topic], ignored) as subscription:
+        records: list[Record] = []
+        async with asyncio.timeout(DEADLINE_S):
+            while not records:
+                polled = await subscription.poll(full=(), timeout_s=0.1)
+                records += [record for part in polled.values() for record in part]
+        for _ in range(30):
+            await subscription.poll(full=(), timeout_s=0.1)
+            assert await log.committed(group) == {}
+        await subscription.commit({place: 1})
+        async with asyncio.timeout(DEADLINE_S):
+            while await log.committed(group) != {place: 2}:
+                await subscription.poll(full=(), timeout_s=0.1)
+
+
 async def test_an_open_transaction_stops_no_read_and_no_watch_and_shows_as_lag(
     log: KafkaLog, topic: str, address: str, other: Stranger
 ) -> None:

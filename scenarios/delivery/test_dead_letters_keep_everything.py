@@ -158,6 +158,20 @@ async def test_what_was_parked_meanwhile_is_found_by_asking_again() -> None:
 
 
 @in_virtual_time
+async def test_one_parked_meanwhile_is_known_also_where_its_partition_has_the_fewest() -> None:
+    """1. Partition a has five letters, b none. 2. One is parked in b: behind its end, before a's."""
+    async with bench() as it:
+        for _ in range(5):
+            await parked(it)
+        asked = it.letters.parked([TOPIC])
+        assert not await asked.has(Record(ORIGINAL, Partition(TOPIC, 0), 99, 0))
+
+        for number in range(20):
+            meanwhile = await parked(it, replace(ORIGINAL, key=b"%d" % number))
+            assert await asked.has_by_now(meanwhile)
+
+
+@in_virtual_time
 async def test_records_that_are_nobodys_letters_are_passed_over() -> None:
     async with bench() as it:
         await it.parts.log("x").publish([Message(f"{TOPIC}.dlq", b"k", b"by hand", ())])
