@@ -18,17 +18,15 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from chaos.checkers import ANOMALIES, CHECKERS, Anomaly, BadChecker
-from chaos.mutants import MUTANTS
-from chaos.mutants.hunt import Catch, hunt_named
-from chaos.nemeses import NEMESES
-from chaos.report import id_of, in_order, replay_command, report
-from chaos.runner import Run, Schedule, Simulator, is_fault, schedule_of, simulator
-from chaos.simulated.branches import BranchFailed
-from chaos.simulated.faults import BadReplay
-from chaos.simulated.search import Undisturbed, singles
-from chaos.simulated.shrink import shrink
-from chaos.simulated.workers import (
+from chaos.kit.nemeses import NEMESES
+from chaos.kit.simulated.branches import BranchFailed
+from chaos.kit.simulated.faults import BadReplay
+from chaos.kit.simulated.hunt import Catch, hunt_named
+from chaos.kit.simulated.report import id_of, in_order, replay_command, report
+from chaos.kit.simulated.runner import Run, Schedule, Simulator, is_fault, schedule_of, simulator
+from chaos.kit.simulated.search import Undisturbed, singles
+from chaos.kit.simulated.shrink import shrink
+from chaos.kit.simulated.workers import (
     Result,
     Workers,
     never_reached,
@@ -37,13 +35,15 @@ from chaos.simulated.workers import (
     strike_part,
     workers,
 )
-from chaos.workloads import WORKLOADS
+from chaos.shop.checkers import ANOMALIES, CHECKERS, Anomaly, BadChecker
+from chaos.shop.mutants import MUTANTS
+from chaos.shop.workloads import WORKLOADS
 from scenarios.harness.command import minutes, output_file, progress, require, whole_number
 from system.kit.operations.arguments import Parser, unknown
 
 T = TypeVar("T")
 
-REGRESSIONS = Path(__file__).parent / "regressions.txt"
+REGRESSIONS = Path(__file__).parent / "shop" / "regressions.txt"
 TOLD_MAX = 3
 """Failures that are shrunk and told at length."""
 TRACE_LINES = 30

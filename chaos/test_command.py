@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from chaos import command
-from chaos.checkers import ANOMALIES, CHECKERS, Anomaly
-from chaos.checkers.checker import Checker
 from chaos.command import KINDS_MAX, main, told_once
-from chaos.evidence import Evidence
-from chaos.history import Op, Outcome
-from chaos.mutants.mutant import Mutant
-from chaos.possible import CALLS, MEANINGS, fault_of
-from chaos.report import in_order
-from chaos.runner import Run, Schedule, Simulator, schedule_of, simulator
-from chaos.simulated.faults import AT_REPLY, AT_REQUEST, IN_TIME, BadReplay, Place, kinds_at
-from chaos.workloads import WORKLOADS
+from chaos.kit.checkers.checker import Checker
+from chaos.kit.evidence import Evidence
+from chaos.kit.history import Op, Outcome
+from chaos.kit.simulated.faults import AT_REPLY, AT_REQUEST, IN_TIME, BadReplay, Place, kinds_at
+from chaos.kit.simulated.mutant import Mutant
+from chaos.kit.simulated.possible import CALLS, MEANINGS, fault_of
+from chaos.kit.simulated.report import in_order
+from chaos.kit.simulated.runner import Run, Schedule, Simulator, schedule_of, simulator
+from chaos.shop.checkers import ANOMALIES, CHECKERS, Anomaly
+from chaos.shop.workloads import WORKLOADS
 from scenarios.harness.faults import Hop
 
 IMPOSSIBLE = (

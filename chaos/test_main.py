@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from chaos.checkers import CHECKERS
 from chaos.command import main
-from chaos.nemeses import NEMESES
-from chaos.workloads import WORKLOADS
+from chaos.kit.nemeses import NEMESES
+from chaos.shop.checkers import CHECKERS
+from chaos.shop.workloads import WORKLOADS
 
 
 def test_its_help_names_everything(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chaos.checkers import ANOMALIES, CHECKERS
-from chaos.mutants import MUTANTS
-from chaos.workloads import WORKLOADS
+from chaos.shop.checkers import ANOMALIES, CHECKERS
+from chaos.shop.mutants import MUTANTS
+from chaos.shop.workloads import WORKLOADS
 from system.kit.operations.arguments import Parser
 
 PAGE = Path(__file__).parents[2] / "docs" / "guarantees.md"
@@ -21,7 +21,7 @@ What the system promises, who holds it to that, and the bugs that prove that the
 that no mutant can fail is not a check: `python -m chaos mutants` switches every bug below in and must
 see it caught by a checker of its promise, in a run that came to the mutated code.
 
-This page is made from [chaos/checkers](../chaos/checkers) and [chaos/mutants](../chaos/mutants) by
+This page is made from [chaos/shop/checkers](../chaos/shop/checkers) and [chaos/shop/mutants](../chaos/shop/mutants) by
 `python -m chaos.guarantees`, and a test holds it to them. How to add a line is told in
 [chaos.md](chaos.md).
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from chaos.history import History, Op, Outcome, outcome_of
+from chaos.kit.history import History, Op, Outcome, outcome_of
 from system.kit.http.headers import CONSISTENCY_TOKEN, CORRELATION_ID, IDEMPOTENCY_KEY
 from system.kit.values import dumps, loads
 

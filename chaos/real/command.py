@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chaos.checkers import BadChecker
 from chaos.kit.servers.scenario import Scenario
 from chaos.real import endurance, measure, named, starts
 from chaos.real.kept import NoEvidence
@@ -18,6 +17,7 @@ from chaos.real.scenarios import SCENARIOS, chance
 from chaos.real.shoppers import CannotBegin
 from chaos.real.stage import Stage
 from chaos.real.system_under_test import NotReady
+from chaos.shop.checkers import BadChecker
 from scenarios.harness.command import output_folder, whole_number
 from scenarios.harness.servers import DATABASES, Missing, NotStarted
 from scenarios.harness.servers.common import say

@@ -15,9 +15,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from chaos.checkers import ANOMALIES, Anomaly, judge
-from chaos.evidence import Evidence
-from chaos.history import History
+from chaos.kit.evidence import Evidence
+from chaos.kit.history import History
 from chaos.kit.servers.timeline import Timeline
 from chaos.real import kept, shoppers
 from chaos.real.clients import Client
@@ -27,6 +26,7 @@ from chaos.real.promises import PROMISES
 from chaos.real.recovery import visible_again
 from chaos.real.shopkeeper import REBUILD, Shopkeeper, look_at_the_rebuild
 from chaos.real.system_under_test import SystemUnderTest
+from chaos.shop.checkers import ANOMALIES, Anomaly, judge
 from scenarios.harness.client import sends_once
 from scenarios.harness.servers.common import say
 from system.kit import stacks

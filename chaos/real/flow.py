@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import aiohttp
 
-from chaos.history import History
+from chaos.kit.history import History
 from chaos.real import shoppers
 from chaos.real.clients import Where
 from chaos.real.shoppers import Basket, Shopper, World

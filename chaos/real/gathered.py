@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 from sqlalchemy import text
 
-from chaos.evidence import Evidence
-from chaos.history import History
+from chaos.kit.evidence import Evidence
+from chaos.kit.history import History
 from chaos.real.clients import Where
 from scenarios.harness.client import Client, NoAnswer
 from scenarios.harness.settled import Reading, Waits, waits

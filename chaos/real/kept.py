@@ -15,8 +15,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from chaos.evidence import Evidence
-from chaos.history import Op, Outcome
+from chaos.kit.evidence import Evidence
+from chaos.kit.history import Op, Outcome
 from chaos.kit.servers import plain
 from chaos.kit.servers.timeline import Timeline
 from system.kit.ports.log import Message, Partition, Record, Unreadable

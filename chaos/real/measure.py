@@ -11,7 +11,7 @@ from statistics import quantiles
 
 import aiohttp
 
-from chaos.history import History
+from chaos.kit.history import History
 from chaos.real.clients import Client
 from chaos.real.gathered import auditor, come_to_rest
 from chaos.real.shoppers import PLENTY, World

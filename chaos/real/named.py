@@ -10,13 +10,13 @@ from itertools import takewhile
 from pathlib import Path
 from statistics import median
 
-from chaos.checkers import ANOMALIES, Anomaly, judge
 from chaos.kit.servers.scenario import Course, NotAsPromised, NothingHappened, Scenario
 from chaos.kit.servers.timeline import Timeline
 from chaos.real import kept
 from chaos.real.gathered import REST_S
 from chaos.real.promises import PROMISES
 from chaos.real.stage import Stage
+from chaos.shop.checkers import ANOMALIES, Anomaly, judge
 from scenarios.harness.servers.common import say
 from system.kit.errors import Conflict, Unavailable
 

@@ -1,6 +1,6 @@
 """Promises seen from outside alone: what clients were told, against what the query side shows.
 
-The checkers of `chaos.checkers` judge rows, events and views. These six judge nothing but
+The checkers of `chaos.shop.checkers` judge rows, events and views. These six judge nothing but
 requests and answers, as anybody could who has no access to the stores.
 """
 
@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from chaos.checkers import CHECKERS, Anomaly, Checker
-from chaos.evidence import Evidence
-from chaos.history import Op, Outcome
+from chaos.kit.evidence import Evidence
+from chaos.kit.history import Op, Outcome
 from chaos.real.shopkeeper import REBUILD
+from chaos.shop.checkers import CHECKERS, Anomaly, Checker
 
 Check = Callable[[Evidence], Iterator[Anomaly]]
 

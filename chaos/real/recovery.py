@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chaos.history import Op
+from chaos.kit.history import Op
 from chaos.real.nemesis import Struck
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
-from chaos.history import Op
+from chaos.kit.history import Op
 from chaos.real.clients import Client
 from chaos.real.shoppers import PLENTY, PRODUCTS, World
 from system.kit.http.headers import CONSISTENCY_TOKEN

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import aiohttp
 
-from chaos.history import History, Op
+from chaos.kit.history import History, Op
 from chaos.real.clients import Client, Where
 from system.kit.http.headers import CONSISTENCY_TOKEN
 

@@ -16,8 +16,8 @@ from typing import Any, Self
 
 from pymysql.err import MySQLError
 
-from chaos.evidence import Evidence
-from chaos.history import History, Op
+from chaos.kit.evidence import Evidence
+from chaos.kit.history import History, Op
 from chaos.kit.servers.groups import members
 from chaos.kit.servers.lines import Lines
 from chaos.kit.servers.scenario import LOOK_S, Course, NotAsPromised, NothingHappened

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from random import Random
 
-from chaos.history import History
+from chaos.kit.history import History
 from chaos.real.clients import Client
 from chaos.real.shoppers import CannotBegin, World
 from chaos.real.system_under_test import NotReady, SystemUnderTest

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from aiohttp import web
 
-from chaos.history import History, Outcome
+from chaos.kit.history import History, Outcome
 from chaos.real.clients import Client
 from scenarios.harness.client import sends_once
 from scenarios.harness.servers.common import HOST, free_port

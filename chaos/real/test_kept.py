@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from chaos.command import main
-from chaos.evidence import Evidence
-from chaos.history import Op, Outcome
+from chaos.kit.evidence import Evidence
+from chaos.kit.history import Op, Outcome
 from chaos.kit.servers.timeline import Timeline
 from chaos.real.kept import NoEvidence, keep, kept, runs_in
 from system.kit.events import dlq

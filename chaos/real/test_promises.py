@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from chaos.checkers import ANOMALIES, CHECKERS
-from chaos.checkers.by_hand import Story
-from chaos.evidence import Evidence
-from chaos.history import Op, Outcome
+from chaos.kit.evidence import Evidence
+from chaos.kit.history import Op, Outcome
 from chaos.real.promises import NOT_HERE, OURS, PROMISES
 from chaos.real.shopkeeper import REBUILD
+from chaos.shop.checkers import ANOMALIES, CHECKERS
+from chaos.shop.checkers.by_hand import Story
 from system.kit.values import dumps
 
 PRICE = Decimal("0.07")

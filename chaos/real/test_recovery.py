@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chaos.history import Op, Outcome
+from chaos.kit.history import Op, Outcome
 from chaos.real.nemesis import Strike, Struck
 from chaos.real.recovery import visible_again
 

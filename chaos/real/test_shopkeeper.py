@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chaos.history import Op, Outcome
+from chaos.kit.history import Op, Outcome
 from chaos.real import shopkeeper
 from chaos.real.clients import Client
 from chaos.real.shopkeeper import ON_DISPLAY, REBUILD, RESTOCKED, Shopkeeper

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-from chaos.evidence import Evidence
-from chaos.history import Op, Outcome
 from chaos.kit import blackbox as kit
+from chaos.kit.evidence import Evidence
+from chaos.kit.history import Op, Outcome
 from chaos.strangers.ours import TELL, Ours
 
 _ORDER = re.compile(r"/orders/(\d+)(?:/(pay|cancel))?")

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import pytest
 
 from chaos.kit.blackbox import PROMISES, Sight, Verdict, judge
-from chaos.mutants import MUTANTS
-from chaos.runner import Run, Simulator, schedule_of, simulator
+from chaos.kit.simulated.runner import Run, Simulator, schedule_of, simulator
+from chaos.shop.mutants import MUTANTS
+from chaos.shop.workloads.given import STOCK
 from chaos.strangers.inside import neutral
-from chaos.workloads.given import STOCK
 
 HEALTHY = [
     "orders/1",

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from chaos.history import Outcome
+from chaos.kit.history import Outcome
 
 Json = Any  # JSON as it came: the judge of a system knows its shape
 Facts = Mapping[str, Json]

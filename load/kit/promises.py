@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from chaos.history import Outcome
+from chaos.kit.history import Outcome
 from load.kit.evidence import Asked, Evidence, Facts, Seen
 from load.kit.verdicts import CannotJudge
 

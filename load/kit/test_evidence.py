@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.history import Outcome
+from chaos.kit.history import Outcome
 from load.kit.evidence import Asked, NotEvidence, Record, Seen, Spool, Step, read
 
 RECORDS: list[Record] = [

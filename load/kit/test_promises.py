@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from chaos.history import Outcome
+from chaos.kit.history import Outcome
 from load.kit import promises
 from load.kit.evidence import Asked, Evidence, Facts, Seen, Step
 from load.kit.promises import MAKING, Account, Books, Thing

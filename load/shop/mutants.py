@@ -1,6 +1,6 @@
 """The system with a bug switched in, embedded and in one process: to see the judge name it.
 
-`chaos/mutants` has the gallery, hunted in simulated time. These three are for the real clock: each
+`chaos/shop/mutants` has the gallery, hunted in simulated time. These three are for the real clock: each
 shows in a few orders. They replace a row of the table, from outside.
 """
 

@@ -12,7 +12,7 @@ import gevent
 from gevent.pool import Pool
 from locust import task
 
-from chaos.history import Outcome, outcome_of
+from chaos.kit.history import Outcome, outcome_of
 from load.kit.arrivals import due_times
 from load.kit.evidence import Asked, Facts, Json, Seen, Step
 from load.kit.promises import MAKING

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from chaos.history import Outcome
+from chaos.kit.history import Outcome
 from load.kit import gauges, http
 from load.kit.bad_use import BadUse
 from load.kit.evidence import Asked, Facts

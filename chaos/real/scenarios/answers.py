@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from chaos.history import Op
+from chaos.kit.history import Op
 from chaos.kit.servers.lines import ANSWERS_LOST, FALLS_SILENT, Trap, latency
 from chaos.kit.servers.scenario import Course, Scenario
 from chaos.real.stage import Stage

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC
 from itertools import pairwise
 
-from chaos.history import Op
+from chaos.kit.history import Op
 from chaos.kit.servers.scenario import Course, Scenario
 from chaos.real.stage import Line, Stage, logged_at
 from scenarios.harness.servers.mysql import DATABASE

@@ -1,0 +1,94 @@
+"""The kinds of trouble: at a point of a process's work, or for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from chaos.kit.nemeses.nemesis import Field, Nemesis
+from chaos.kit.simulated.faults import Fault, Place, Spell, Strike, kinds_at
+from system.events import TOPICS
+from system.kit.events import PARTITIONS
+
+OUTAGE_S = (0.5, 12.0)
+"""Up to three times the whole retry schedule of a message."""
+SLOW_S = (0.5, 4.0)
+STORM_S = (0.3, 2.0)
+JUMP_S = 600.0
+STORES = ("sql", "log", "views")
+GROUPS = ("product-consumer", "order-consumer", "query-consumer.g1")
+"""Those that every workload has; the user-consumer handles nothing, so it has none."""
+
+
+def _strike(*kinds: str) -> Callable[[Random, Field], Fault]:
+    def draw(random: Random, field: Field) -> Fault:
+        while True:
+            place: Place = random.choice(field.places)
+            possible = [kind for kind in kinds_at(place) if kind in kinds]
+            if possible:
+                return Strike(random.choice(possible), place)
+
+    return draw
+
+
+def _moment(random: Random, field: Field) -> float:
+    return round(random.uniform(0, field.length_s), 2)
+
+
+def _window(kind: str, lengths_s: tuple[float, float]) -> Callable[[Random, Field], Fault]:
+    def draw(random: Random, field: Field) -> Fault:
+        store = random.choice(STORES)
+        return Spell(kind, store, _moment(random, field), round(random.uniform(*lengths_s), 1))
+
+    return draw
+
+
+def _stall(random: Random, field: Field) -> Fault:
+    partition = f"{random.choice(TOPICS)}-{random.randrange(PARTITIONS)}"
+    return Spell("stall", partition, _moment(random, field), round(random.uniform(*OUTAGE_S), 1))
+
+
+def _storm(random: Random, field: Field) -> Fault:
+    return Spell("storm", "sql", _moment(random, field), round(random.uniform(*STORM_S), 1))
+
+
+def _rebalance(random: Random, field: Field) -> Fault:
+    return Spell("rebalance", random.choice(GROUPS), _moment(random, field))
+
+
+def _duplicate(random: Random, field: Field) -> Fault:
+    return Spell("duplicate", random.choice(TOPICS), _moment(random, field))
+
+
+def _jump(random: Random, field: Field) -> Fault:
+    by_s = round(random.uniform(-JUMP_S, JUMP_S), 1)
+    return Spell("jump", random.choice(field.processes), _moment(random, field), by_s)
+
+
+def _restart(random: Random, field: Field) -> Fault:
+    return Spell("restart", random.choice(field.processes), _moment(random, field))
+
+
+ALL = (
+    Nemesis(
+        "breaks", "a connection breaks before or after a call took effect", _strike("error", "lost")
+    ),
+    Nemesis("conflicts", "a statement meets a deadlock or a lock wait", _strike("conflict")),
+    Nemesis(
+        "crashes", "a process is killed between two steps, and started again", _strike("crash")
+    ),
+    Nemesis("pauses", "a process stands still for longer than every lease", _strike("pause")),
+    Nemesis("lateness", "one call takes long, and others overtake it", _strike("late")),
+    Nemesis(
+        "outages", "a store is away, for longer than all retries take", _window("outage", OUTAGE_S)
+    ),
+    Nemesis("slowness", "a store takes a hundred times as long", _window("slow", SLOW_S)),
+    Nemesis("hangs", "a store takes requests and answers none of them", _window("hang", OUTAGE_S)),
+    Nemesis("stalls", "one partition of a topic takes nothing, and the others are well", _stall),
+    Nemesis("storms", "every statement that writes meets a conflict, for a while", _storm),
+    Nemesis("ghosts", "a COMMIT arrives when its sender has given it up", _strike("ghost")),
+    Nemesis("rebalances", "a group deals its partitions anew, in mid-batch", _rebalance),
+    Nemesis("duplicates", "a topic's records come once more, after newer ones", _duplicate),
+    Nemesis("clocks", "a process's wall clock jumps, forwards or backwards", _jump),
+    Nemesis("restarts", "a process is asked to stop, and started again", _restart),
+)

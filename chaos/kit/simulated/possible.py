@@ -1,0 +1,141 @@
+"""What each kind of fault means, and whether a fault can strike a workload at all.
+
+A fault that strikes nothing would let a replay say that all promises were kept, of a run in which
+nothing happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from difflib import get_close_matches
+from math import isfinite
+
+from chaos.kit.nemeses.kinds import GROUPS, STORES
+from chaos.kit.simulated.faults import (
+    COMMIT,
+    IN_TIME,
+    BadReplay,
+    Fault,
+    Spell,
+    Strike,
+    kinds_at,
+    parse,
+)
+from chaos.kit.simulated.workload import Workload
+from system.events import TOPICS
+from system.kit.columns import metadata
+from system.kit.events import PARTITIONS
+from system.kit.ports.log import Log, Subscription
+from system.kit.ports.views import Views, ViewStore
+
+MEANINGS = {
+    "error": "the call never arrives: the connection breaks on the way there",
+    "lost": "the call took effect, and its answer is lost",
+    "conflict": "the statement meets a deadlock or a lock wait",
+    "ghost": "the COMMIT arrives when its sender has given it up",
+    "crash": "the process is killed there, and started again a moment later",
+    "pause": "the process stands still there for longer than any lease",
+    "late": "this call alone takes long, and others overtake it",
+    "outage": "the store is away for so many seconds from this moment on",
+    "slow": "the store takes far longer than usual, for so many seconds",
+    "hang": "the store takes requests and answers none of them, for so many seconds",
+    "stall": "the partition takes nothing, for so many seconds, and the others are well",
+    "storm": "every statement that writes meets a conflict, for so many seconds",
+    "jump": "the process's wall clock jumps by so many seconds",
+    "rebalance": "the group deals its partitions anew",
+    "duplicate": "the topic's records come once more",
+    "restart": "the process is asked to stop, and started again",
+}
+LASTING = ("store", "partition")
+"""What is away for a while."""
+LONGEST_S = 3_600.0
+"""No fault begins later or lasts longer, so that each run comes to an end."""
+
+
+def _methods(*ports: type) -> set[str]:
+    return {name for port in ports for name in vars(port) if not name.startswith("_")}
+
+
+CALLS = sorted(
+    {f"log.{name}" for name in _methods(Log, Subscription)}
+    | {f"views.{name}" for name in _methods(Views, ViewStore)}
+    | {
+        f"sql.{verb}-{table}"
+        for verb in ("select", "insert", "update", "delete")
+        for table in (*metadata.tables, "points")  # where a workload's handler counts
+    }
+    | {COMMIT, "sql.probe"}
+)
+"""Every call to a store at which a process can be struck."""
+
+
+def fault_of(text: str, workload: Workload) -> Fault:
+    """Read a fault that can strike this workload. Raises BadReplay."""
+    kind = text.partition("@")[0]
+    _known("kind of fault", kind, MEANINGS)
+    fault = parse(text)
+    if isinstance(fault, Strike):
+        _check_strike(fault, workload)
+    else:
+        _check_spell(fault, workload)
+    return fault
+
+
+def _check_strike(strike: Strike, workload: Workload) -> None:
+    _known("process", strike.place.process, workload.processes)
+    _known("call", strike.place.call, CALLS)
+    if strike.place.nth < 1:
+        raise BadReplay(f"{strike} can never come: a process's first call is number 1")
+    possible = kinds_at(strike.place)
+    if strike.kind not in possible:
+        raise BadReplay(
+            f"{strike.kind!r} cannot strike {strike.place}; there it is {_listed(possible)}"
+        )
+
+
+def _check_spell(spell: Spell, workload: Workload) -> None:
+    what, targets = _targets(spell.kind, workload)
+    _known(what, spell.target, targets)
+    if not 0 <= spell.at_s <= LONGEST_S:
+        raise BadReplay(f"{spell} begins at no moment from 0 to {LONGEST_S:g} s")
+    if not isfinite(spell.seconds) or abs(spell.seconds) > LONGEST_S:
+        raise BadReplay(f"{spell} lasts longer than {LONGEST_S:g} s")
+    if what in LASTING and spell.seconds <= 0:
+        raise BadReplay(f"{spell} lasts for no time")
+    if what in LASTING and spell.at_s + spell.seconds <= workload.begins_at_s:
+        raise BadReplay(f"{spell} is over when {workload.name} begins, {workload.begins_at_s:g} s")
+
+
+def _targets(kind: str, workload: Workload) -> tuple[str, Collection[str]]:
+    """What a fault in time strikes, and what there is of it."""
+    assert kind in IN_TIME, f"{kind} is a fault at a point"
+    match kind:
+        case "jump" | "restart":
+            return "process", workload.processes
+        case "rebalance":
+            return "group", GROUPS
+        case "duplicate":
+            return "topic", TOPICS
+        case "stall":
+            return "partition", [f"{topic}-{n}" for topic in TOPICS for n in range(PARTITIONS)]
+        case "storm":
+            return "store", ("sql",)  # no other has conflicts
+    return "store", STORES
+
+
+def check_clients(names: Collection[str], workload: Workload) -> None:
+    """Whether these clients can be left out. Raises BadReplay."""
+    for name in names:
+        _known("client", name, workload.clients)
+
+
+def _known(what: str, name: str, known: Collection[str]) -> None:
+    if name in known:
+        return
+    alike = get_close_matches(name, known)
+    there_are = f"did you mean {' or '.join(alike)}?" if alike else f"there are {_listed(known)}"
+    raise BadReplay(f"there is no {what} {name!r}; {there_are}")
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,131 @@
+"""Runs schedules on all cores: one simulator in each worker process, kept warm."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import multiprocessing.pool
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+
+from chaos.kit.simulated.faults import Place, Strike, distinct_kinds_at
+from chaos.kit.simulated.runner import Run, Schedule, Simulator, schedule_of, scratch_directory
+from chaos.kit.simulated.search import Undisturbed, random_schedule
+from chaos.shop.checkers import Anomaly
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a worker says of one schedule."""
+
+    schedule: str
+    digest: str
+    anomalies: tuple[Anomaly, ...]
+    is_missed: bool = False
+    """Whether its point was to be struck, and was not reached."""
+
+    @property
+    def failed(self) -> bool:
+        return self.is_missed or bool(self.anomalies)
+
+
+@dataclass(slots=True)
+class _Worker:
+    simulator: Simulator
+    undisturbed: Undisturbed
+
+
+_worker: _Worker | None = None
+
+
+def worker() -> _Worker:
+    """This process's simulator."""
+    global _worker  # noqa: PLW0603 - one for each process, which is what a global is
+    if _worker is None:
+        directory = Path(tempfile.mkdtemp(dir=os.environ["CHAOS_SCRATCH"]))
+        simulator = Simulator(directory)
+        _worker = _Worker(simulator, Undisturbed(simulator))
+    return _worker
+
+
+def _dismiss() -> None:
+    global _worker  # noqa: PLW0603
+    _worker = None
+
+
+def result_of(run: Run) -> Result:
+    return Result(str(run.schedule), run.digest, tuple(run.anomalies))
+
+
+def never_reached(text: str) -> Result:
+    """A schedule of a single fault that nothing came by."""
+    return Result(text, "", (), is_missed=True)
+
+
+def run_text(text: str) -> Result:
+    """Run the schedule that this ID names; one whose faults never come shows nothing any more."""
+    run = worker().simulator.run(schedule_of(text))
+    return replace(result_of(run), is_missed=bool(run.never_struck))
+
+
+def strike_part(task: tuple[str, int, int]) -> list[Result]:
+    """Strike every `parts`th point of this schedule's run, from the `first` on, in every way."""
+    text, first, parts = task
+    numbers = count()
+
+    def strikes(place: Place) -> list[Strike]:
+        if next(numbers) % parts != first:
+            return []
+        return [Strike(kind, place) for kind in distinct_kinds_at(place)]
+
+    return worker().simulator.branches(schedule_of(text), strikes, result_of)
+
+
+def run_number(task: tuple[int, int, tuple[str, ...]]) -> Result:
+    """Run the random schedule of this number, seed and choice of workloads."""
+    number, seed, workloads = task
+    here = worker()
+    schedule: Schedule = random_schedule(here.undisturbed, number, seed, workloads)
+    return result_of(here.simulator.run(schedule))
+
+
+class Workers:
+    """All worker processes."""
+
+    def __init__(self, pool: multiprocessing.pool.Pool | None) -> None:
+        self._pool = pool
+
+    def map(self, work: Callable[[T], R], tasks: Iterable[T], *, chunk: int = 8) -> Iterator[R]:
+        """Results as they come, in any order."""
+        if self._pool is None:
+            return map(work, tasks)
+        return self._pool.imap_unordered(work, tasks, chunk)
+
+
+@contextmanager
+def workers(jobs: int) -> Iterator[Workers]:
+    """As many workers as wanted; with one, the work is done in this process."""
+    with scratch_directory() as directory:
+        os.environ["CHAOS_SCRATCH"] = str(directory)
+        if jobs == 1:
+            _dismiss()  # of an earlier call, whose directory is gone
+            yield Workers(None)
+            return
+        with multiprocessing.get_context("spawn").Pool(jobs, _begin) as pool:
+            yield Workers(pool)
+
+
+def _begin() -> None:
+    """Ctrl-C is for the parent to hear; it ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.collect()

@@ -1,0 +1,161 @@
+"""Commands: what was acknowledged is there, what was refused is not, and nothing is done twice."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from chaos.kit.checkers.checker import Anomaly, Checker
+from chaos.kit.evidence import Evidence
+from chaos.kit.history import Op, Outcome
+from chaos.shop.checkers.views import _time
+from system.kit.http.headers import CONSISTENCY_TOKEN, ETAG
+from system.kit.values import dumps
+
+
+def _kept(evidence: Evidence) -> Iterator[Anomaly]:
+    told = _told_states(evidence)
+    gone = {
+        (event.type.partition(".")[0] + "s", _id_of_deleted(event))
+        for event in evidence.events("user.deleted", "product.deleted", "order.deleted")
+    }
+    for op in evidence.history:
+        if not op.ok or op.method == "GET" or op.path.startswith("/admin"):
+            continue
+        view = op.path.split("/")[1]
+        if op.method == "DELETE":
+            if (view, int(op.path.split("/")[2])) not in gone:
+                yield Anomaly("acknowledged and lost", str(op))
+        elif (view, op.json["id"], op.json["updated_at"]) not in told:
+            yield Anomaly("acknowledged and lost", str(op))
+    yield from _payments_kept(evidence)
+
+
+def _payments_kept(evidence: Evidence) -> Iterator[Anomaly]:
+    paid = Counter(event.order_id for event in evidence.events("order.paid"))
+    for op in evidence.history:
+        if op.ok and op.path.endswith("/pay") and not paid[int(op.path.split("/")[2])]:
+            yield Anomaly("acknowledged and lost", str(op))
+    for id, times in paid.items():
+        if times > 1:
+            yield Anomaly("done twice", f"order {id} was paid {times} times")
+
+
+def _told_states(evidence: Evidence) -> set[tuple[str, int, str]]:
+    """Every state that was told of, by its time."""
+    states = set()
+    for told in evidence.first_told.values():
+        for name in ("user", "product", "order"):
+            about = getattr(told.event, name, None)
+            if about is not None and hasattr(about, "updated_at"):
+                states.add((f"{name}s", about.id, _time(about.updated_at)))
+    return states
+
+
+def _id_of_deleted(event: Any) -> int:
+    names = {"user.deleted": "user_id", "product.deleted": "product_id"}
+    return int(getattr(event, names.get(event.type, "order_id")))
+
+
+def _as_demanded(evidence: Evidence) -> Iterator[Anomaly]:
+    """By the versions in the tags: what was answered follows from what was demanded, by this alone."""
+    changed: defaultdict[tuple[str, str], list[Op]] = defaultdict(list)
+    for op in evidence.history:
+        if op.ok and op.if_match is not None and op.path.startswith("/products/"):
+            changed[op.path, op.if_match].append(op)
+    for (_, demanded), ops in changed.items():
+        steps = [_steps(demanded, op.headers[ETAG]) for op in ops]
+        if any(step not in _steps_of(op) for op, step in zip(ops, steps, strict=True)):
+            yield Anomaly("changed unseen", f"{ops[0]}: {demanded}, then {ops[0].headers[ETAG]}")
+        if sum(any(step) for step in steps) > 1:
+            yield Anomaly("changed unseen", f"{demanded} by {', '.join(map(str, ops))}")
+
+
+def _steps(before: str, after: str) -> tuple[int, ...]:
+    """By how many versions each part of a resource went on: `"4-9"` to `"5-9"` is (1, 0)."""
+    pairs = zip(*(map(int, tag.strip('"').split("-")) for tag in (before, after)), strict=True)
+    return tuple(new - old for old, new in pairs)
+
+
+def _steps_of(op: Op) -> Collection[tuple[int, ...]]:
+    """What setting this can do to a product and its stock."""
+    return {(0, 0), (1, 1)} if "stock" in op.body else {(0, 0), (1, 0)}
+
+
+def _once(evidence: Evidence) -> Iterator[Anomaly]:
+    """Each order's prices are its own, so orders and the requests for them can be told apart."""
+    placed = defaultdict(list)
+    for event in evidence.placed.values():
+        placed[_sent(event.order.user_id, event.order.items)].append(event.order_id)
+    asked: dict[bytes, list[Op]] = defaultdict(list)
+    for op in evidence.history:
+        if op.method == "POST" and op.path == "/orders":
+            asked[_mark(op.body)].append(op)
+    for mark, ops in asked.items():
+        ids = placed[mark]
+        ok_ids = {op.json["id"] for op in ops if op.ok}
+        keys = {op.key for op in ops}
+        unsure = sum(op.outcome is Outcome.INFO for op in ops)
+        allowed = 1 if None not in keys and len(keys) == 1 else len(ok_ids) + unsure
+        if len(ids) > allowed:
+            name = "done twice" if allowed else "refused and done"
+            yield Anomaly(name, f"orders {ids} by {ops[0].client}, who sent {len(ops)} requests")
+
+
+def _mark(body: Any) -> bytes:
+    items = [(item["product_id"], item["quantity"], item["unit_price"]) for item in body["items"]]
+    return dumps([body["user_id"], items])
+
+
+def _sent(user_id: int, items: Any) -> bytes:
+    return dumps([user_id, [(item.product_id, item.quantity, item.unit_price) for item in items]])
+
+
+def _keys(evidence: Evidence) -> Iterator[Anomaly]:
+    by_key: dict[tuple[str, str], list[Op]] = defaultdict(list)
+    for op in evidence.history:
+        if op.key is not None and op.method == "POST":
+            by_key[op.path, op.key].append(op)
+    for (path, key), ops in sorted(by_key.items()):
+        accepted = [op for op in ops if op.ok]
+        if len({dumps(op.body) for op in accepted}) > 1:
+            yield Anomaly("key taken over", f"POST {path}, key {key}")
+        elif len({_answer(op) for op in accepted}) > 1:
+            yield Anomaly("two answers", f"POST {path}, key {key}")
+
+
+def _answer(op: Op) -> tuple[object, ...]:
+    """What makes two answers the same; ids of the request and its trace are each request's own."""
+    return op.status, op.answer, *map(op.headers.get, ("Location", CONSISTENCY_TOKEN))
+
+
+def _no_errors(evidence: Evidence) -> Iterator[Anomaly]:
+    for op in evidence.history:
+        if op.status == 500:
+            yield Anomaly("internal error", str(op))
+        if op.status == 503 and op.role != "query-api" and not evidence.disturbances:
+            yield Anomaly("turned away", str(op))
+
+
+KEPT = Checker(
+    "acknowledged_is_kept", "What was answered with success is there, and stays told.", _kept
+)
+ONCE = Checker(
+    "commands_take_effect_once", "A command takes effect once, and a refused one never.", _once
+)
+KEYS = Checker(
+    "idempotency_key_honoured",
+    "Requests with one key have one effect and one answer; another body is refused.",
+    _keys,
+)
+DEMANDS = Checker(
+    "changes_follow_what_was_seen",
+    "A change that demands a state with If-Match was made to that state, and by one client.",
+    _as_demanded,
+)
+NO_ERRORS = Checker(
+    "no_internal_error",
+    "Whatever the stores do, no request is answered with 500; without faults, none with 503.",
+    _no_errors,
+)

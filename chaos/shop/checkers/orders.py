@@ -1,0 +1,148 @@
+"""Orders: they and their reservations end together, by allowed steps, with no money kept."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+from chaos.kit.checkers.checker import Anomaly, Checker
+from chaos.kit.evidence import Evidence, Told
+
+
+def _agree(evidence: Evidence) -> Iterator[Anomaly]:
+    for id in sorted(evidence.placed.keys() | evidence.orders.keys()):
+        order, reservation = evidence.orders.get(id), evidence.reservations.get(id)
+        status = "gone" if order is None else order["status"]
+        is_live = status not in ("gone", "CANCELED")
+        if reservation is None:
+            yield Anomaly("undecided", f"order {id} is {status}")
+        elif is_live and reservation["state"] != "reserved":
+            yield Anomaly("live without stock", f"order {id}: {status}, {reservation['state']}")
+        elif not is_live and reservation["state"] == "reserved":
+            yield Anomaly("held for nobody", f"order {id} is {status}")
+
+
+def _noted(evidence: Evidence) -> Iterator[Anomaly]:
+    for id, order in sorted(evidence.orders.items()):
+        reservation = evidence.reservations.get(id)
+        if reservation is None:
+            continue
+        note = order["reservation"], order["reservation_version"]
+        decided = reservation["state"], reservation["version"]
+        # a release is told by each product that is still there
+        if note != decided and (decided[0] != "released" or _was_told(evidence, id)):
+            yield Anomaly("stale note", f"order {id}: noted {note}, decided {decided}")
+
+
+def _was_told(evidence: Evidence, order_id: int) -> bool:
+    return any(event.order_id == order_id for event in evidence.events("stock.released"))
+
+
+def _paid(evidence: Evidence) -> Iterator[Anomaly]:
+    paid = {event.order_id for event in evidence.events("order.paid")}
+    deleted = {event.order_id: event for event in evidence.events("order.deleted")}
+    for id in sorted(paid):
+        order = evidence.orders.get(id)
+        if order is None:
+            if id in deleted and not deleted[id].refund_due:
+                yield Anomaly("money kept", f"order {id} was paid and deleted")
+        elif not order["paid"]:
+            yield Anomaly("payment forgotten", f"order {id} is {order['status']}")
+        elif order["status"] == "CANCELED" and not order["refund_due"]:
+            yield Anomaly("money kept", f"order {id} was paid and canceled")
+    for id, order in evidence.orders.items():
+        if order["refund_due"] and (id not in paid or order["status"] != "CANCELED"):
+            yield Anomaly("refund for nothing", f"order {id}, which is {order['status']}")
+        if order["paid"] and id not in paid:
+            yield Anomaly("payment forgotten", f"order {id} is paid, and nothing was told")
+    for event in evidence.events("order.canceled", "order.deleted"):
+        if event.refund_due and event.order_id not in paid:
+            yield Anomaly("refund for nothing", f"order {event.order_id}: {event.type}")
+
+
+_STEPS: Mapping[str, Collection[tuple[str, bool]]] = {
+    "order.created": (),
+    "order.paid": {("CREATED", False), ("PROCESSING", False)},
+    "order.updated": {("CREATED", False), ("PAID", True)},
+}
+"""From which states (status, paid) these may follow. An event that is not here may follow from any
+state but an end: a new one needs no line, and with one it is judged more strictly."""
+
+
+def _steps(evidence: Evidence) -> Iterator[Anomaly]:
+    lives: dict[int, list[Told]] = defaultdict(list)
+    for told in evidence.first_told.values():
+        if told.event.type.startswith("order."):
+            lives[told.event.order_id].append(told)
+    for id, told_ones in sorted(lives.items()):
+        steps = sorted(told_ones, key=lambda told: int(told.event.version))
+        if steps[0].event.type != "order.created":
+            continue  # no_lost_event has a word for that
+        for before, after in pairwise(steps):
+            if not _is_allowed(before.event, after):
+                yield Anomaly(
+                    "forbidden step", f"order {id}: {_state(before.event)}, then {after.event.type}"
+                )
+    yield from _reasons(evidence, lives)
+
+
+def _is_allowed(before: Any, after: Told) -> bool:
+    """Whether the table of transitions has this step."""
+    event = after.event
+    if not hasattr(before, "order"):
+        return False
+    if event.type == "order.deleted":
+        return True
+    if before.order.status == "CANCELED":
+        return False
+    state = str(before.order.status), before.order.paid
+    if event.type == "order.canceled":
+        by_client = after.envelope.cause.causation_id is None
+        return not by_client or state == ("CREATED", False)
+    return event.type not in _STEPS or state in _STEPS[event.type]
+
+
+def _state(event: Any) -> str:
+    return str(event.order.status) if hasattr(event, "order") else "gone"
+
+
+def _reasons(evidence: Evidence, lives: dict[int, list[Told]]) -> Iterator[Anomaly]:
+    for id, order in evidence.orders.items():
+        reasons = [told.event.reason for told in lives[id] if told.event.type == "order.canceled"]
+        if reasons and order["cancel_reason"] != reasons[0]:
+            yield Anomaly(
+                "reason overwritten", f"order {id}: {reasons[0]!r}, now {order['cancel_reason']!r}"
+            )
+    rejected = {event.order_id: event.reason for event in evidence.events("stock.rejected")}
+    for told_ones in lives.values():
+        for told in told_ones:
+            cause = told.envelope.cause.causation_id
+            event = told.event
+            if (
+                event.type == "order.canceled"
+                and cause
+                and event.reason != rejected.get(event.order_id)
+            ):
+                yield Anomaly("reason overwritten", f"order {event.order_id}: {event.reason!r}")
+
+
+AGREE = Checker(
+    "order_and_reservation_agree",
+    "An order lives if and only if its stock is reserved, and one that ended holds none.",
+    _agree,
+)
+NOTED = Checker(
+    "notes_agree", "What an order knows of its reservation is what the stock decided.", _noted
+)
+PAYMENTS = Checker(
+    "payments_live_or_refunded",
+    "Every payment belongs to an order that lives, or is due to be refunded.",
+    _paid,
+)
+STEPS = Checker(
+    "only_allowed_steps",
+    "An order takes the steps of the transition table, and keeps its first reason.",
+    _steps,
+)

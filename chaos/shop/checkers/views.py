@@ -1,0 +1,308 @@
+"""Views: what a rebuild would give, what the write model has, and never back in time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from chaos.kit.checkers.checker import Anomaly, Checker
+from chaos.kit.evidence import Evidence
+from chaos.kit.history import Op
+from system.kit.http.headers import CONSISTENCY_TOKEN, CORRELATION_ID
+from system.kit.http.tokens import terms
+from system.kit.ports.views import Put
+from system.kit.values import from_cents
+from system.roles import QUERY_CONSUMER
+from system.table import SHOP, VIEWS
+
+Folded = Mapping[tuple[str, int, str], Put]
+
+
+def _equal_rebuild(evidence: Evidence) -> Iterator[Anomaly]:
+    wanted = _folded(evidence)
+    shown = {
+        (view, key, part): (version, document.parts[part])
+        for view, documents in evidence.views.items()
+        for key, document in documents.items()
+        for part, version in document.versions.items()
+    }
+    for place, put in sorted(wanted.items()):
+        name = f"{place[0]} {place[1]}.{place[2]}"
+        if place not in shown:
+            yield Anomaly("missing view", f"{name} at version {put.version}")
+            continue
+        version, fields = shown[place]
+        if version < put.version:
+            yield Anomaly("stale view", f"{name}: version {version}, told {put.version}")
+        elif version > put.version:
+            yield Anomaly("ghost in the views", f"{name}: version {version}, told {put.version}")
+        elif _plain(fields) != _plain(put.fields):
+            yield Anomaly("view differs", f"{name} at {version}: {fields}, told {put.fields}")
+    for place in sorted(shown.keys() - wanted.keys()):
+        yield Anomaly("ghost in the views", f"{place[0]} {place[1]}.{place[2]}")
+
+
+def _folded(evidence: Evidence) -> Folded:
+    """All that the log tells, put together in any order: the newest version of each part wins."""
+    shown = SHOP.projections
+    newest: dict[tuple[str, int, str], Put] = {}
+    parked = {
+        (letter.topic, letter.partition, letter.offset)
+        for letter in evidence.letters
+        if letter.consumer == QUERY_CONSUMER
+    }
+    for told in evidence.told:
+        place = told.record.partition
+        if (place.topic, place.number, told.record.offset) in parked:
+            continue
+        for projection in shown[told.event.type]:
+            for put in projection(told.event):
+                where = put.view, put.key, put.part
+                if where not in newest or put.version > newest[where].version:
+                    newest[where] = put
+    return newest
+
+
+def _plain(fields: Any) -> Any:  # JSON values
+    """The same values look the same, whether in tuples or in lists."""
+    if isinstance(fields, Mapping):
+        return {name: _plain(value) for name, value in fields.items()}
+    return [_plain(value) for value in fields] if isinstance(fields, list | tuple) else fields
+
+
+def _show_the_truth(evidence: Evidence) -> Iterator[Anomaly]:
+    """What readers get at rest, against the rows, with no projection in between."""
+    if evidence.missing:
+        return
+    for view, items in evidence.shown.items():
+        rows = {row["id"]: row for row in evidence.rows(view)}
+        shown = {item["id"]: item for item in items}
+        for id in sorted(rows.keys() - shown.keys()):
+            yield Anomaly("missing view", f"{view} {id}")
+        for id in sorted(shown.keys() - rows.keys()):
+            yield Anomaly("ghost in the views", f"{view} {id}")
+        for id in sorted(rows.keys() & shown.keys()):
+            for field, value in _true_fields(evidence, view, rows[id]).items():
+                if shown[id].get(field) != value:
+                    yield Anomaly(
+                        "view differs",
+                        f"{view} {id}.{field}: {shown[id].get(field)!r}, truly {value!r}",
+                    )
+
+
+def _true_fields(evidence: Evidence, view: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    if view == "users":
+        return {"name": row["name"], "email": row["email"]}
+    if view == "products":
+        left = {stock["product_id"]: stock["on_hand"] for stock in evidence.rows("stock")}
+        return {"name": row["name"], "cents": row["price"], "stock": left.get(row["id"])}
+    names = {user["id"]: user["name"] for user in evidence.rows("users")}
+    return {
+        "status": row["status"],
+        "paid": bool(row["paid"]),
+        "refund_due": bool(row["refund_due"]),
+        "cancel_reason": row["cancel_reason"],
+        "payment_method": row["payment_method"],
+        "user_id": row["user_id"],
+        "user_name": names.get(row["user_id"]),
+        "reservation": row["reservation"],
+        "cents": row["total_amount"],
+        "items": list(_true_items(evidence, row["id"])),
+    }
+
+
+def _true_items(evidence: Evidence, order_id: int) -> Iterator[dict[str, Any]]:
+    names = {product["id"]: product["name"] for product in evidence.rows("products")}
+    lines = (row for row in evidence.rows("order_products") if row["order_id"] == order_id)
+    for line in sorted(lines, key=lambda row: row["line"]):
+        yield {
+            "product_id": line["product_id"],
+            "quantity": line["quantity"],
+            "unit_price": from_cents(line["unit_price"]),
+            "product_name": names.get(line["product_id"]),
+        }
+
+
+# --- readers --------------------------------------------------------------------------------------
+
+_RANK = {"pending": 0, "reserved": 1, "released": 2, "rejected": 2}
+Versions = Mapping[tuple[str, int, str], int]
+Seen = dict[tuple[str, int], tuple[int, int]]
+
+
+def _never_back(evidence: Evidence) -> Iterator[Anomaly]:
+    reads: dict[str, list[Op]] = defaultdict(list)
+    for op in evidence.history:
+        if op.role == "query-api" and op.method == "GET":
+            reads[op.client].append(op)
+    versions = _versions(evidence)  # once, not once for each reader: there may be thousands
+    for client, ops in sorted(reads.items()):
+        yield from _of_one_reader(evidence, versions, client, ops)
+        answered = False
+        for op in ops:
+            if answered and op.status == 503 and not evidence.disturbances:
+                yield Anomaly("turned away", str(op))
+            answered = answered or op.ok
+
+
+def _of_one_reader(
+    evidence: Evidence, versions: Versions, client: str, ops: list[Op]
+) -> Iterator[Anomaly]:
+    seen: Seen = {}
+    for op in sorted(ops, key=lambda op: op.began_s):
+        view, id, items = _items(op)
+        if items is None:
+            continue
+        for item in items:
+            place = view, item["id"]
+            now = (
+                versions.get((*place, item["updated_at"]), 0),
+                _RANK.get(item.get("reservation", ""), 0),
+            )
+            before = seen.get(place, (0, 0))
+            if now[0] < before[0] or now[1] < before[1]:
+                yield Anomaly("went back", f"{client}: {view} {item['id']}, {before} then {now}")
+            seen[place] = max(now[0], before[0]), max(now[1], before[1])
+        there = {item["id"] for item in items}
+        for known_view, known in list(seen):
+            is_asked_for = known_view == view and id in (None, known)
+            if is_asked_for and known not in there and not _may_be_gone(evidence, view, known, op):
+                yield Anomaly("vanished", f"{client}: {view} {known}, in {op}")
+
+
+def _items(op: Op) -> tuple[str, int | None, list[Any] | None]:
+    """The view, the id asked for if any, and the resources that were shown."""
+    _, view, *rest = op.path.split("?")[0].split("/")
+    id = int(rest[0]) if rest else None
+    if op.ok:
+        return view, id, [op.json] if id is not None else op.json[view]
+    return view, id, [] if op.status == 404 else None
+
+
+def _versions(evidence: Evidence) -> dict[tuple[str, int, str], int]:
+    """Which version of what had this time of its last change. The clock may have jumped."""
+    found: dict[tuple[str, int, str], int] = {}
+    for told in evidence.first_told.values():
+        event = told.event
+        about = getattr(event, "order", None) or getattr(event, "product", None)
+        about = about or getattr(event, "user", None)
+        if about is None or event.type == "order.deleted":
+            continue
+        place = event.type.partition(".")[0] + "s", about.id, _time(about.updated_at)
+        found[place] = max(found.get(place, 0), event.version)
+    return found
+
+
+def _time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _may_be_gone(evidence: Evidence, view: str, id: int, read: Op) -> bool:
+    """Whether somebody may have deleted it by the time of this read."""
+    return any(
+        op.method == "DELETE" and op.path == f"/{view}/{id}" and op.began_s <= read.ended_s
+        for op in evidence.history
+    )
+
+
+_PARTS = {view.name: view.parts for view in VIEWS}
+_VERSION_OF = {"pending": None, "reserved": 1, "rejected": 1, "released": 2}
+"""Of a reservation, by what became of it."""
+
+
+def _tokens(evidence: Evidence) -> Iterator[Anomaly]:
+    yield from _tokens_given(evidence)
+    yield from _tokens_honoured(evidence)
+
+
+def _tokens_given(evidence: Evidence) -> Iterator[Anomaly]:
+    """A write's token names what that write has left, in every part."""
+    told = {
+        str(told.envelope.cause.correlation_id): told.event
+        for told in evidence.first_told.values()
+        if told.envelope.cause.causation_id is None and hasattr(told.event, "version")
+    }
+    for op in evidence.history:
+        given = op.headers.get(CONSISTENCY_TOKEN)
+        if not op.ok or op.method == "DELETE" or given is None:
+            continue
+        versions = {term.part: term.version for term in terms(given, _PARTS)}
+        # none from a write that changed nothing, or whose answer is repeated: it names what was there
+        event = told.get(op.headers.get(CORRELATION_ID, ""))
+        left = {} if event is None else {"self": event.version}
+        match op.path.split("/")[1]:
+            case "products" if event is not None:
+                left["stock"] = event.stock_version
+            case "orders":
+                left["reservation"] = _VERSION_OF[op.json["reservation"]]
+        for part, version in left.items():
+            if versions.get(part) != version:
+                yield Anomaly(
+                    "token of another write", f"{op}: {given}, but {part} is at {version}"
+                )
+
+
+def _tokens_honoured(evidence: Evidence) -> Iterator[Anomaly]:
+    versions = _versions(evidence)
+    for op in evidence.history:
+        if op.token is None or op.role != "query-api":
+            continue
+        view, id, items = _items(op)
+        if items is None:
+            continue
+        shown = {item["id"]: item for item in items}
+        for term in terms(op.token, _PARTS):
+            is_asked_for = term.view == view and id in (None, term.key)
+            if not is_asked_for or term.part not in ("self", "reservation"):
+                continue
+            item = shown.get(term.key)
+            if item is None:
+                unseen = not _may_be_gone(evidence, view, term.key, op)
+            elif term.part == "self":
+                unseen = versions.get((view, term.key, item["updated_at"]), 0) < term.version
+            else:
+                unseen = (_VERSION_OF[item["reservation"]] or 0) < term.version
+            if unseen:
+                yield Anomaly(
+                    "own write unseen",
+                    f"{op}: asked for {view}/{term.key}.{term.part}@{term.version}",
+                )
+
+
+def _freezes(evidence: Evidence) -> Iterator[Anomaly]:
+    for before, after in pairwise(evidence.freezes):
+        if after.building == before.building and after.built < before.records:
+            yield Anomaly(
+                "frozen in vain",
+                f"for generation {after.building}: {before.records} records were wanted before,"
+                f" and only {after.built} are read",
+            )
+
+
+EQUAL_REBUILD = Checker(
+    "views_equal_rebuild",
+    "At rest, the views are what a rebuild from the log gives.",
+    _equal_rebuild,
+)
+SHOW_THE_TRUTH = Checker(
+    "views_show_the_truth", "At rest, readers see what the write model has.", _show_the_truth
+)
+NEVER_BACK = Checker(
+    "readers_never_go_back",
+    "A reader never sees an older version after a newer one, nor less than before.",
+    _never_back,
+)
+FREEZES = Checker(
+    "freezes_follow_progress",
+    "Views are frozen again only when those being built have come to where the last freeze wanted"
+    " them: readers with a token wait for nothing else.",
+    _freezes,
+)
+TOKENS = Checker(
+    "consistency_token_honoured",
+    "A reader with a token sees the write that it came from, or is asked to wait.",
+    _tokens,
+)

@@ -1,0 +1,12 @@
+"""The saga without its compensation: a canceled order keeps its stock."""
+
+from __future__ import annotations
+
+from chaos.kit.simulated.mutant import Mutant, handlers, ignored
+
+MUTANT = Mutant(
+    bug="Nobody handles order.canceled: what a canceled order holds is lost for all others.",
+    breaks=("order_and_reservation_agree",),
+    workloads=("orders",),
+    switched_in=handlers(OrderCanceled=ignored),
+)

@@ -1,0 +1,41 @@
+"""A batch that fails is given up as a whole."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from chaos.kit.simulated.mutant import Mutant, Reached, middleware
+from system.kit.chains import WriteChain
+from system.kit.delivery.failures import Failure
+from system.kit.delivery.middleware import Batch, Middleware, Step
+from system.kit.errors import Conflict, Lost, Stopping, Unavailable
+
+THEN = datetime(2026, 1, 31, tzinfo=UTC)
+
+
+def _whole(reached: Reached, made_of: WriteChain, _: Middleware) -> list[Middleware]:
+    def around(step: Step) -> Step:
+        async def parking(batch: Batch) -> None:
+            try:
+                await step(batch)
+            except (Lost, Stopping, Unavailable, Conflict):
+                raise
+            except Exception as error:
+                if batch.single:
+                    raise
+                reached()
+                for record in batch.records:
+                    await made_of.letters.park(record, Failure.after(None, error, THEN))
+
+        return parking
+
+    return [around]
+
+
+MUTANT = Mutant(
+    bug="One message that cannot be handled takes its whole batch to the dead letters.",
+    breaks=("dead_letters_exactly_poison", "retries_as_scheduled"),
+    workloads=("letters",),
+    switched_in=middleware("split", _whole),
+    spells=("slow@log:0:1", "outage@log:0.05:2"),
+)

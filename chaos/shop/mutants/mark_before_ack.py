@@ -1,0 +1,27 @@
+"""The relay marks its rows as sent, and then sends them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chaos.kit.simulated.mutant import Mutant, Reached, attribute
+from system.kit.delivery.relay import Relay
+
+
+def _early(reached: Reached, _: Any) -> Any:
+    async def publish(self: Any, rows: list[Any]) -> bool:
+        reached()
+        await self._mark([row.id for row in rows])
+        await self._parts.log.publish([row.message for row in rows])
+        return True
+
+    return publish
+
+
+MUTANT = Mutant(
+    bug="Rows are marked before the broker has acknowledged them: what then fails is never sent.",
+    breaks=("no_lost_event",),
+    workloads=("orders",),
+    switched_in=attribute(Relay, "_publish", _early),
+    strikes=("*@*:log.publish:request:*",),
+)

@@ -1,0 +1,12 @@
+"""Simplification of the transition table: nobody handles order.deleted."""
+
+from __future__ import annotations
+
+from chaos.kit.simulated.mutant import Mutant, handlers, ignored
+
+MUTANT = Mutant(
+    bug="An order that is deleted keeps its stock: only order.canceled releases any.",
+    breaks=("order_and_reservation_agree",),
+    workloads=("endings",),
+    switched_in=handlers(OrderDeleted=ignored),
+)

@@ -1,0 +1,21 @@
+"""Handlers are called for every delivery."""
+
+from __future__ import annotations
+
+from chaos.kit.simulated.mutant import Mutant, Reached, middleware
+from system.kit.chains import WriteChain
+from system.kit.delivery.middleware import Middleware
+
+
+def _left_out(reached: Reached, _: WriteChain, __: Middleware) -> list[Middleware]:
+    reached()
+    return []
+
+
+MUTANT = Mutant(
+    bug="There is no inbox: an event that is delivered twice takes effect twice.",
+    breaks=("single_effect",),
+    workloads=("orders",),
+    switched_in=middleware("inboxed", _left_out),
+    spells=("duplicate@order.paid:0.6:0",),
+)

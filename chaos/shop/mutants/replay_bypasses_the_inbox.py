@@ -1,0 +1,32 @@
+"""A replayed dead letter goes straight to its handler."""
+
+from __future__ import annotations
+
+from chaos.kit.simulated.mutant import Mutant, Reached, middleware
+from system.kit.chains import WriteChain
+from system.kit.delivery.dead_letters import REPLAY_FOR
+from system.kit.delivery.middleware import Batch, Middleware, Step
+
+
+def _around_it(reached: Reached, _: WriteChain, right: Middleware) -> list[Middleware]:
+    def around(step: Step) -> Step:
+        with_inbox = right(step)
+
+        async def choosing(batch: Batch) -> None:
+            if any(record.message.header(REPLAY_FOR) for record in batch.records):
+                reached()
+                await step(batch)
+            else:
+                await with_inbox(batch)
+
+        return choosing
+
+    return [around]
+
+
+MUTANT = Mutant(
+    bug="A message that was replayed twice, or handled meanwhile, takes effect twice.",
+    breaks=("single_effect", "handled_is_remembered"),
+    workloads=("letters",),
+    switched_in=middleware("inboxed", _around_it),
+)

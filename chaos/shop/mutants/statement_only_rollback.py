@@ -1,0 +1,36 @@
+"""After a lock wait only the failed statement is undone, and the handler starts again."""
+
+from __future__ import annotations
+
+from chaos.kit.simulated.mutant import Mutant, Reached, middleware
+from system.kit.chains import WriteChain
+from system.kit.delivery.middleware import Batch, Middleware, Step
+from system.kit.errors import Conflict
+
+TIMES = 3
+
+
+def _in_place(reached: Reached, _: WriteChain, right: Middleware) -> list[Middleware]:
+    def around(step: Step) -> Step:
+        async def again(batch: Batch) -> None:
+            for time in range(TIMES):
+                try:
+                    await step(batch)
+                    break
+                except Conflict:
+                    reached()
+                    if time == TIMES - 1:
+                        raise
+
+        return again
+
+    return [right, around]
+
+
+MUTANT = Mutant(
+    bug="A handler is called again in the transaction that holds half of its first call.",
+    breaks=("single_effect", "stock_conserved", "order_and_reservation_agree"),
+    workloads=("orders",),
+    switched_in=middleware("inboxed", _in_place),
+    strikes=("conflict@*:sql.*-points:*", "conflict@*"),
+)

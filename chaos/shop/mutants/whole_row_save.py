@@ -1,0 +1,61 @@
+"""A change of a product's name saves the whole product, stock and all, as it was read before."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any
+
+from chaos.kit.simulated.mutant import Mutant, Reached, attributes
+from system.kit.commands.group_commit import Commands
+from system.kit.http.route import Answer
+from system.products import store
+from system.products.api import ProductApi, _answer, _there
+from system.products.model import UpdateProduct, update
+
+_read: ContextVar[Any] = ContextVar("read", default=None)
+
+
+def _reads_first(_: Reached, right: Any) -> Any:
+    """As an object-relational mapper loads an entity: before the transaction that saves it."""
+
+    def each(self: Any, act: Any) -> Any:
+        run = right(self, act)
+
+        async def reading(request: Any) -> Answer:
+            if request.path.startswith("/products/"):
+                async with self._work() as unit:
+                    _read.set(await store.find(unit, request.id))
+            answer: Answer = await run(request)
+            return answer
+
+        return reading
+
+    return each
+
+
+def _saves_all(reached: Reached, _: Any) -> Any:
+    async def change(_: ProductApi, request: Any, unit: Any) -> Answer:
+        body = request.body
+        locked = _there(request.id, await store.lock(unit, request.id, with_stock=True))
+        before = _read.get() or locked
+        if before[1] != locked[1]:
+            reached()
+        command = UpdateProduct(body.name, body.price, body.stock)
+        product, stock, told = update(before[0], before[1], command, unit.now)
+        if told:
+            await store.save(unit, product)
+            await store.save_stock(unit, [stock])
+        for event in told:
+            unit.emit(event, because=request.cause)
+        return _answer(product, stock)
+
+    return change
+
+
+MUTANT = Mutant(
+    bug="A new price overwrites the stock that orders have taken meanwhile.",
+    breaks=("stock_conserved",),
+    workloads=("stock",),
+    switched_in=attributes((Commands, "each", _reads_first), (ProductApi, "update", _saves_all)),
+    spells=("slow@sql:0:0.3",),
+)

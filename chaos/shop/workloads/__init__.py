@@ -1,0 +1,32 @@
+"""What is tested: each workload is a plain record of clients and what they do."""
+
+from __future__ import annotations
+
+from chaos.kit.simulated.workload import Workload
+from chaos.shop.workloads import (
+    demands,
+    endings,
+    letters,
+    orders,
+    stock,
+    together,
+    twins,
+    views,
+    wander,
+)
+
+WORKLOADS: dict[str, Workload] = {
+    workload.name: workload
+    for workload in (
+        orders.ORDERS,
+        endings.ENDINGS,
+        stock.STOCK_CHANGES,
+        demands.DEMANDS,
+        together.TOGETHER,
+        letters.LETTERS,
+        views.REBUILD,
+        views.REBUILD_WITH_LETTERS,
+        twins.TWINS_AT_WORK,
+        wander.WANDER,
+    )
+}
