@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
         choices=("write", "check", "mutants"),
         metavar="write | check | mutants",
         help="write what is out of date, or only name it; or break the contracts on purpose, and see"
-        " each bug caught (mutants --help)",
+        " each bug killed (mutants --help)",
     )
     made.add_argument(
         "names",

@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from contracts import event_archive
-from scenarios.harness.stack import Stack, Wishes, embedded
+from scenarios.harness.stack import Stack, StackOptions, embedded
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,7 +47,7 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 @pytest.fixture(scope="session")
 async def _system() -> AsyncIterator[Stack]:
-    async with embedded(Wishes()) as stack:
+    async with embedded(StackOptions()) as stack:
         # an order's number is never its user's or product's: keys can be told apart
         await stack.given.user()
         await stack.given.product()

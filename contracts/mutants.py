@@ -1,6 +1,6 @@
 """What breaks the contracts of the shop, and which test has to notice. `docs/breakage.md` shows it.
 
-To add one: an edit of one module, and the test that should catch it, by name.
+To add one: an edit of one module, and the test that should kill it, by name.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ _API = (
 _FILES = "contracts/test_generated_files.py::test_every_generated_file_says_what_the_code_says"
 
 
-def _mutant(bug: str, module: str, old: str, new: str, *caught_by: str) -> Mutant:
-    return Mutant(bug, (Edit(f"system.{module}", old, new),), caught_by)
+def _mutant(bug: str, module: str, old: str, new: str, *killed_by: str) -> Mutant:
+    return Mutant(bug, (Edit(f"system.{module}", old, new),), killed_by)
 
 
 _ORDER_PAID = "    paid: bool\n    total_amount: Money\n"
@@ -313,7 +313,7 @@ in, in a process of its own, and each test that stands beside it has to fail the
 
 A change that is made with its new version and its new files is no bug: [events.md](events.md) says how.
 
-| mutant | the bug | caught by |
+| mutant | the bug | killed by |
 | --- | --- | --- |
 """
 
@@ -326,14 +326,14 @@ def files() -> Mapping[str, str]:
 def _rows() -> Iterator[str]:
     for name, mutant in MUTANTS.items():
         tests = []
-        for test in mutant.caught_by:
+        for test in mutant.killed_by:
             path, _, function = test.partition("::")
             tests.append(f"[{function}](../{path})")
         yield f"| `{name}` | {mutant.bug} | {'<br>'.join(tests)} |"
 
 
 def run(names: Sequence[str]) -> int:
-    """Run these mutants, or all, and print what caught each; 1 if one survived."""
+    """Run these mutants, or all, and print what killed each; 1 if one survived."""
     chosen = {name: MUTANTS[name] for name in names or MUTANTS}
     width = max(map(len, chosen))
     bad: list[str] = []
@@ -350,19 +350,19 @@ def run(names: Sequence[str]) -> int:
 
 
 def _tell(outcome: Outcome, width: int, bad: list[str]) -> None:
-    if outcome.is_caught:
+    if outcome.is_killed:
         what = ", ".join(test.rpartition("::")[2] for test in outcome.failed)
     elif outcome.trouble:
         what = f"CANNOT BE JUDGED: {outcome.trouble}"
     else:
         what = f"SURVIVED {', '.join(test.rpartition('::')[2] for test in outcome.survived)}"
-    if not outcome.is_caught:
+    if not outcome.is_killed:
         bad.append(outcome.name)
     print(f"{outcome.name:{width}}  {what}", flush=True)
 
 
 def _verdict(bad: Sequence[str]) -> str:
-    return f"not caught: {', '.join(bad)}" if bad else "all caught"
+    return f"not killed: {', '.join(bad)}" if bad else "all killed"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -370,7 +370,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = Parser(
         "python -m contracts mutants",
         description="Switch in bugs that break contracts, each in a process of its own, and see each"
-        " caught by the tests that it names. Exits 1 when one survives.",
+        " killed by the tests that it names. Exits 1 when one survives.",
     )
     parser.add_argument(
         "names", nargs="*", type=_known, metavar="NAME", help="only these; by default all"

@@ -25,7 +25,7 @@ from contracts.kit.published import files, objection, unread, unreadable
 from contracts.kit.reader import model_of
 from contracts.kit.schemas import Archive, Example, MessageType
 from scenarios.harness.at_rest import at_rest
-from scenarios.harness.stack import Stack, Wishes, embedded, put_in
+from scenarios.harness.stack import Stack, StackOptions, embedded, put_in
 from system import orders
 from system.events import BY_TYPE, Name, OrderCreated, OrderEvent
 from system.kit.delivery import outbox
@@ -131,7 +131,7 @@ async def placed(
     """An order by one version's producer; then the consumers start, with the other version."""
     table = list(TABLE)
     consume(table, consumer)
-    async with embedded(Wishes(table=table, roles=APIS)) as stack:
+    async with embedded(StackOptions(table=table, roles=APIS)) as stack:
         ada, lamp = await stack.given.user("Ada"), await stack.given.product("Lamp", stock=10)
         order = await stack.given.order({lamp.id: 3}, user_id=ada.id)
         await produce(stack, order.id, producer)

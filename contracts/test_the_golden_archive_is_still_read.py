@@ -17,7 +17,7 @@ import pytest
 from contracts.event_archive import golden
 from contracts.event_schemas import ARCHIVE, EVENT_TYPES
 from scenarios.harness.settled import eventually
-from scenarios.harness.stack import Stack, Wishes, embedded
+from scenarios.harness.stack import Stack, StackOptions, embedded
 from system.events import BY_TYPE
 from system.kit.delivery import outbox
 from system.kit.delivery.inbox import processed_events
@@ -79,7 +79,7 @@ async def letters(stack: Stack) -> dict[str, list[Any]]:
 
 
 async def test_every_consumer_handles_all_of_it_and_parks_nothing() -> None:
-    async with embedded(Wishes()) as stack:
+    async with embedded(StackOptions()) as stack:
         await delivered(stack)
 
         assert not any((await letters(stack)).values())
@@ -93,7 +93,7 @@ async def test_every_consumer_handles_all_of_it_and_parks_nothing() -> None:
 
 
 async def test_it_comes_to_what_it_came_to_then() -> None:
-    async with embedded(Wishes()) as stack:
+    async with embedded(StackOptions()) as stack:
         await delivered(stack)
         found = await effects(stack)
 
@@ -112,7 +112,7 @@ async def test_it_comes_to_what_it_came_to_then() -> None:
 
 
 async def test_views_rebuilt_from_it_are_the_same() -> None:
-    async with embedded(Wishes()) as stack:
+    async with embedded(StackOptions()) as stack:
         await delivered(stack)
         before = await shown(stack)
 
@@ -159,12 +159,12 @@ class Broken:
 
 
 async def test_dead_letters_of_it_have_the_same_effects_once_they_are_replayed() -> None:
-    async with embedded(Wishes()) as stack:
+    async with embedded(StackOptions()) as stack:
         await delivered(stack)
         wanted = await effects(stack)
 
     broken = Broken()
-    async with embedded(Wishes(table=broken.table())) as stack:
+    async with embedded(StackOptions(table=broken.table())) as stack:
         (await stack.client.offer("iPhone 15", Decimal("5999.99"), 10)).ok(201)
         await stack.settled()
         broken.is_broken = True

@@ -15,9 +15,9 @@ import structlog
 
 from scenarios.harness import stack as harness
 from scenarios.harness.settled import DEADLINE_ON_SERVERS_S, wait_at_most
-from scenarios.harness.stack import ABILITIES, STACKS, Stack, Wishes
+from scenarios.harness.stack import ABILITIES, STACKS, Stack, StackOptions
 
-StartStack = Callable[[Wishes], AbstractAsyncContextManager[Stack]]
+StartStack = Callable[[StackOptions], AbstractAsyncContextManager[Stack]]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -98,7 +98,7 @@ async def _start(request: pytest.FixtureRequest) -> AsyncIterator[StartStack]:
         wait_at_most(DEADLINE_ON_SERVERS_S)
     yield STACKS[chosen]
     if on_servers:
-        from scenarios.harness.apart import places  # noqa: PLC0415 (drivers, for servers only)
+        from scenarios.harness.namespace import places  # noqa: PLC0415 (drivers, for servers only)
 
         await places.drop()
         gc.collect()  # while what was killed may still be collected in silence
@@ -106,7 +106,7 @@ async def _start(request: pytest.FixtureRequest) -> AsyncIterator[StartStack]:
 
 @pytest.fixture(scope="session")
 async def _shared_stack(_start: StartStack) -> AsyncIterator[Stack]:
-    async with _start(Wishes()) as stack:
+    async with _start(StackOptions()) as stack:
         yield stack
 
 
@@ -127,5 +127,5 @@ async def stack(_quiet_log: None, _shared_stack: Stack) -> Stack:
 @pytest.fixture
 async def own_stack(stacks: StartStack) -> AsyncIterator[Stack]:
     """A system for this scenario alone."""
-    async with stacks(Wishes()) as stack:
+    async with stacks(StackOptions()) as stack:
         yield stack

@@ -14,7 +14,7 @@ from uuid import UUID
 from chaos.kit.history import Op
 from system.events import BY_TYPE, TOPICS
 from system.kit.delivery import outbox
-from system.kit.delivery.dead_letters import REPLAY_FOR, Letter, unresolved, without_replay
+from system.kit.delivery.dead_letters import REPLAY_FOR, DeadLetter, unresolved, without_replay
 from system.kit.errors import Poison
 from system.kit.events import Envelope, dlq
 from system.kit.ports.log import Message, Record
@@ -126,7 +126,7 @@ class Evidence:
         return [told.event for told in self.first_told.values() if hasattr(told.event, field)]
 
     @cached_property
-    def letters(self) -> Sequence[Letter]:
+    def letters(self) -> Sequence[DeadLetter]:
         """The open dead letters."""
         return [letter for topic in TOPICS for letter in unresolved(self.log.get(dlq(topic), ()))]
 

@@ -13,7 +13,7 @@ import structlog.testing
 from aiohttp.test_utils import TestClient, TestServer
 
 from system.kit import roles, stacks
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.parts import Parts
 from system.kit.roles import Blueprint
 from system.roles import ROLES
@@ -54,7 +54,7 @@ async def _served() -> dict[str, Document]:
 
 
 async def _described(name: str, parts: Parts) -> Document:
-    role = roles.build(name, parts, Blueprint(SHOP, Settings()), Life())
+    role = roles.build(name, parts, Blueprint(SHOP, Settings()), Lifespan())
     async with TestClient(TestServer(role.http.application)) as client:
         document: Document = await (await client.get("/openapi.json")).json()
     return document

@@ -13,7 +13,7 @@ import structlog
 from contracts.http.things import TIMEOUT_S
 from scenarios.harness.stack import Stack
 from scenarios.http.toy import World
-from system.kit.delivery.dead_letters import DeadLetters, letter_id
+from system.kit.delivery.dead_letters import DeadLetters, dead_letter_id
 from system.kit.delivery.failures import Failure
 from system.kit.errors import Poison
 from system.kit.metrics import Metrics
@@ -36,7 +36,7 @@ async def letter_maker(stack: Stack) -> Callable[[str], str]:
         parked = replace(record, offset=next(offsets))
         asyncio.run_coroutine_threadsafe(_park(stack, consumer, parked), loop).result(TIMEOUT_S)
         place = record.partition
-        return letter_id(place.topic, place.number, parked.offset, consumer)
+        return dead_letter_id(place.topic, place.number, parked.offset, consumer)
 
     return make
 

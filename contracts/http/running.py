@@ -24,7 +24,7 @@ from contracts.http.widened import WIDENED
 from contracts.kit import openapi
 from contracts.kit.openapi import Budget, Case, Promise, Tally
 from scenarios.harness.settled import eventually
-from scenarios.harness.stack import QUICK, Stack, Wishes, embedded
+from scenarios.harness.stack import QUICK, Stack, StackOptions, embedded
 from system.kit.errors import Unavailable
 from system.roles import ROLES
 from system.table import SHOP
@@ -102,7 +102,7 @@ async def evidence(budget: Budget, *, accepted_min: int, everywhere: bool) -> Ev
 
 
 async def _gather(found: Evidence, budget: Budget) -> None:
-    async with embedded(Wishes()) as stack:
+    async with embedded(StackOptions()) as stack:
         maker = await letter_maker(stack)
         things = await asyncio.to_thread(Things, stack.url, Random(budget.seed), maker)
         with _given(things):
@@ -116,11 +116,11 @@ async def _gather(found: Evidence, budget: Budget) -> None:
         await _show(found, "whole", things, stack)
         await _show_with_faults(found, things, stack)
         things.session.close()
-    async with embedded(Wishes(settings=GUARDED)) as stack:
+    async with embedded(StackOptions(settings=GUARDED)) as stack:
         await _show(found, "guarded", things, stack)
-    async with embedded(Wishes(settings=IMPATIENT)) as stack:
+    async with embedded(StackOptions(settings=IMPATIENT)) as stack:
         await _show(found, "impatient", things, stack)
-    async with embedded(Wishes(roles=["query-api"])) as stack:
+    async with embedded(StackOptions(roles=["query-api"])) as stack:
         await _show(found, "unready", things, stack)
 
 

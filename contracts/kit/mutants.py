@@ -1,4 +1,4 @@
-"""Mutants of contracts: edits of the code that break a promise, each caught by tests that it names.
+"""Mutants of contracts: edits of the code that break a promise, each killed by tests that it names.
 
 A mutant is what an engineer may type by mistake: what stands in a module, and what would stand there
 instead. It is switched in when a process of its own loads the module, so no file is touched, and that
@@ -23,7 +23,7 @@ from types import CodeType, ModuleType
 import pytest
 
 RUN_S = 300
-"""A child that takes longer is no catch."""
+"""A child that takes longer is no kill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Mutant:
     bug: str
     """What is wrong, in a sentence."""
     edits: Sequence[Edit]
-    caught_by: Sequence[str]
+    killed_by: Sequence[str]
     """Tests that must each fail, as pytest names their functions: `contracts/test_x.py::test_y`."""
 
 
@@ -59,7 +59,7 @@ class Outcome:
     """Why nothing can be said: the edit changes nothing, or the child fell over."""
 
     @property
-    def is_caught(self) -> bool:
+    def is_killed(self) -> bool:
         return not self.survived and not self.trouble
 
 
@@ -76,14 +76,14 @@ def _outcome(name: str, mutant: Mutant, root: Path) -> Outcome:
             command, cwd=root, capture_output=True, text=True, timeout=RUN_S, check=False
         )
     except subprocess.TimeoutExpired:
-        return Outcome(name, {}, mutant.caught_by, f"not done after {RUN_S} s")
+        return Outcome(name, {}, mutant.killed_by, f"not done after {RUN_S} s")
     last = done.stdout.strip().rpartition("\n")[2]
     if not last.startswith("{"):
         lines = [*done.stdout.splitlines(), *done.stderr.splitlines()]
         errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:]
-        return Outcome(name, {}, mutant.caught_by, errors[0] if errors else "it said nothing")
+        return Outcome(name, {}, mutant.killed_by, errors[0] if errors else "it said nothing")
     failed = json.loads(last)
-    survived = [test for test in mutant.caught_by if test not in failed]
+    survived = [test for test in mutant.killed_by if test not in failed]
     return Outcome(name, failed, survived)
 
 
@@ -144,7 +144,7 @@ def main(mutant: str) -> int:
     sys.meta_path.insert(0, _Finder(edits))
     failures = _Failures()
     status = pytest.main(
-        ["-q", "-p", "no:cacheprovider", "-m", "", *asked["caught_by"]], plugins=[failures]
+        ["-q", "-p", "no:cacheprovider", "-m", "", *asked["killed_by"]], plugins=[failures]
     )
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         return 1

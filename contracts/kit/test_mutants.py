@@ -1,4 +1,4 @@
-"""A mutant is caught when each test that it names fails; anything else is said, and is no catch."""
+"""A mutant is killed when each test that it names fails; anything else is said, and is no kill."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def outcome(project: Path, old: str, new: str, *caught_by: str, module: str = "sums") -> Outcome:
-    tests = [f"test_sums.py::{name}" for name in caught_by or ("test_it_doubles",)]
+def outcome(project: Path, old: str, new: str, *killed_by: str, module: str = "sums") -> Outcome:
+    tests = [f"test_sums.py::{name}" for name in killed_by or ("test_it_doubles",)]
     (found,) = outcomes({"bug": Mutant("A bug.", (Edit(module, old, new),), tests)}, project)
     return found
 
@@ -35,7 +35,7 @@ def test_it_is_caught_by_the_test_that_fails_and_no_file_is_touched(project: Pat
 
     found = outcome(project, "n * 2", "n * 3")
 
-    assert found.is_caught
+    assert found.is_killed
     assert found.failed == {"test_sums.py::test_it_doubles": "assert 9 == 6"}
     assert (project / "sums.py").read_text() == before
 
@@ -43,7 +43,7 @@ def test_it_is_caught_by_the_test_that_fails_and_no_file_is_touched(project: Pat
 def test_it_survives_when_one_of_its_tests_passes(project: Path) -> None:
     found = outcome(project, "n * 2", "n * 3", "test_it_doubles", "test_it_keeps_zero")
 
-    assert not found.is_caught
+    assert not found.is_killed
     assert found.survived == ["test_sums.py::test_it_keeps_zero"]
 
 
@@ -61,12 +61,12 @@ def test_an_edit_that_changes_nothing_is_no_catch(
 ) -> None:
     found = outcome(project, old, "y", module=module)
 
-    assert not found.is_caught
+    assert not found.is_killed
     assert trouble in found.trouble
 
 
 def test_a_test_that_is_not_there_is_no_catch(project: Path) -> None:
     found = outcome(project, "n * 2", "n * 3", "test_it_trebles")
 
-    assert not found.is_caught
+    assert not found.is_killed
     assert "test_it_trebles" in found.trouble

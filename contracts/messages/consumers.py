@@ -207,7 +207,7 @@ def _read(consumer: str, at: Bench, reads: set[Path]) -> list[Middleware]:
 
     logger = logs.logger(consumer)
     decoding = decoded(
-        consumer, park, life=at.life, world=at.parts.world, logger=logger, events=BY_TYPE
+        consumer, park, lifespan=at.lifespan, world=at.parts.world, logger=logger, events=BY_TYPE
     )
     return [decoding, recording]
 

@@ -17,7 +17,7 @@ import pytest
 from contracts.ports.bindings import LogBench, LogBinding
 from system.kit.adapters.kafka.rules import HEADERS_MAX, UNPACKED_BYTES_MAX
 from system.kit.delivery.dead_letters import REPLAY_FOR
-from system.kit.errors import Lost, Poison, Unavailable
+from system.kit.errors import Fenced, Poison, Unavailable
 from system.kit.events import dlq
 from system.kit.ports.log import (
     Log,
@@ -611,7 +611,7 @@ class LogSuite:
         async with stage.member("a") as a, stage.member("b") as b:
             await stage.until(lambda: len(a.owned) + len(b.owned) == PARTITIONS)
             await stage.until(lambda: bool(a.owned) and bool(b.owned))
-            with pytest.raises(Lost):
+            with pytest.raises(Fenced):
                 await a.subscription.commit(dict.fromkeys(b.owned, 0))
 
         assert await stage.log.committed(stage.group) == {}
@@ -622,7 +622,7 @@ class LogSuite:
             await stage.poll_until(older, 1)
             async with stage.subscribed("m") as later:
                 assert values(await stage.poll_until(later, 1)) == [b"a"]
-                with pytest.raises(Lost):
+                with pytest.raises(Fenced):
                     await older.commit({stage.partition(0): 1})
                 await later.commit({stage.partition(0): 1})
 

@@ -31,18 +31,18 @@ from system.kit.commands.group_commit import PATIENCE_S, Commands
 from system.kit.delivery import outbox
 from system.kit.delivery.failures import Failure
 from system.kit.delivery.middleware import Batch, Step, chain
+from system.kit.delivery.middleware.bisected import bisected
 from system.kit.delivery.middleware.dead_lettered import dead_lettered
 from system.kit.delivery.middleware.decoded import decoded
 from system.kit.delivery.middleware.handled import Handler, handled
 from system.kit.delivery.middleware.inboxed import inboxed
-from system.kit.delivery.middleware.patient import patient
 from system.kit.delivery.middleware.retried import retried
-from system.kit.delivery.middleware.split import split
 from system.kit.delivery.middleware.transactional import transactional
+from system.kit.delivery.middleware.waits_for_stores import waits_for_stores
 from system.kit.errors import Refused
 from system.kit.events import Cause
 from system.kit.http.route import Answer, Request, Route
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.metrics import Metrics
 from system.kit.ports.log import Partition, Record
 from system.kit.ports.work import UnitOfWork
@@ -316,18 +316,18 @@ def lane(shop: Shop, handler: Handler = reserve_stock) -> Lane:
     async def park(record: Record, _: Failure) -> None:
         letters.append(record)
 
-    consumer, life, world = "product-consumer", Life(), RealWorld()
+    consumer, lifespan, world = "product-consumer", Lifespan(), RealWorld()
     logger, metrics = logs.logger(consumer), Metrics()
     middlewares = [
-        decoded(consumer, park, life=life, world=world, logger=logger, events=BY_TYPE),
-        split,
-        patient(life, logger),
+        decoded(consumer, park, lifespan=lifespan, world=world, logger=logger, events=BY_TYPE),
+        bisected,
+        waits_for_stores(lifespan, logger),
         dead_lettered(park),
         retried(
             (0.1,),
             shop.work.probe,
             consumer=consumer,
-            life=life,
+            lifespan=lifespan,
             world=world,
             metrics=metrics,
             logger=logger,

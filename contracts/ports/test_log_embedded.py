@@ -18,7 +18,7 @@ from system.kit.adapters.embedded.log import (
     EmbeddedLog,
     EmbeddedSubscription,
 )
-from system.kit.errors import Lost, Unavailable
+from system.kit.errors import Fenced, Unavailable
 from system.kit.ports.log import Message, Partition, Record, Revoked, Subscription
 
 Ts = TypeVarTuple("Ts")
@@ -188,7 +188,7 @@ def test_a_process_that_goes_on_after_its_session_learns_at_once_that_it_was_exp
         async def commits(partitions: frozenset[Partition]) -> None:
             try:
                 await subscription.commit(dict.fromkeys(partitions, 0))
-            except Lost:
+            except Fenced:
                 seen.append((now(), "commit lost"))
 
         async with member(broker, "stalls", commits) as subscription:
@@ -239,7 +239,7 @@ def test_a_member_that_does_not_let_go_in_time_is_expelled() -> None:
                 assert await owned(busy) == ALL
                 await asyncio.sleep(2)
                 assert await owned(new) == ALL
-                with pytest.raises(Lost):
+                with pytest.raises(Fenced):
                     await busy.commit({Partition(TOPIC, 0): 0})
 
     run(main())
@@ -307,7 +307,7 @@ def test_who_was_expelled_lets_go_and_joins_anew_in_its_next_poll() -> None:
             revoked.append(partitions)
             try:
                 await stalled.commit(dict.fromkeys(partitions, 1))
-            except Lost:
+            except Fenced:
                 lost.append(True)
 
         async with member(broker, "stalled", commits) as stalled:
@@ -346,11 +346,11 @@ def test_who_was_replaced_lets_go_and_is_out_for_good() -> None:
             waiting = asyncio.create_task(older.poll(full=(), timeout_s=1000))
             await asyncio.sleep(1)
             async with member(broker, "m") as later:
-                with pytest.raises(Lost):
+                with pytest.raises(Fenced):
                     await waiting
                 assert now() == 1
                 assert revoked == [ALL]
-                with pytest.raises(Lost):
+                with pytest.raises(Fenced):
                     await older.poll(full=(), timeout_s=0)
                 assert await owned(later) == ALL
         assert revoked == [ALL]
@@ -504,7 +504,7 @@ def test_seeking_keeps_to_what_is_possible() -> None:
         broker, log = await started()
         await log.publish([message(b"a")])
         async with member(broker, "m") as subscription:
-            with pytest.raises(Lost):
+            with pytest.raises(Fenced):
                 await subscription.seek(Partition(TOPIC, 7), 0)
             with pytest.raises(ValueError, match="-1"):
                 await subscription.seek(Partition(TOPIC, 0), -1)

@@ -20,9 +20,9 @@ from system.kit.adapters.kafka.group import GroupRules
 from system.kit.adapters.kafka.log import KafkaLog, TopicForgets, TopicTooNarrow
 from system.kit.delivery.consumer import Chain, Consumer
 from system.kit.delivery.middleware import Batch
-from system.kit.errors import Lost, TimedOut, Unavailable
+from system.kit.errors import Fenced, TimedOut, Unavailable
 from system.kit.events import dlq
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.metrics import Metrics
 from system.kit.ports.log import Message, Partition, Record, Subscription
 from system.kit.ports.partitioner import partition_number
@@ -119,7 +119,7 @@ async def commit_again_and_again(
             try:
                 await subscription.poll(full=(), timeout_s=0.1)
                 return await subscription.commit(next_offsets)
-            except (Unavailable, Lost):
+            except (Unavailable, Fenced):
                 await asyncio.sleep(0.1)
 
 
@@ -320,7 +320,7 @@ async def test_a_member_that_was_replaced_leaves_its_place_to_the_later_one(
 
         async with direct(servers) as again, again.subscribe(group, [topic], ignored) as later:
             await poll_again_and_again(later, [b"a"])
-            with pytest.raises(Lost):
+            with pytest.raises(Fenced):
                 async with asyncio.timeout(DEADLINE_S):
                     await until_it_fails(older)
             await later.commit({Partition(topic, 0): 1})
@@ -379,17 +379,17 @@ async def test_a_handler_that_takes_longer_than_polls_may_pause_keeps_its_partit
         await asyncio.sleep(UNPOLLED_S * 3)  # as one that is retried and retried
         handled.extend(record.message.value for record in batch.records)
 
-    group, life = uuid4().hex, Life()
+    group, lifespan = uuid4().hex, Lifespan()
     async with impatient(servers, "slow") as log:
         assert await log.publish([message(topic, b"a")]) == [None]
         chains: dict[str, Chain] = {topic: lambda _: slowly}
         logger = logs.logger("slow")
         consumer = Consumer("slow", group, chains, log=log, metrics=Metrics(), logger=logger)
-        consuming = asyncio.create_task(consumer.run(life))
+        consuming = asyncio.create_task(consumer.run(lifespan))
         async with asyncio.timeout(DEADLINE_S):
             while not await log.committed(group):
                 await asyncio.sleep(0.1)
-        life.stopping.set()
+        lifespan.stopping.set()
         await consuming
 
     assert handled == [b"a"]
@@ -408,7 +408,7 @@ async def test_a_member_that_nobody_polls_loses_its_partitions_and_joins_again(
             await poll_again_and_again(dead, [b"a"])
 
             await poll_again_and_again(alive, [b"a"])  # it was not committed, so it comes again
-            with pytest.raises(Lost):
+            with pytest.raises(Fenced):
                 await dead.commit({Partition(topic, 0): 1})
             await commit_again_and_again(alive, {Partition(topic, 0): 1})
 

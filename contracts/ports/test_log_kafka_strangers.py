@@ -24,7 +24,7 @@ from scenarios.harness.strangers import (
 )
 from system.kit.adapters.kafka.group import GroupRules
 from system.kit.adapters.kafka.log import KafkaLog
-from system.kit.errors import Lost, Misconfigured, Unavailable
+from system.kit.errors import Fenced, Misconfigured, Unavailable
 from system.kit.ports.log import Partition, Record, Subscription, header_bytes
 
 pytestmark = pytest.mark.stack("local")
@@ -107,7 +107,7 @@ class Reader:
             )
         except Unavailable:
             await asyncio.sleep(0.1)
-        except Lost:
+        except Fenced:
             return
 
 

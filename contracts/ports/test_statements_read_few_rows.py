@@ -36,7 +36,7 @@ from system.kit.commands import idempotency
 from system.kit.delivery import inbox, outbox
 from system.kit.delivery.inbox import processed_events
 from system.kit.events import Cause
-from system.kit.ports.work import UnitOfWork, Work
+from system.kit.ports.work import UnitOfWork, UnitOfWorkFactory
 from system.kit.settings import mysql_url
 from system.orders import store as orders_store
 from system.products import store as products_store
@@ -56,7 +56,7 @@ FILL_S = 120.0
 
 
 @pytest.fixture(scope="module", params=sorted(DATABASES))
-async def full(request: pytest.FixtureRequest) -> AsyncIterator[Work]:
+async def full(request: pytest.FixtureRequest) -> AsyncIterator[UnitOfWorkFactory]:
     """A database with much in it."""
     sql = await shared.database(request.param)
     async with AsyncExitStack() as closing:
@@ -209,7 +209,9 @@ BESIDE = 60
 
 @pytest.mark.parametrize("name", STATEMENTS)
 @pytest.mark.parametrize("analyzed", [False, True], ids=["as it is", "with new statistics"])
-async def test_a_statement_reads_what_it_is_about(full: Work, name: str, analyzed: bool) -> None:
+async def test_a_statement_reads_what_it_is_about(
+    full: UnitOfWorkFactory, name: str, analyzed: bool
+) -> None:
     ask, rows = STATEMENTS[name]
     async with full() as unit:
         if analyzed:

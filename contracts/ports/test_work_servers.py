@@ -29,7 +29,7 @@ from system.kit.adapters.sql.work import UnfitDatabase, create_tables
 from system.kit.columns import metadata
 from system.kit.commands.idempotency import commands
 from system.kit.errors import Conflict, OutcomeUnknown, TimedOut, Unavailable
-from system.kit.ports.work import UnitOfWork, Work
+from system.kit.ports.work import UnitOfWork, UnitOfWorkFactory
 from system.kit.stacks import StackError
 from system.settings import Settings
 from system.table import SHOP
@@ -66,12 +66,12 @@ async def within(seconds: float, action: Awaitable[object]) -> None:
         assert not bound.expired(), f"it took longer than {seconds} s"
 
 
-async def ask(work: Work) -> list[str]:
+async def ask(work: UnitOfWorkFactory) -> list[str]:
     async with work() as unit:
         return await emails(unit)
 
 
-async def ask_until_it_answers(work: Work) -> list[str]:
+async def ask_until_it_answers(work: UnitOfWorkFactory) -> list[str]:
     async with asyncio.timeout(BACK_S):
         while True:
             try:
@@ -166,7 +166,7 @@ async def test_a_query_cut_off_leaves_its_answer_to_nobody(database: Database) -
     assert await connection_id(work) != before
 
 
-async def connection_id(work: Work) -> int:
+async def connection_id(work: UnitOfWorkFactory) -> int:
     async with work() as unit:
         return int(await unit.sql.scalar(text("SELECT CONNECTION_ID()")) or 0)
 

@@ -12,7 +12,7 @@ import pytest
 
 from contracts.ports.bindings import ViewsBinding
 from scenarios.harness.turns import turns_of_others
-from system.kit.errors import Frozen, Lost
+from system.kit.errors import Fenced, Frozen
 from system.kit.ports.views import Document, Fields, Generations, Put, Views, ViewStore
 
 LIVE, BUILDING = 1, 2
@@ -436,7 +436,7 @@ class ViewsSuite:
         if thawed:
             await store.thaw(LIVE, freeze)
 
-        with pytest.raises(Lost):
+        with pytest.raises(Fenced):
             await store.generation(LIVE).put([put(2, {"n": 2}), put(1, {}, key=2)])
         assert await keys(store.generation(LIVE)) == [1]
         assert (await document(store.generation(LIVE))).versions == {"self": 1}

@@ -28,7 +28,7 @@ from system.kit.errors import (
     UniqueViolation,
 )
 from system.kit.events import Cause
-from system.kit.ports.work import Row, UnitOfWork, Work
+from system.kit.ports.work import Row, UnitOfWork, UnitOfWorkFactory
 from system.kit.values import dumps
 from system.orders.store import orders
 from system.products.store import products
@@ -83,7 +83,7 @@ async def emails(unit: UnitOfWork) -> list[str]:
     return list((await unit.sql.execute(select(users.c.email).order_by(users.c.id))).scalars())
 
 
-async def sent(work: Work) -> list[UserUpdated]:
+async def sent(work: UnitOfWorkFactory) -> list[UserUpdated]:
     """The events that are in the outbox, in the order of their ids."""
     async with work() as unit:
         rows = await outbox.unsent(unit.sql, "user", limit=1_000)
@@ -102,12 +102,12 @@ async def set_version(unit: UnitOfWork, user_id: int, version: int) -> None:
     await unit.sql.execute(update(users).where(users.c.id == user_id).values(version=version))
 
 
-async def add_users(work: Work, *rows: Row) -> Sequence[int]:
+async def add_users(work: UnitOfWorkFactory, *rows: Row) -> Sequence[int]:
     async with work() as unit:
         return await unit.insert(users, rows)
 
 
-async def add_user(work: Work, email: str = "a@b.example") -> int:
+async def add_user(work: UnitOfWorkFactory, email: str = "a@b.example") -> int:
     (id,) = await add_users(work, user(email))
     return id
 
@@ -124,7 +124,7 @@ class Waiting:
         return not done
 
 
-async def locking(work: Work, user_id: int) -> Waiting:
+async def locking(work: UnitOfWorkFactory, user_id: int) -> Waiting:
     begun = asyncio.Event()
 
     async def lock_it() -> int:
@@ -141,18 +141,18 @@ class WorkSuite:
     """Bound to an adapter by the fixtures `binding` and `bench`."""
 
     @pytest.fixture
-    def work(self, bench: WorkBench) -> Work:
+    def work(self, bench: WorkBench) -> UnitOfWorkFactory:
         return bench.process()
 
     @pytest.fixture
-    def others(self, bench: WorkBench) -> Work:
+    def others(self, bench: WorkBench) -> UnitOfWorkFactory:
         """The same database, from another process."""
         return bench.process()
 
     # All or nothing
 
     async def test_what_a_transaction_did_is_there_once_it_is_left(
-        self, work: Work, others: Work
+        self, work: UnitOfWorkFactory, others: UnitOfWorkFactory
     ) -> None:
         async with work() as unit:
             (id,) = await unit.insert(users, [user("a@b.example")])
@@ -164,7 +164,7 @@ class WorkSuite:
 
     @pytest.mark.parametrize("error", [Refused, Conflict, Unavailable, KeyError])
     async def test_an_exception_undoes_all_of_it_and_comes_out_as_it_was(
-        self, work: Work, others: Work, error: type[Exception]
+        self, work: UnitOfWorkFactory, others: UnitOfWorkFactory, error: type[Exception]
     ) -> None:
         raised = error("for a reason")
         with pytest.raises(error) as caught:
@@ -179,14 +179,16 @@ class WorkSuite:
         assert await sent(others) == []
 
     async def test_others_see_nothing_of_it_before_it_is_committed(
-        self, work: Work, others: Work
+        self, work: UnitOfWorkFactory, others: UnitOfWorkFactory
     ) -> None:
         async with work() as unit:
             await unit.insert(users, [user("a@b.example")])
             async with others() as other:
                 assert await emails(other) == []
 
-    async def test_what_others_commit_meanwhile_is_seen(self, work: Work, others: Work) -> None:
+    async def test_what_others_commit_meanwhile_is_seen(
+        self, work: UnitOfWorkFactory, others: UnitOfWorkFactory
+    ) -> None:
         async with work() as unit:
             assert await emails(unit) == []
             await add_user(others, "a@b.example")
@@ -213,7 +215,7 @@ class WorkSuite:
 
     # Events
 
-    async def test_events_are_inserted_last_and_in_order(self, work: Work) -> None:
+    async def test_events_are_inserted_last_and_in_order(self, work: UnitOfWorkFactory) -> None:
         async with work() as unit:
             for version in range(1, 6):
                 unit.emit(event(1, version), because=NOTHING_SPECIAL)
@@ -227,7 +229,7 @@ class WorkSuite:
     ) -> None:
         id = await add_user(bench.process())
 
-        async def change(work: Work) -> None:
+        async def change(work: UnitOfWorkFactory) -> None:
             async with work() as unit:
                 version = await lock(unit, id) + 1
                 await set_version(unit, id, version)
@@ -238,14 +240,16 @@ class WorkSuite:
 
         assert [each.version for each in await sent(processes[0])] == list(range(2, 22))
 
-    async def test_more_events_than_one_statement_holds_stay_in_order(self, work: Work) -> None:
+    async def test_more_events_than_one_statement_holds_stay_in_order(
+        self, work: UnitOfWorkFactory
+    ) -> None:
         async with work() as unit:
             for version in range(1, 11):
                 unit.emit(event(1, version, name="x" * 200_000), because=NOTHING_SPECIAL)
 
         assert [each.version for each in await sent(work)] == list(range(1, 11))
 
-    async def test_an_event_is_kept_byte_by_byte(self, work: Work) -> None:
+    async def test_an_event_is_kept_byte_by_byte(self, work: UnitOfWorkFactory) -> None:
         emitted = event(1, 1, name=EVERY_KIND_OF_TEXT)
         async with work() as unit:
             unit.emit(emitted, because=NOTHING_SPECIAL)
@@ -255,7 +259,7 @@ class WorkSuite:
         assert row.message.value == dumps(emitted.model_dump())
 
     async def test_an_event_that_no_relay_could_send_is_refused_and_the_rest_goes_on(
-        self, work: Work
+        self, work: UnitOfWorkFactory
     ) -> None:
         async with work() as unit:
             with pytest.raises(ValueError, match="256 kB"):
@@ -267,7 +271,7 @@ class WorkSuite:
     # Generated ids
 
     async def test_rows_inserted_together_have_consecutive_ids_in_their_order(
-        self, work: Work
+        self, work: UnitOfWorkFactory
     ) -> None:
         wanted = [f"{number}@b.example" for number in range(100)]
         ids = await add_users(work, *map(user, wanted))
@@ -277,7 +281,7 @@ class WorkSuite:
             assert await emails(unit) == wanted
 
     async def test_each_of_many_who_insert_at_once_knows_its_ids(self, bench: WorkBench) -> None:
-        async def add(work: Work, who: int, turn: int) -> dict[int, str]:
+        async def add(work: UnitOfWorkFactory, who: int, turn: int) -> dict[int, str]:
             rows = [user(f"{who}.{turn}.{number}@b.example") for number in range(20)]
             ids = await add_users(work, *rows)
             return {id: row["email"] for id, row in zip(ids, rows, strict=True)}
@@ -293,7 +297,9 @@ class WorkSuite:
         assert len(there) == 400
         assert {id: email for ids in known for id, email in ids.items()} == there
 
-    async def test_the_id_of_a_row_that_was_deleted_is_not_given_again(self, work: Work) -> None:
+    async def test_the_id_of_a_row_that_was_deleted_is_not_given_again(
+        self, work: UnitOfWorkFactory
+    ) -> None:
         id = await add_user(work)
         async with work() as unit:
             await unit.sql.execute(delete(users).where(users.c.id == id))
@@ -302,7 +308,7 @@ class WorkSuite:
 
     # Values
 
-    async def test_a_moment_keeps_its_microseconds(self, work: Work) -> None:
+    async def test_a_moment_keeps_its_microseconds(self, work: UnitOfWorkFactory) -> None:
         a_little_later = AT + timedelta(microseconds=1)
         await add_users(work, user("a@b.example", at=AT), user("b@b.example", at=a_little_later))
 
@@ -314,7 +320,7 @@ class WorkSuite:
             assert found[0].utcoffset() == timedelta(0)
             assert list((await unit.sql.execute(later)).scalars()) == ["b@b.example"]
 
-    async def test_an_amount_keeps_its_cents(self, work: Work) -> None:
+    async def test_an_amount_keeps_its_cents(self, work: UnitOfWorkFactory) -> None:
         prices = [Decimal("0.01"), Decimal("0.10"), Decimal("9999999999.99")]
         async with work() as unit:
             await unit.insert(products, [product(str(price), str(price)) for price in prices])
@@ -323,7 +329,7 @@ class WorkSuite:
             rows = await unit.sql.execute(select(products.c.price).order_by(products.c.id))
             assert list(rows.scalars()) == prices
 
-    async def test_text_keeps_every_character(self, work: Work) -> None:
+    async def test_text_keeps_every_character(self, work: UnitOfWorkFactory) -> None:
         names = [EVERY_KIND_OF_TEXT, " both ends ", "e\u0301"]
         await add_users(work, *(user(str(n), name=name) for n, name in enumerate(names)))
 
@@ -332,7 +338,7 @@ class WorkSuite:
             assert list(rows.scalars()) == names
 
     @pytest.mark.parametrize("other", ["A@b.example", "á@b.example", "a\u0301@b.example"])
-    async def test_emails_are_compared_by_bytes(self, work: Work, other: str) -> None:
+    async def test_emails_are_compared_by_bytes(self, work: UnitOfWorkFactory, other: str) -> None:
         first, second = await add_users(work, user("a@b.example"), user(other))
 
         async with work() as unit:
@@ -341,7 +347,7 @@ class WorkSuite:
             found = await unit.sql.execute(select(users.c.id).where(users.c.email == "a@b.example"))
             assert list(found.scalars()) == [first]
 
-    async def test_ids_are_compared_by_bytes(self, work: Work) -> None:
+    async def test_ids_are_compared_by_bytes(self, work: UnitOfWorkFactory) -> None:
         async with work() as unit:
             await unit.sql.execute(insert(commands), [command("abc"), command("ABC")])
 
@@ -350,7 +356,7 @@ class WorkSuite:
             assert list(found.scalars()) == ["ABC"]
 
     async def test_trailing_blanks_tell_two_texts_apart(
-        self, work: Work, binding: WorkBinding
+        self, work: UnitOfWorkFactory, binding: WorkBinding
     ) -> None:
         adding = add_users(work, user("a@b.example"), user("a@b.example "))
 
@@ -361,7 +367,7 @@ class WorkSuite:
                 await adding
 
     async def test_what_does_not_fit_is_refused_and_never_cut(
-        self, work: Work, binding: WorkBinding
+        self, work: UnitOfWorkFactory, binding: WorkBinding
     ) -> None:
         too_long = "x" * 256
         adding = add_users(work, user("a@b.example", name=too_long))
@@ -378,7 +384,7 @@ class WorkSuite:
     # Conditions
 
     async def test_an_update_counts_the_rows_that_it_found_also_when_nothing_changes(
-        self, work: Work
+        self, work: UnitOfWorkFactory
     ) -> None:
         id = await add_user(work)
         found = update(users).where(users.c.id == id, users.c.version == 1).values(version=1)
@@ -389,7 +395,7 @@ class WorkSuite:
             assert (await unit.sql.execute(missed)).rowcount == 0
 
     async def test_a_unique_key_that_is_taken_is_a_conflict_of_its_own_and_undoes_all(
-        self, work: Work
+        self, work: UnitOfWorkFactory
     ) -> None:
         await add_user(work, "a@b.example")
 
@@ -401,10 +407,12 @@ class WorkSuite:
         async with work() as unit:
             assert await emails(unit) == ["a@b.example"]
 
-    async def test_an_event_is_claimed_once_per_consumer(self, work: Work, others: Work) -> None:
+    async def test_an_event_is_claimed_once_per_consumer(
+        self, work: UnitOfWorkFactory, others: UnitOfWorkFactory
+    ) -> None:
         id = uuid4()
 
-        async def claim(work: Work, consumer: str) -> None:
+        async def claim(work: UnitOfWorkFactory, consumer: str) -> None:
             async with work() as unit:
                 await inbox.remember(unit.sql, consumer, [id], AT)
 
@@ -413,12 +421,16 @@ class WorkSuite:
         with pytest.raises(UniqueViolation):
             await claim(others, "one")
 
-    async def test_a_reference_to_a_row_that_is_not_there_is_told(self, work: Work) -> None:
+    async def test_a_reference_to_a_row_that_is_not_there_is_told(
+        self, work: UnitOfWorkFactory
+    ) -> None:
         with pytest.raises(ReferenceViolation):
             async with work() as unit:
                 await unit.insert(orders, [order(user_id=404)])
 
-    async def test_a_row_that_is_referred_to_cannot_be_deleted(self, work: Work) -> None:
+    async def test_a_row_that_is_referred_to_cannot_be_deleted(
+        self, work: UnitOfWorkFactory
+    ) -> None:
         id = await add_user(work)
         async with work() as unit:
             await unit.insert(orders, [order(user_id=id)])
@@ -433,7 +445,7 @@ class WorkSuite:
     # Locks
 
     async def test_a_locked_row_is_others_only_after_the_commit(
-        self, work: Work, others: Work
+        self, work: UnitOfWorkFactory, others: UnitOfWorkFactory
     ) -> None:
         id = await add_user(work)
 
@@ -445,7 +457,9 @@ class WorkSuite:
 
         assert await second.task == version + 1
 
-    async def test_a_locked_row_can_be_read(self, work: Work, others: Work) -> None:
+    async def test_a_locked_row_can_be_read(
+        self, work: UnitOfWorkFactory, others: UnitOfWorkFactory
+    ) -> None:
         id = await add_user(work)
 
         async with work() as unit:
@@ -455,7 +469,7 @@ class WorkSuite:
                 assert await other.sql.scalar(select(users.c.version)) == 1
 
     async def test_a_lock_on_one_row_holds_no_other_up(
-        self, work: Work, others: Work, binding: WorkBinding
+        self, work: UnitOfWorkFactory, others: UnitOfWorkFactory, binding: WorkBinding
     ) -> None:
         first, second = await add_users(work, user("a@b.example"), user("b@b.example"))
 
@@ -470,7 +484,7 @@ class WorkSuite:
         assert await other.task == 1
 
     async def test_who_waits_too_long_for_a_lock_loses_all_that_was_done_before(
-        self, work: Work, others: Work
+        self, work: UnitOfWorkFactory, others: UnitOfWorkFactory
     ) -> None:
         id = await add_user(work)
         loop = asyncio.get_running_loop()

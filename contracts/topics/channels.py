@@ -19,7 +19,7 @@ from contracts.kit.examples import example
 from contracts.kit.schemas import MessageType, rewritten
 from system.kit.adapters.kafka.rules import topic_settings
 from system.kit.delivery import outbox
-from system.kit.delivery.dead_letters import FACT, REPLAY_FOR, Facts, Resolved, letter_id
+from system.kit.delivery.dead_letters import FACT, REPLAY_FOR, Facts, Resolved, dead_letter_id
 from system.kit.events import PARTITIONS, Cause, Event, dlq
 from system.kit.table import Row
 from system.kit.values import dumps, loads
@@ -170,7 +170,7 @@ def _letter(row: Row) -> Message:
     sent = _example(row.event)
     known = {
         **_with_prefix(example(facts)),
-        FACT + "id": letter_id(topic, 0, 7, QUERY_CONSUMER),
+        FACT + "id": dead_letter_id(topic, 0, 7, QUERY_CONSUMER),
         FACT + "consumer": QUERY_CONSUMER,
         FACT + "partition": "0",
         FACT + "offset": "7",
@@ -205,7 +205,7 @@ def _resolution(topic: str) -> Message:
                 "1",
                 {
                     **_with_prefix(example(facts)),
-                    FACT + "id": letter_id(topic, 0, 7, QUERY_CONSUMER),
+                    FACT + "id": dead_letter_id(topic, 0, 7, QUERY_CONSUMER),
                 },
                 "",
             )

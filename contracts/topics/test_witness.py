@@ -11,7 +11,7 @@ import pytest
 from contracts.topics.witness import Witness
 from scenarios.harness import stack as harness
 from scenarios.harness.settled import eventually
-from scenarios.harness.stack import Wishes, embedded
+from scenarios.harness.stack import StackOptions, embedded
 from system.events import BY_TYPE, TOPICS
 from system.kit.delivery import dead_letters, outbox
 from system.kit.events import Event
@@ -34,7 +34,7 @@ def orders() -> Callable[..., Any]:
     """Runs a system in which an order is placed, and ends it."""
 
     async def run(*put_in: Message) -> None:
-        async with embedded(Wishes()) as stack:
+        async with embedded(StackOptions()) as stack:
             await stack.deliver(*put_in)
             lamp = await stack.given.product()
             await stack.given.order({lamp.id: 1})
@@ -128,7 +128,7 @@ async def test_made_up_means_these_very_bytes_replayed_or_not(
 async def test_what_is_delivered_again_or_early_is_judged_as_it_is_ours(
     witness: Witness,
 ) -> None:
-    async with embedded(Wishes()) as stack:
+    async with embedded(StackOptions()) as stack:
         ada = await stack.given.user()
         await stack.settled()
         await stack.deliver_again("user.created", ada.id, times=2)
@@ -140,7 +140,7 @@ async def test_what_is_delivered_again_or_early_is_judged_as_it_is_ours(
 async def test_an_event_of_elsewhere_without_headers_leads_to_events_with_all_of_them(
     witness: Witness,
 ) -> None:
-    async with embedded(Wishes()) as stack:
+    async with embedded(StackOptions()) as stack:
         lamp = await stack.given.product()
         held = stack.faults.hold("log.publish", process="order-consumer-relay", times=None)
         order = await stack.given.order({lamp.id: 1})

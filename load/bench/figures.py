@@ -31,10 +31,10 @@ from load.bench.watched import Progress, WatchedLog
 from load.kit.figures import Better, Figure, Measure, Measured, Sample
 from load.kit.raw_http import closed_loop, post
 from load.limits import bare
-from scenarios.harness.apart import Place
+from scenarios.harness.namespace import Place
 from scenarios.harness.servers.roles import RoleProcess, roles
 from system.kit import process
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.parts import Parts
 from system.kit.roles import Blueprint, build
 from system.kit.values import dumps, loads
@@ -297,13 +297,13 @@ async def running(
     name: str, parts: Parts, services: Sequence[str] | None = None
 ) -> AsyncIterator[str]:
     """One role in this process, or some of its services by name; the URL of its API."""
-    life = Life()
-    role = build(name, parts, Blueprint(SHOP, IN_PROCESS), life)
+    lifespan = Lifespan()
+    role = build(name, parts, Blueprint(SHOP, IN_PROCESS), lifespan)
     if services is not None:
         kept = [each for each in role.services if each.name in services or each is role.http]
         assert len(kept) == len(services) + 1, f"{name} has no {services}"
         role = replace(role, services=tuple(kept))
-    run = asyncio.create_task(process.run([role], life))
+    run = asyncio.create_task(process.run([role], lifespan))
     listens = asyncio.create_task(role.http.listening.wait())
     await asyncio.wait((run, listens), return_when=asyncio.FIRST_COMPLETED)
     try:
@@ -312,7 +312,7 @@ async def running(
         yield f"http://127.0.0.1:{role.http.port}"
     finally:
         listens.cancel()
-        life.stopping.set()
+        lifespan.stopping.set()
         await run
 
 

@@ -16,7 +16,7 @@ from aiohttp import ClientSession, ClientTimeout
 from sqlalchemy import insert, text
 
 from scenarios.delivery.bench import CAUSE, message
-from scenarios.harness.apart import Place, places
+from scenarios.harness.namespace import Place, places
 from scenarios.harness.servers import DocumentDB, LocalServers
 from scenarios.harness.servers.common import ANSWER_S, HOST, Server
 from system.events import (
@@ -31,7 +31,7 @@ from system.events import (
 from system.kit import process, stacks
 from system.kit.delivery import outbox
 from system.kit.events import Event
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.parts import Parts
 from system.orders.store import orders
 from system.products.store import products, stock
@@ -71,7 +71,7 @@ class Ground:
         """Databases and topics of their own, with tables, topics, a user and products."""
         async with places.place(self.settings, None) as place:
             async with place.parts(self.settings, instance="seed") as parts:
-                await process.prepared(ROLES, parts, Life())
+                await process.prepared(ROLES, parts, Lifespan())
                 await seed(parts)
             yield place
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from load.bench.figures import BACKLOGS, Backlog, Backlogs
 from load.bench.ground import Ground
-from scenarios.harness.apart import Place
+from scenarios.harness.namespace import Place
 from scenarios.harness.servers import shared
 from system.settings import Settings
 

@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.partitioner import DefaultPartitioner
 from pymongo import AsyncMongoClient, UpdateOne, WriteConcern
 
-from scenarios.harness.apart import Place
+from scenarios.harness.namespace import Place
 from system.kit.events import PARTITIONS
 from system.settings import Settings
 

@@ -18,7 +18,7 @@ from system.kit import logs, process, stacks
 from system.kit.delivery.middleware.handled import Handler
 from system.kit.events import Envelope
 from system.kit.http.server import CannotListen
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.ports.work import UnitOfWork
 from system.kit.roles import Blueprint, build
 from system.kit.settings import BadSettings
@@ -98,19 +98,19 @@ def run(names: Sequence[str]) -> int:
 async def _serve(bugs: Sequence[Callable[[Row], Row]]) -> None:
     settings = load_settings()
     logs.configure(settings.log_format, settings.log_level, "system")
-    life = Life()
+    lifespan = Lifespan()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, life.stopping.set)
+        loop.add_signal_handler(number, lifespan.stopping.set)
     table = tuple(_with(bugs, row) if row.event is OrderCreated else row for row in TABLE)
     async with stacks.embedded(settings, SHOP.all_topics) as parts:
-        if not await process.prepared(ROLES, parts, life):
+        if not await process.prepared(ROLES, parts, lifespan):
             return
         blueprint = Blueprint(replace(SHOP, rows=table), settings)
-        made = [build(spec.name, parts, blueprint, life) for spec in ROLES]
-        greeting = asyncio.create_task(_greet(life))
+        made = [build(spec.name, parts, blueprint, lifespan) for spec in ROLES]
+        greeting = asyncio.create_task(_greet(lifespan))
         try:
-            await process.run(made, life)
+            await process.run(made, lifespan)
         finally:
             greeting.cancel()
 
@@ -121,8 +121,8 @@ def _with(bugs: Sequence[Callable[[Row], Row]], row: Row) -> Row:
     return row
 
 
-async def _greet(life: Life) -> None:
-    await life.all_ready.wait()
+async def _greet(lifespan: Lifespan) -> None:
+    await lifespan.all_ready.wait()
     sys.stdout.write("The system runs, with bugs. Ctrl-C stops.\n")
     sys.stdout.flush()
 

@@ -20,15 +20,15 @@ from system.events import BY_TYPE, User, UserCreated
 from system.kit import logs, stacks
 from system.kit.chains import WriteChain, write_chain
 from system.kit.delivery import outbox
-from system.kit.delivery.dead_letters import DeadLetters, Letter
+from system.kit.delivery.dead_letters import DeadLetter, DeadLetters
 from system.kit.delivery.middleware import Batch, Middleware, Step, chain
 from system.kit.delivery.middleware.handled import Handler, handled
 from system.kit.events import Cause, Event
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.metrics import Metrics
 from system.kit.parts import Parts
 from system.kit.ports.log import Log, Message, Record
-from system.kit.ports.work import UnitOfWork, Work
+from system.kit.ports.work import UnitOfWork, UnitOfWorkFactory
 from system.kit.ports.world import Now
 from system.settings import Settings
 from system.table import SHOP
@@ -74,7 +74,7 @@ class Bench:
     parts: Parts
     letters: DeadLetters
     metrics: Metrics
-    life: Life = field(default_factory=Life)
+    lifespan: Lifespan = field(default_factory=Lifespan)
 
     def chain(
         self,
@@ -92,12 +92,12 @@ class Bench:
             letters=self.letters,
             metrics=self.metrics,
             logger=logs.logger(consumer),
-            life=self.life,
+            lifespan=self.lifespan,
             events=BY_TYPE,
         )
         return chain(made_by(made_of), handled(handler))
 
-    async def open_letters(self) -> list[Letter]:
+    async def open_letters(self) -> list[DeadLetter]:
         return await self.letters.open(["user.created"])
 
     async def batch(self, *messages: Message) -> Batch:
@@ -148,7 +148,7 @@ def letters_of(consumer: str, parts: Parts, log: Log, metrics: Metrics) -> DeadL
     return DeadLetters(consumer, SHOP.topics, log, parts.world, metrics, logs.logger(consumer))
 
 
-def _on_time(work: Work, world: VirtualWorld) -> Work:
+def _on_time(work: UnitOfWorkFactory, world: VirtualWorld) -> UnitOfWorkFactory:
     """Transactions that know no clock but the virtual one."""
 
     @asynccontextmanager

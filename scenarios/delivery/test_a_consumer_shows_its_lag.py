@@ -10,17 +10,17 @@ from system.kit import logs
 from system.kit.delivery.consumer import Consumer
 from system.kit.delivery.middleware import Batch
 from system.kit.errors import Stopping
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.ports.log import Message
 
 
 @in_virtual_time
 async def test_what_waits_is_shown_until_the_consumer_ends() -> None:
     async with bench() as it:
-        life = Life()
+        lifespan = Lifespan()
 
         async def never(_: Batch) -> None:
-            await life.stopping.wait()
+            await lifespan.stopping.wait()
             raise Stopping
 
         topic = "user.created"
@@ -33,13 +33,13 @@ async def test_what_waits_is_shown_until_the_consumer_ends() -> None:
             logger=logs.logger("waiting"),
         )
         await it.parts.log("x").publish([Message(topic, b"7", b"", ()) for _ in range(3)])
-        running = asyncio.create_task(consumer.run(life))
+        running = asyncio.create_task(consumer.run(lifespan))
 
         async def shown() -> list[str]:
             lines = it.metrics.text().decode().splitlines()
             return [line for line in lines if line.startswith("consumer_lag{")]
 
         await eventually(shown, lambda lines: any(line.endswith(" 3.0") for line in lines))
-        life.stopping.set()
+        lifespan.stopping.set()
         await running
         assert await shown() == []

@@ -17,7 +17,7 @@ from system.kit.delivery.consumer import Consumer
 from system.kit.delivery.patience import Outage, patiently
 from system.kit.delivery.relay import Relay, RelayParts
 from system.kit.errors import Unavailable
-from system.kit.lifespan import Life, Service
+from system.kit.lifespan import Lifespan, Service
 from system.kit.logs import Logger
 
 AN_HOUR_S = 3600.0
@@ -76,13 +76,13 @@ def relay(it: Bench, faults: Switchboard, logger: Logger) -> Service:
 async def test_an_hour_without_a_store_is_told_when_it_begins_and_when_it_is_over(
     service: Callable[[Bench, Switchboard, Logger], Service], store: str, messages: list[str]
 ) -> None:
-    faults, life, told = Switchboard(), Life(), Told()
+    faults, lifespan, told = Switchboard(), Lifespan(), Told()
     async with bench() as it:
-        running = asyncio.create_task(service(it, faults, told.logger).run(life))
+        running = asyncio.create_task(service(it, faults, told.logger).run(lifespan))
         with faults.outage(store):
             await asyncio.sleep(AN_HOUR_S)
         await asyncio.sleep(60)
-        life.stopping.set()
+        lifespan.stopping.set()
         await running
 
     assert sorted(event for level, event in told.lines if level == "warning") == messages
@@ -104,7 +104,7 @@ class Away:
 @in_virtual_time
 async def test_a_wait_is_told_with_what_helps_and_with_how_long_it_was() -> None:
     away, told = Away(), Told()
-    await patiently(away, Life(), told.logger, hint="start it")
+    await patiently(away, Lifespan(), told.logger, hint="start it")
 
     assert away.tries > 1_000
     assert told.lines == [("warning", "waiting for a store"), ("info", "over")]

@@ -13,7 +13,7 @@ from scenarios.harness.faults import FaultyLog, Hop, Point
 from scenarios.harness.strikes import Switchboard
 from system.events import BY_TYPE
 from system.kit import logs
-from system.kit.delivery.dead_letters import REPLAY_FOR, Gone, Letter, NotTaken, Parked
+from system.kit.delivery.dead_letters import REPLAY_FOR, DeadLetter, Gone, NotTaken, Parked
 from system.kit.delivery.failures import Failure
 from system.kit.delivery.middleware import Batch
 from system.kit.delivery.middleware.decoded import decoded
@@ -40,7 +40,7 @@ def failure(after_s: int = 31) -> Failure:
         return Failure.after(first, error, EPOCH + timedelta(seconds=after_s))
 
 
-async def only(it: Bench) -> Letter:
+async def only(it: Bench) -> DeadLetter:
     (letter,) = await it.letters.open([TOPIC])
     return letter
 
@@ -328,7 +328,7 @@ async def test_what_cannot_be_unpacked_is_parked_as_a_reference_and_its_neighbou
         chain = decoded(
             CONSUMER,
             it.letters.park,
-            life=it.life,
+            lifespan=it.lifespan,
             world=it.parts.world,
             logger=logs.logger(CONSUMER),
             events=BY_TYPE,

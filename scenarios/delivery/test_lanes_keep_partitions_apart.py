@@ -19,7 +19,7 @@ from system.kit.delivery import consumer
 from system.kit.delivery.consumer import Chain, Consumer
 from system.kit.delivery.middleware import Batch, Step
 from system.kit.errors import Stopping
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.ports.log import Log, Message, Partition, Record
 
 TOPIC = "user.created"
@@ -39,12 +39,12 @@ class Handled:
     begun: int = 0
 
     def chain(self) -> Chain:
-        def lane(life: Life) -> Step:
+        def lane(lifespan: Lifespan) -> Step:
             async def step(batch: Batch) -> None:
                 self.begun += 1
                 number = batch.records[0].partition.number
                 while number in self.held:
-                    await life.sleep(1)
+                    await lifespan.sleep(1)
                 self.offsets[number] += [record.offset for record in batch.records]
 
             return step
@@ -64,8 +64,8 @@ async def committed(log: Log) -> Mapping[int, int]:
 @asynccontextmanager
 async def consuming(
     it: Bench, handled: Handled, *, log: Log | None = None, member: str = "a"
-) -> AsyncIterator[Life]:
-    life = Life()
+) -> AsyncIterator[Lifespan]:
+    lifespan = Lifespan()
     made = Consumer(
         "consumer",
         GROUP,
@@ -74,11 +74,11 @@ async def consuming(
         metrics=it.metrics,
         logger=logs.logger("consumer"),
     )
-    task = asyncio.create_task(made.run(life))
+    task = asyncio.create_task(made.run(lifespan))
     try:
-        yield life
+        yield lifespan
     finally:
-        life.stopping.set()
+        lifespan.stopping.set()
         await task
 
 
@@ -145,7 +145,7 @@ async def test_membership_is_kept_while_a_lane_waits_for_an_hour() -> None:
 async def test_a_lane_takes_at_most_a_hundred_at_once() -> None:
     sizes: list[int] = []
 
-    def lane(_: Life) -> Step:
+    def lane(_: Lifespan) -> Step:
         async def step(batch: Batch) -> None:
             sizes.append(len(batch.records))
 
@@ -221,14 +221,14 @@ async def test_stopping_finishes_what_is_in_hand_and_commits_it() -> None:
     faults, handled = Switchboard(), Handled()
     async with bench() as it:
         log = FaultyLog(it.parts.log("a"), faults, "a")
-        async with consuming(it, handled, log=log) as life:
+        async with consuming(it, handled, log=log) as lifespan:
             await it.parts.log("x").publish(keys())
 
             async def begun() -> int:
                 return handled.begun
 
             await eventually(begun)
-            life.stopping.set()
+            lifespan.stopping.set()
         assert await committed(it.parts.log("x")) == {
             number: offsets[-1] + 1 for number, offsets in handled.offsets.items()
         }
@@ -289,7 +289,7 @@ async def test_the_log_may_be_away_at_any_call() -> None:
 async def test_a_lane_that_breaks_ends_the_consumer_with_its_error() -> None:
     """No message may do that; if one did, going on would skip it silently."""
 
-    def lane(_: Life) -> Step:
+    def lane(_: Lifespan) -> Step:
         async def step(_: Batch) -> None:
             raise AssertionError("a fault of our own")
 
@@ -307,10 +307,10 @@ async def test_a_lane_that_breaks_ends_the_consumer_with_its_error() -> None:
 def test_a_pause_in_a_lane_ends_when_it_is_asked_to_stop() -> None:
     @in_virtual_time
     async def ends_at_once() -> None:
-        life = Life()
-        pause = asyncio.create_task(life.sleep(3600))
+        lifespan = Lifespan()
+        pause = asyncio.create_task(lifespan.sleep(3600))
         await asyncio.sleep(1)
-        life.stopping.set()
+        lifespan.stopping.set()
         with pytest.raises(Stopping):
             await pause
         assert asyncio.get_running_loop().time() == 1

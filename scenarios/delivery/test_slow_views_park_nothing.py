@@ -13,7 +13,7 @@ from system.events import User, UserCreated
 from system.kit import roles
 from system.kit.delivery import outbox
 from system.kit.errors import TimedOut
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.ports.log import Message
 from system.roles import QUERY_CONSUMER
 from system.settings import Settings
@@ -47,12 +47,12 @@ def created() -> Message:
 @in_virtual_time
 async def test_an_event_is_shown_once_the_views_are_quick_again_and_is_no_dead_letter() -> None:
     async with bench() as it:
-        slow, life = TooSlow(), Life()
+        slow, lifespan = TooSlow(), Lifespan()
         parts = replace(it.parts, views=FaultyViewStore(it.parts.views, slow, "queries"))
         assert await parts.log("x").publish([created()]) == [None]
-        made = roles.build(QUERY_CONSUMER, parts, roles.Blueprint(SHOP, Settings()), life)
+        made = roles.build(QUERY_CONSUMER, parts, roles.Blueprint(SHOP, Settings()), lifespan)
         running = [
-            asyncio.create_task(service.run(life))
+            asyncio.create_task(service.run(lifespan))
             for service in made.services
             if service is not made.http
         ]
@@ -63,5 +63,5 @@ async def test_an_event_is_shown_once_the_views_are_quick_again_and_is_no_dead_l
         await eventually(shown, deadline_s=300)
         assert slow.times == 0
         assert await it.letters.open(consumer=QUERY_CONSUMER) == []
-        life.stopping.set()
+        lifespan.stopping.set()
         await asyncio.gather(*running)

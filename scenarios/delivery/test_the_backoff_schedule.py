@@ -18,8 +18,8 @@ from system.kit.delivery.patience import PAUSE_MAX_S
 from system.kit.errors import (
     CONFLICTS_MAX,
     Conflict,
+    Fenced,
     LockWaitTimeout,
-    Lost,
     OutcomeUnknown,
     Poison,
     Stopping,
@@ -207,14 +207,14 @@ async def test_being_asked_to_stop_ends_a_pause_at_once_and_parks_nothing() -> N
             _run(it.chain(handler, delays_s=(LONG_S,)), await it.batch(message(registered())))
         )
         await asyncio.sleep(10)
-        it.life.stopping.set()
+        it.lifespan.stopping.set()
         with pytest.raises(Stopping):
             await handling
         assert asyncio.get_running_loop().time() == 10
         assert await it.open_letters() == []
 
 
-@pytest.mark.parametrize("error", [Lost("someone else's"), Stopping()])
+@pytest.mark.parametrize("error", [Fenced("someone else's"), Stopping()])
 def test_what_is_no_longer_ours_is_dropped_and_parked_by_nobody(error: Exception) -> None:
     @in_virtual_time
     async def drops() -> None:

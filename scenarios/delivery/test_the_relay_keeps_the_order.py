@@ -26,7 +26,7 @@ from system.kit import logs
 from system.kit.delivery import outbox
 from system.kit.delivery.relay import LEASE_S, Relay, RelayParts, leases
 from system.kit.errors import CONFLICTS_MAX, Conflict, Unavailable
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.logs import Logger
 from system.kit.ports.log import Log, Message
 from system.kit.timing import TIMING
@@ -101,13 +101,13 @@ def relay(
 
 
 @asynccontextmanager
-async def running(*relays: Relay) -> AsyncIterator[Life]:
-    life = Life()
-    tasks = [asyncio.create_task(relay.run(life)) for relay in relays]
+async def running(*relays: Relay) -> AsyncIterator[Lifespan]:
+    lifespan = Lifespan()
+    tasks = [asyncio.create_task(relay.run(lifespan)) for relay in relays]
     try:
-        yield life
+        yield lifespan
     finally:
-        life.stopping.set()
+        lifespan.stopping.set()
         await asyncio.gather(*tasks)
 
 
@@ -305,7 +305,7 @@ async def test_a_partition_that_answers_nothing_delays_no_other_by_its_tries() -
 async def test_the_backlog_is_measured_by_the_clock_while_nothing_goes_out() -> None:
     async with bench() as it:
         log = BlockedLog(it, b"1", hangs_s=80.0)
-        async with running(relay(it, log=log)) as life:  # type: ignore[arg-type]
+        async with running(relay(it, log=log)) as lifespan:  # type: ignore[arg-type]
             await asyncio.sleep(1)
             for version in range(1, 74):
                 await commit(it, renamed(1, version))
@@ -314,7 +314,7 @@ async def test_the_backlog_is_measured_by_the_clock_while_nothing_goes_out() -> 
                 name: it.metrics.registry.get_sample_value(f"outbox_{name}", {"aggregate": "user"})
                 for name in ("backlog", "oldest_age_seconds")
             }
-            life.stopping.set()
+            lifespan.stopping.set()
         assert shown["backlog"] == pytest.approx(73, abs=MEASURE_S)
         assert shown["oldest_age_seconds"] == pytest.approx(73, abs=MEASURE_S)
 

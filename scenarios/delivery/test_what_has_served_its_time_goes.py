@@ -20,7 +20,7 @@ from system.kit.delivery import inbox, outbox
 from system.kit.delivery.purge import EVERY_S, ROWS_MAX, Purge, Rule
 from system.kit.errors import Conflict, Unavailable
 from system.kit.http.route import Answer
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.roles import Blueprint
 from system.settings import Settings
 from system.table import SHOP
@@ -147,13 +147,13 @@ def purge(it: Bench, *rules: Rule, faults: Switchboard | None = None) -> Purge:
 
 
 @asynccontextmanager
-async def running(purge: Purge) -> AsyncIterator[Life]:
-    life = Life()
-    task = asyncio.create_task(purge.run(life))
+async def running(purge: Purge) -> AsyncIterator[Lifespan]:
+    lifespan = Lifespan()
+    task = asyncio.create_task(purge.run(lifespan))
     try:
-        yield life
+        yield lifespan
     finally:
-        life.stopping.set()
+        lifespan.stopping.set()
         await task
 
 
@@ -215,10 +215,10 @@ async def test_it_stops_at_once_and_between_two_transactions() -> None:
 
         async def much(*_: object) -> int:
             transactions.append(asyncio.get_running_loop().time())
-            life.stopping.set()
+            lifespan.stopping.set()
             return ROWS_MAX if len(transactions) < 10 else 0
 
-        async with running(purge(it, Rule("much", 0, much))) as life:
+        async with running(purge(it, Rule("much", 0, much))) as lifespan:
             await asyncio.sleep(2 * EVERY_S)
         assert transactions == [EVERY_S]
 
@@ -258,7 +258,7 @@ async def test_a_role_keeps_its_own_for_as_long_as_the_settings_say() -> None:
 
 @asynccontextmanager
 async def purging_as(it: Bench, role: str, settings: Settings) -> AsyncIterator[None]:
-    services = roles.build(role, it.parts, Blueprint(SHOP, settings), Life()).services
+    services = roles.build(role, it.parts, Blueprint(SHOP, settings), Lifespan()).services
     (purge,) = (service for service in services if isinstance(service, Purge))
     async with running(purge):
         yield

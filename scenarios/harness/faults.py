@@ -17,7 +17,7 @@ from system.kit.errors import OutcomeUnknown, Unavailable
 from system.kit.parts import Parts
 from system.kit.ports.log import Log, Message, Partition, Record, Revoked, Subscription
 from system.kit.ports.views import Document, Fields, Generations, Put, Views, ViewStore
-from system.kit.ports.work import Probe, UnitOfWork, Work
+from system.kit.ports.work import Probe, UnitOfWork, UnitOfWorkFactory
 
 
 class Hop(StrEnum):
@@ -51,7 +51,7 @@ def with_faults(parts: Parts, strikes: Strikes, process: str) -> Parts:
     )
 
 
-def faulty_work(work: Work, strikes: Strikes, process: str) -> Work:
+def faulty_work(work: UnitOfWorkFactory, strikes: Strikes, process: str) -> UnitOfWorkFactory:
     @asynccontextmanager
     async def opened() -> AsyncIterator[UnitOfWork]:
         await strikes.at(Point(process, "sql.begin", Hop.REQUEST))

@@ -23,7 +23,7 @@ from system.kit import process, roles
 from system.kit.chains import WriteChain
 from system.kit.delivery.middleware import Middleware
 from system.kit.errors import Unavailable
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.parts import Parts
 from system.kit.ports.log import Log, Message, Partition, Record, Revoked, Subscription
 from system.kit.roles import Blueprint
@@ -58,7 +58,7 @@ class Process:
         self.name = role + self.suffix
         self.dead = False
         self.buried = False
-        self.life = Life()
+        self.lifespan = Lifespan()
         self.tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
         self.memberships: list[AbstractAsyncContextManager[Subscription]] = []
         """Those that it had when it was killed: kept, or they would be left when collected."""
@@ -104,14 +104,16 @@ class Process:
         parts, blueprint = self._made_of(opened)
         context = copy_context()
         context.run(_inside.set, self)
-        role = context.run(roles.build, self.role, parts, blueprint, self.life)
-        self._task = loop.create_task(process.run([role], self.life), context=context)
-        ready = asyncio.ensure_future(self.life.all_ready.wait())
+        role = context.run(roles.build, self.role, parts, blueprint, self.lifespan)
+        self._task = loop.create_task(process.run([role], self.lifespan), context=context)
+        ready = asyncio.ensure_future(self.lifespan.all_ready.wait())
         try:
             done = await asyncio.wait(
                 [ready, self._task], timeout=READY_S, return_when=asyncio.FIRST_COMPLETED
             )
-            assert done[0], f"{self.name} was not ready in time; missing: {self.life.waited_for}"
+            assert done[0], (
+                f"{self.name} was not ready in time; missing: {self.lifespan.waited_for}"
+            )
             if self._task.done():
                 await self._task
         finally:
@@ -120,7 +122,7 @@ class Process:
 
     async def stop(self) -> None:
         """Ask it to stop, as SIGTERM does, and wait for its end."""
-        self.life.stopping.set()
+        self.lifespan.stopping.set()
         try:
             if self._task is not None:
                 async with asyncio.timeout(STOP_S):

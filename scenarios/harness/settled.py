@@ -10,7 +10,7 @@ from typing import TypeVar
 from system.kit.delivery import outbox
 from system.kit.errors import Unavailable
 from system.kit.ports.log import Log, Partition
-from system.kit.ports.work import Work
+from system.kit.ports.work import UnitOfWorkFactory
 
 T = TypeVar("T")
 
@@ -81,7 +81,7 @@ class Waits:
 
 
 async def waits(
-    log: Log, work: Work, readings: Collection[Reading], aggregates: Collection[str]
+    log: Log, work: UnitOfWorkFactory, readings: Collection[Reading], aggregates: Collection[str]
 ) -> Waits:
     """What these groups have not done yet, and what these aggregates' relays have not sent.
 

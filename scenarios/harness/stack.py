@@ -32,11 +32,11 @@ from system.kit.delivery.dead_letters import without_replay
 from system.kit.delivery.middleware import Middleware
 from system.kit.delivery.outbox import Unsent
 from system.kit.delivery.relay import leases
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.parts import Parts
 from system.kit.ports.log import Log, Message, Record
 from system.kit.ports.views import Document, ViewStore
-from system.kit.ports.work import Work
+from system.kit.ports.work import UnitOfWorkFactory
 from system.kit.roles import Blueprint
 from system.kit.stacks import StackError
 from system.kit.table import Row, System
@@ -75,7 +75,7 @@ def was_put_in(message: Message) -> bool:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class StackOptions:
     """How a stack shall be, where it shall not be as always."""
 
     settings: Settings = QUICK
@@ -101,9 +101,9 @@ class Stack:
     faults: Switchboard
     log: Log
     views: ViewStore
-    work: Work
+    work: UnitOfWorkFactory
     _open_parts: OpenParts
-    _wishes: Wishes
+    _options: StackOptions
     _processes: dict[str, Process]
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     _dead: list[Process] = field(default_factory=list)
@@ -117,7 +117,9 @@ class Stack:
 
     async def start(self, role: str, instance: int = 1) -> None:
         """Start a role, or another instance of it."""
-        blueprint = Blueprint(self._wishes.system, self._wishes.settings, self._wishes.write_chain)
+        blueprint = Blueprint(
+            self._options.system, self._options.settings, self._options.write_chain
+        )
         process = Process(role, self._open_parts, blueprint, self.faults, instance)
         assert process.name not in self._processes, f"{process.name} runs already"
         self._processes[process.name] = process
@@ -173,7 +175,7 @@ class Stack:
         readings = [
             Reading(role, topics)
             for role in ALL_ROLES
-            if self.is_running(role) and (topics := self._wishes.system.handlers_of(role).keys())
+            if self.is_running(role) and (topics := self._options.system.handlers_of(role).keys())
         ]
         generations = await self.views.generations()
         if self.is_running(QUERY_CONSUMER):
@@ -251,54 +253,56 @@ class Stack:
 
 
 @asynccontextmanager
-async def embedded(wishes: Wishes) -> AsyncIterator[Stack]:
+async def embedded(options: StackOptions) -> AsyncIterator[Stack]:
     """On SQLite, the embedded log and views, which all processes share."""
     async with (
-        stacks.embedded(wishes.settings, SHOP.all_topics, wishes.data) as parts,
-        _running(wishes, parts, lambda _: nullcontext(parts)) as stack,
+        stacks.embedded(options.settings, SHOP.all_topics, options.data) as parts,
+        _running(options, parts, lambda _: nullcontext(parts)) as stack,
     ):
         yield stack
 
 
 @asynccontextmanager
-async def started(wishes: Wishes) -> AsyncIterator[Stack]:
+async def started(options: StackOptions) -> AsyncIterator[Stack]:
     """On the servers that this run has started, without containers or in them."""
     from scenarios.harness.servers import shared  # noqa: PLC0415 (drivers, for these stacks only)
 
     servers = await shared.servers()
-    async with _on_servers(Settings.model_validate(servers.environment()), wishes) as stack:
+    async with _on_servers(Settings.model_validate(servers.environment()), options) as stack:
         yield stack
 
 
 @asynccontextmanager
-async def addresses(wishes: Wishes) -> AsyncIterator[Stack]:
+async def addresses(options: StackOptions) -> AsyncIterator[Stack]:
     """On the servers at MYSQL_DSN, KAFKA_BROKERS and MONGO_URI."""
     missing = {"MYSQL_DSN", "KAFKA_BROKERS", "MONGO_URI"} - os.environ.keys()
     if missing:
         raise StackError(f"--stack addresses needs {', '.join(sorted(missing))} to be set")
-    async with _on_servers(load_settings(None), wishes) as stack:
+    async with _on_servers(load_settings(None), options) as stack:
         yield stack
 
 
 @asynccontextmanager
-async def _on_servers(servers: Settings, wishes: Wishes) -> AsyncIterator[Stack]:
+async def _on_servers(servers: Settings, options: StackOptions) -> AsyncIterator[Stack]:
     """Each process with clients of its own, as in reality; all in a place that is theirs alone."""
-    from scenarios.harness.apart import places  # noqa: PLC0415 (drivers, for these stacks only)
+    from scenarios.harness.namespace import places  # noqa: PLC0415 (drivers, for these stacks only)
 
-    async with places.place(servers, wishes.data) as place:
+    async with places.place(servers, options.data) as place:
 
         def open_parts(instance: int) -> AbstractAsyncContextManager[Parts]:
-            return place.parts(wishes.settings, instance=str(instance))
+            return place.parts(options.settings, instance=str(instance))
 
-        async with place.parts(wishes.settings, instance="scenario") as parts:
-            await process.prepared(ROLES, parts, Life())
-            async with _running(wishes, parts, open_parts) as stack:
+        async with place.parts(options.settings, instance="scenario") as parts:
+            await process.prepared(ROLES, parts, Lifespan())
+            async with _running(options, parts, open_parts) as stack:
                 stack.broker, stack.prefix = servers.kafka_brokers[0], f"{place.prefix}."
                 yield stack
 
 
 @asynccontextmanager
-async def _running(wishes: Wishes, parts: Parts, open_parts: OpenParts) -> AsyncIterator[Stack]:
+async def _running(
+    options: StackOptions, parts: Parts, open_parts: OpenParts
+) -> AsyncIterator[Stack]:
     """All roles in the running loop, on free ports; `parts` are those of the handle."""
     async with sends_once() as session:
         log = parts.log("scenario")
@@ -314,13 +318,13 @@ async def _running(wishes: Wishes, parts: Parts, open_parts: OpenParts) -> Async
             parts.views,
             parts.work,
             open_parts,
-            wishes,
+            options,
             processes,
         )
         recent.append(stack)
         await history.begin()
         try:
-            await asyncio.gather(*(stack.start(role) for role in wishes.roles))
+            await asyncio.gather(*(stack.start(role) for role in options.roles))
             yield stack
         except BaseException:
             await history.keep()
@@ -331,7 +335,7 @@ async def _running(wishes: Wishes, parts: Parts, open_parts: OpenParts) -> Async
             await look(stack)
 
 
-STACKS: Mapping[str, Callable[[Wishes], Any]] = {
+STACKS: Mapping[str, Callable[[StackOptions], Any]] = {
     "embedded": embedded,
     "local": started,
     "docker": started,

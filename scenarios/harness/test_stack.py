@@ -10,7 +10,7 @@ from scenarios.harness.client import NoAnswer
 from scenarios.harness.faults import Hop, Point
 from scenarios.harness.process import RoleFell
 from scenarios.harness.settled import eventually
-from scenarios.harness.stack import Stack, Wishes, embedded
+from scenarios.harness.stack import Stack, StackOptions, embedded
 from scenarios.harness.strikes import Switchboard
 from system.kit.errors import Unavailable
 
@@ -55,7 +55,7 @@ async def test_a_killed_consumer_leaves_no_group(own_stack: Stack) -> None:
 @pytest.mark.needs("kills")
 async def test_a_role_that_ends_by_itself_is_told_at_the_end() -> None:
     async def run() -> None:
-        async with embedded(Wishes(roles=["order-consumer"])) as stack:
+        async with embedded(StackOptions(roles=["order-consumer"])) as stack:
             stack.faults.fail("log.poll", error=RuntimeError)
             await stack.ended("order-consumer")
 

@@ -15,7 +15,7 @@ from scenarios.harness import virtual_time
 from scenarios.http.toy import THING, Toy, app_of, running, without_sockets
 from system.kit.errors import Unavailable
 from system.kit.http.health import Health
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.metrics import Metrics
 from system.kit.ports.work import Probe
 
@@ -89,7 +89,7 @@ def test_a_store_is_asked_once_a_second_however_many_ask() -> None:
         return {len(faults) for faults in answers}
 
     async def story() -> None:
-        health = Health(Life(), {"mysql": down_at_first})
+        health = Health(Lifespan(), {"mysql": down_at_first})
         assert (await faults_of(health), asked) == ({1}, 1)
         await asyncio.sleep(0.9)
         assert (await faults_of(health), asked) == ({1}, 1)
@@ -100,14 +100,14 @@ def test_a_store_is_asked_once_a_second_however_many_ask() -> None:
 
 
 async def test_it_is_not_ready_before_all_its_services_are() -> None:
-    life = Life(["views", "relay"])
-    app = app_of(Toy(), life, Metrics())
+    lifespan = Lifespan(["views", "relay"])
+    app = app_of(Toy(), lifespan, Metrics())
     assert (await without_sockets(app, "GET", "/readyz")).places == ["relay", "views"]
-    life.ready("relay")
+    lifespan.ready("relay")
     assert (await without_sockets(app, "GET", "/readyz")).places == ["views"]
-    life.ready("views")
+    lifespan.ready("views")
     assert (await without_sockets(app, "GET", "/readyz")).status == 200
-    life.stopping.set()
+    lifespan.stopping.set()
     assert (await without_sockets(app, "GET", "/readyz")).places == ["process"]
 
 

@@ -6,14 +6,14 @@ import asyncio
 
 from scenarios.harness import virtual_time
 from scenarios.http.toy import Reply, Toy, app_of, without_sockets
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.metrics import Metrics
 
 
 def ask(method: str, timeout_s: float) -> tuple[Reply, float]:
     async def asked() -> tuple[Reply, float]:
         toy = Toy(hold=asyncio.Event())
-        app = app_of(toy, Life(), Metrics(), timeout_s=timeout_s)
+        app = app_of(toy, Lifespan(), Metrics(), timeout_s=timeout_s)
         reply = await without_sockets(app, method, "/things/1")
         return reply, asyncio.get_running_loop().time()
 

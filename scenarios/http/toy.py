@@ -25,7 +25,7 @@ from system.kit.http.health import Health
 from system.kit.http.paging import Page, PageBody, cut, page_body
 from system.kit.http.route import OPERATIONS, Answer, Request, Route, Tag, tagged
 from system.kit.http.server import HttpService
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.metrics import Metrics
 from system.kit.ports.views import View
 from system.kit.ports.work import Probe
@@ -194,7 +194,7 @@ class Running:
     """The toy behind a real port."""
 
     toy: Toy
-    life: Life
+    lifespan: Lifespan
     metrics: Metrics
     service: HttpService
     task: asyncio.Task[None]
@@ -232,12 +232,12 @@ def _length(headers: Mapping[str, str]) -> int:
 
 def app_of(
     toy: Toy,
-    life: Life,
+    lifespan: Lifespan,
     metrics: Metrics,
     checks: Mapping[str, Probe] | None = None,
     **options: Any,
 ) -> web.Application:
-    health = Health(life, checks or {}, timeout_s=0.05)
+    health = Health(lifespan, checks or {}, timeout_s=0.05)
     return application(
         "toy-api", toy.routes(), world=World(), health=health, metrics=metrics, **options
     )
@@ -248,8 +248,8 @@ async def running(
     toy: Toy | None = None, connections: Connections | None = None, **options: Any
 ) -> AsyncIterator[Running]:
     """Serve a toy for as long as the block lasts."""
-    toy, life, metrics = toy or Toy(), Life(["toy-api-http"]), Metrics()
-    app = app_of(toy, life, metrics, **options)
+    toy, lifespan, metrics = toy or Toy(), Lifespan(["toy-api-http"]), Metrics()
+    app = app_of(toy, lifespan, metrics, **options)
     service = HttpService(
         "toy-api",
         app,
@@ -260,13 +260,13 @@ async def running(
         grace_s=GRACE_S,
         connections=connections,
     )
-    task = asyncio.create_task(service.run(life))
+    task = asyncio.create_task(service.run(lifespan))
     async with aiohttp.ClientSession() as session:
         try:
-            await until(lambda: not life.waited_for)
-            yield Running(toy, life, metrics, service, task, session)
+            await until(lambda: not lifespan.waited_for)
+            yield Running(toy, lifespan, metrics, service, task, session)
         finally:
-            life.stopping.set()
+            lifespan.stopping.set()
             await task
 
 

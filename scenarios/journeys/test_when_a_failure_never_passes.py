@@ -9,9 +9,9 @@ import pytest
 
 from scenarios.conftest import StartStack
 from scenarios.harness.at_rest import at_rest
+from scenarios.harness.faulty_handler import FaultyHandler, of_user
 from scenarios.harness.settled import eventually
-from scenarios.harness.stack import Stack, Wishes
-from scenarios.harness.troubled import Trouble, of_user
+from scenarios.harness.stack import Stack, StackOptions
 from system.events import OrderCreated
 from system.kit.ports.log import Record
 
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.needs("handlers")
 
 
 @pytest.fixture
-def trouble() -> Trouble:
-    return Trouble(OrderCreated, "product-consumer")
+def trouble() -> FaultyHandler:
+    return FaultyHandler(OrderCreated, "product-consumer")
 
 
 async def reservation(stack: Stack, order_id: int) -> str:
@@ -36,16 +36,16 @@ async def reserved(stack: Stack, order_id: int) -> None:
 
 
 async def test_it_is_parked_after_five_retries_with_all_its_facts(
-    stacks: StartStack, trouble: Trouble
+    stacks: StartStack, faulty: FaultyHandler
 ) -> None:
-    async with stacks(Wishes(table=trouble.table())) as stack:
+    async with stacks(StackOptions(table=faulty.table())) as stack:
         ada, lamp = await stack.given.user(), await stack.given.product(stock=10)
-        trouble.fail(of_user(ada.id))
+        faulty.fail(of_user(ada.id))
 
         order = await stack.given.order({lamp.id: 4}, user_id=ada.id)
         await stack.settled()
 
-        assert trouble.attempts[order.id] == 6
+        assert faulty.attempts[order.id] == 6
         (record,) = await stack.records("order.created", order.id)
         (letter,) = await stack.letters("product-consumer")
         assert (letter["topic"], letter["partition"], letter["offset"]) == (
@@ -64,15 +64,15 @@ async def test_it_is_parked_after_five_retries_with_all_its_facts(
 
 
 async def test_other_partitions_are_undisturbed_meanwhile(
-    stacks: StartStack, trouble: Trouble
+    stacks: StartStack, faulty: FaultyHandler
 ) -> None:
-    wishes = Wishes(table=trouble.table(), write_chain=trouble.write_chain)
-    async with stacks(wishes) as stack:
+    options = StackOptions(table=faulty.table(), write_chain=faulty.write_chain)
+    async with stacks(options) as stack:
         ada, lamp = await stack.given.user(), await stack.given.product(stock=100)
-        trouble.fail(of_user(ada.id))
-        trouble.hold(of_user(ada.id), after_attempts=3)
+        faulty.fail(of_user(ada.id))
+        faulty.hold(of_user(ada.id), after_attempts=3)
         troubled = await stack.given.order({lamp.id: 1}, user_id=ada.id)
-        await trouble.waits()  # between two attempts, for as long as we like
+        await faulty.waits()  # between two attempts, for as long as we like
 
         others = [await stack.given.order({lamp.id: 1}) for _ in range(12)]
         (held,) = await stack.records("order.created", troubled.id)
@@ -89,24 +89,24 @@ async def test_other_partitions_are_undisturbed_meanwhile(
         assert behind, "no order waits behind the troubled one: the scenario shows nothing"
         assert await stack.letters("product-consumer") == []
 
-        trouble.release()
+        faulty.release()
         await stack.settled()
         for order in others:
             assert await reservation(stack, order.id) == "reserved"
 
 
 async def test_a_replay_heals_it_once_the_handler_is_mended(
-    stacks: StartStack, trouble: Trouble
+    stacks: StartStack, faulty: FaultyHandler
 ) -> None:
-    async with stacks(Wishes(table=trouble.table())) as stack:
+    async with stacks(StackOptions(table=faulty.table())) as stack:
         ada, lamp = await stack.given.user(), await stack.given.product(stock=10)
-        trouble.fail(of_user(ada.id))
+        faulty.fail(of_user(ada.id))
         order = await stack.given.order({lamp.id: 4}, user_id=ada.id)
         await stack.settled()
         (letter,) = await stack.letters("product-consumer")
         assert await reservation(stack, order.id) == "pending"
 
-        trouble.pass_over()
+        faulty.pass_over()
         (await stack.client.replay("product-consumer", [letter["id"]])).ok()
         await at_rest(stack)
 
@@ -117,18 +117,18 @@ async def test_a_replay_heals_it_once_the_handler_is_mended(
 
 
 async def test_a_replay_comes_right_also_after_the_order_was_canceled(
-    stacks: StartStack, trouble: Trouble
+    stacks: StartStack, faulty: FaultyHandler
 ) -> None:
-    async with stacks(Wishes(table=trouble.table())) as stack:
+    async with stacks(StackOptions(table=faulty.table())) as stack:
         ada, lamp = await stack.given.user(), await stack.given.product(stock=10)
-        trouble.fail(of_user(ada.id))
+        faulty.fail(of_user(ada.id))
         order = await stack.given.order({lamp.id: 4}, user_id=ada.id)
         await stack.settled()
         (letter,) = await stack.letters("product-consumer")
         (await stack.client.cancel(order.id)).ok()
         await stack.settled()
 
-        trouble.pass_over()
+        faulty.pass_over()
         (await stack.client.replay("product-consumer", [letter["id"]])).ok()
         await at_rest(stack)
 

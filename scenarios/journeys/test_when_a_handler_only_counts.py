@@ -15,7 +15,7 @@ from sqlalchemy.schema import CreateTable
 
 from scenarios.conftest import StartStack
 from scenarios.harness.faults import Hop
-from scenarios.harness.stack import Stack, Wishes
+from scenarios.harness.stack import Stack, StackOptions
 from system.events import OrderPaid
 from system.kit.events import Envelope
 from system.kit.ports.work import UnitOfWork
@@ -30,7 +30,7 @@ async def count_payments(batch: Sequence[Envelope[Any]], unit: UnitOfWork) -> No
     await unit.sql.execute(update(counter).values(payments=counter.c.payments + len(batch)))
 
 
-COUNTING = Wishes(
+COUNTING = StackOptions(
     table=[
         replace(row, reacts={"product-consumer": count_payments}) if row.event is OrderPaid else row
         for row in TABLE

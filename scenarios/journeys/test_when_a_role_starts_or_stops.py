@@ -10,7 +10,7 @@ from scenarios.conftest import StartStack
 from scenarios.harness.at_rest import at_rest
 from scenarios.harness.faults import Point
 from scenarios.harness.settled import eventually
-from scenarios.harness.stack import ALL_ROLES, Stack, Wishes
+from scenarios.harness.stack import ALL_ROLES, Stack, StackOptions
 
 pytestmark = pytest.mark.needs("faults", "stops")
 
@@ -27,7 +27,7 @@ STOP_S = 10.0
 )
 async def test_it_is_not_ready_before_it_can_work(stacks: StartStack, role: str, call: str) -> None:
     others = [name for name in ALL_ROLES if name != role]
-    async with stacks(Wishes(roles=[] if role == "query-consumer" else others)) as stack:
+    async with stacks(StackOptions(roles=[] if role == "query-consumer" else others)) as stack:
         held = stack.faults.hold(call, process=role, times=None)
 
         starting = asyncio.create_task(stack.start(role))

@@ -7,12 +7,12 @@ import pytest
 from scenarios.conftest import StartStack
 from scenarios.harness.at_rest import at_rest
 from scenarios.harness.settled import eventually
-from scenarios.harness.stack import QUICK, Stack, Wishes
+from scenarios.harness.stack import QUICK, Stack, StackOptions
 from scenarios.harness.strikes import Strike
 
 pytestmark = pytest.mark.needs("faults")
 
-IMPATIENT = Wishes(settings=QUICK.model_copy(update={"retry_delays_s": (0.001,)}))
+IMPATIENT = StackOptions(settings=QUICK.model_copy(update={"retry_delays_s": (0.001,)}))
 """Gives a message up after two attempts: an outage that counted as attempts would park it."""
 LONG = 4
 """So many failed calls are more than all attempts there are."""

@@ -6,10 +6,10 @@ import pytest
 
 from scenarios.conftest import StartStack
 from scenarios.harness.at_rest import at_rest
+from scenarios.harness.faulty_handler import FaultyHandler, of_user
 from scenarios.harness.settled import eventually
-from scenarios.harness.stack import QUICK, Stack, Wishes
+from scenarios.harness.stack import QUICK, Stack, StackOptions
 from scenarios.harness.strikes import Strike
-from scenarios.harness.troubled import Trouble, of_user
 from system.events import OrderCreated
 from system.kit.ports.log import Message, Partition
 
@@ -54,11 +54,11 @@ async def test_poison_waits(own_stack: Stack) -> None:
 async def test_what_was_retried_in_vain_waits_and_is_not_tried_once_more(
     stacks: StartStack,
 ) -> None:
-    trouble = Trouble(OrderCreated, CONSUMER)
+    faulty = FaultyHandler(OrderCreated, CONSUMER)
     settings = QUICK.model_copy(update={"retry_delays_s": (0.001, 0.001)})
-    async with stacks(Wishes(settings=settings, table=trouble.table())) as stack:
+    async with stacks(StackOptions(settings=settings, table=faulty.table())) as stack:
         ada, lamp = await stack.given.user(), await stack.given.product(stock=10)
-        trouble.fail(of_user(ada.id))
+        faulty.fail(of_user(ada.id))
         away = stack.faults.fail("log.publish", process=CONSUMER, times=None)
 
         order = await stack.given.order({lamp.id: 1}, user_id=ada.id)
@@ -68,4 +68,4 @@ async def test_what_was_retried_in_vain_waits_and_is_not_tried_once_more(
         await stack.settled()
 
         (letter,) = await stack.letters(CONSUMER)
-        assert letter["attempts"] == trouble.attempts[order.id] == 3
+        assert letter["attempts"] == faulty.attempts[order.id] == 3

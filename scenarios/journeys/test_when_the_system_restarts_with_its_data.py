@@ -10,14 +10,14 @@ import pytest
 from scenarios.conftest import StartStack
 from scenarios.harness.at_rest import at_rest
 from scenarios.harness.client import Answer, NoAnswer, item
-from scenarios.harness.stack import ALL_ROLES, Wishes
+from scenarios.harness.stack import ALL_ROLES, StackOptions
 
 pytestmark = pytest.mark.needs("data", "kills")
 
 
 async def test_everything_is_there_after_a_stop(stacks: StartStack, tmp_path: Path) -> None:
-    wishes = Wishes(data=tmp_path)
-    async with stacks(wishes) as stack:
+    options = StackOptions(data=tmp_path)
+    async with stacks(options) as stack:
         ada, lamp = await stack.given.user("Ada Lovelace"), await stack.given.product(stock=10)
         order = await stack.given.order({lamp.id: 3}, user_id=ada.id)
         (await stack.client.pay(order.id)).ok()
@@ -27,7 +27,7 @@ async def test_everything_is_there_after_a_stop(stacks: StartStack, tmp_path: Pa
         for role in ALL_ROLES:
             await stack.stop(role)
 
-    async with stacks(wishes) as stack:
+    async with stacks(options) as stack:
         await at_rest(stack)
         assert (await stack.client.view_order(order.id)).ok().body == before
         assert (await stack.client.view_product(lamp.id)).ok().body["stock"] == 7
@@ -41,9 +41,9 @@ async def test_everything_is_there_after_a_stop(stacks: StartStack, tmp_path: Pa
 async def test_whatever_was_acknowledged_is_there_after_a_kill(
     stacks: StartStack, tmp_path: Path
 ) -> None:
-    wishes = Wishes(data=tmp_path)
+    options = StackOptions(data=tmp_path)
     placed: list[Answer] = []
-    async with stacks(wishes) as stack:
+    async with stacks(options) as stack:
         ada, lamp = await stack.given.user(), await stack.given.product(stock=1000)
 
         async def shop_on() -> None:
@@ -57,7 +57,7 @@ async def test_whatever_was_acknowledged_is_there_after_a_kill(
         results = await asyncio.gather(*shopping, return_exceptions=True)
         assert all(isinstance(result, NoAnswer) for result in results), results
 
-    async with stacks(wishes) as stack:
+    async with stacks(options) as stack:
         await stack.end_leases()
         await at_rest(stack)
         shown = {order["id"]: order for order in await stack.client.all_views("orders")}
@@ -70,12 +70,12 @@ async def test_whatever_was_acknowledged_is_there_after_a_kill(
 async def test_the_answer_to_an_idempotency_key_is_there_too(
     stacks: StartStack, tmp_path: Path
 ) -> None:
-    wishes = Wishes(data=tmp_path)
-    async with stacks(wishes) as stack:
+    options = StackOptions(data=tmp_path)
+    async with stacks(options) as stack:
         ada, lamp = await stack.given.user(), await stack.given.product(stock=10)
         first = (await stack.client.place(ada.id, [item(lamp.id)], key="once")).ok(201)
 
-    async with stacks(wishes) as stack:
+    async with stacks(options) as stack:
         await stack.end_leases()
         second = (await stack.client.place(ada.id, [item(lamp.id)], key="once")).ok(201)
         assert second.body == first.body

@@ -14,11 +14,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from scenarios.harness.apart import places
+from scenarios.harness.namespace import places
 from scenarios.harness.settled import eventually
 from system.kit import process, stacks
 from system.kit.__main__ import main
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.parts import Parts
 from system.kit.ports.log import Message
 from system.kit.roles import Blueprint, build
@@ -74,18 +74,18 @@ class Bank:
 @asynccontextmanager
 async def running(parts: Parts) -> AsyncIterator[Bank]:
     """All roles in this loop."""
-    life = Life()
-    await process.prepared(ROLES, parts, life)
-    roles = [build(spec.name, parts, Blueprint(SYSTEM, SETTINGS), life) for spec in ROLES]
-    run = asyncio.create_task(process.run(roles, life))
-    ready = asyncio.create_task(life.all_ready.wait())
+    lifespan = Lifespan()
+    await process.prepared(ROLES, parts, lifespan)
+    roles = [build(spec.name, parts, Blueprint(SYSTEM, SETTINGS), lifespan) for spec in ROLES]
+    run = asyncio.create_task(process.run(roles, lifespan))
+    ready = asyncio.create_task(lifespan.all_ready.wait())
     await asyncio.wait({run, ready}, return_when=asyncio.FIRST_COMPLETED)
     try:
         async with aiohttp.ClientSession() as session:
             yield Bank({role.name: role.http.url for role in roles}, session)
     finally:
         ready.cancel()
-        life.stopping.set()
+        lifespan.stopping.set()
         await run
 
 

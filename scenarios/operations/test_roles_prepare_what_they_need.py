@@ -9,7 +9,7 @@ import pytest
 
 from system.kit import process, stacks
 from system.kit.errors import Unavailable
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.roles import ROLES
 from system.settings import Settings
 from system.table import SHOP
@@ -48,15 +48,15 @@ class Away:
 
 async def missed(*names: str) -> set[str]:
     """What these roles wait for, if nothing is there."""
-    away, life = Away(), Life()
+    away, lifespan = Away(), Lifespan()
     async with stacks.embedded(Settings(), SHOP.all_topics) as parts:
         prepared = process.prepared(
-            [SHOP.role(name) for name in names], replace(parts, prepare=away), life
+            [SHOP.role(name) for name in names], replace(parts, prepare=away), lifespan
         )
         preparing = asyncio.create_task(prepared)
         while not away.asked:
             await asyncio.sleep(0)
-        life.stopping.set()
+        lifespan.stopping.set()
         await preparing
     return away.missed
 

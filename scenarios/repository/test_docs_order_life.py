@@ -31,7 +31,7 @@ from system.events import (
 from system.kit import stacks
 from system.kit.delivery.outbox import outbox
 from system.kit.events import Cause, Envelope, Event
-from system.kit.ports.work import Work
+from system.kit.ports.work import UnitOfWorkFactory
 from system.kit.ports.world import Now
 from system.orders import handlers as order_handlers
 from system.orders import model
@@ -138,7 +138,7 @@ def test_no_status_that_can_be_set_is_left_out() -> None:
 class Bench:
     """The write model, and the handlers, called by hand."""
 
-    work: Work
+    work: UnitOfWorkFactory
     user_id: int
     product_id: int
 

@@ -191,7 +191,7 @@ def test_the_steps_of_the_readme_are_those_around_a_handler_from_the_inside_out(
     inside_out = [name for name in reversed(names) if name in STEPS]
 
     listed = [re.findall(r"`(\w+)`", step)[0] for step in table]
-    assert listed == [step for step in inside_out if step not in ("decoded", "traced")]
+    assert listed == [step for step in inside_out if step not in ("decoded", "logged")]
 
 
 STEPS = {path.stem for path in (ROOT / "system/kit/delivery/middleware").glob("*.py")}

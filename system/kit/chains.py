@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 from system.kit.delivery.dead_letters import DeadLetters, Park
 from system.kit.delivery.middleware import Middleware
+from system.kit.delivery.middleware.bisected import bisected
 from system.kit.delivery.middleware.dead_lettered import dead_lettered
 from system.kit.delivery.middleware.decoded import decoded
 from system.kit.delivery.middleware.inboxed import inboxed
-from system.kit.delivery.middleware.patient import patient
+from system.kit.delivery.middleware.logged import logged
 from system.kit.delivery.middleware.retried import retried
-from system.kit.delivery.middleware.split import split
-from system.kit.delivery.middleware.traced import traced
 from system.kit.delivery.middleware.transactional import transactional
+from system.kit.delivery.middleware.waits_for_stores import waits_for_stores
 from system.kit.events import Event
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.logs import Logger
 from system.kit.metrics import Metrics
 from system.kit.parts import Parts
@@ -38,7 +38,7 @@ def delivered(
     world: World,
     metrics: Metrics,
     logger: Logger,
-    life: Life,
+    lifespan: Lifespan,
 ) -> list[Middleware]:
     """What all chains have in common: nothing is lost, whatever fails.
 
@@ -46,16 +46,16 @@ def delivered(
     Unavailable where that was the store's fault, not the message's.
     """
     return [
-        traced(consumer, logger),
-        decoded(consumer, park, life=life, world=world, logger=logger, events=events),
-        split,
-        patient(life, logger),
+        logged(consumer, logger),
+        decoded(consumer, park, lifespan=lifespan, world=world, logger=logger, events=events),
+        bisected,
+        waits_for_stores(lifespan, logger),
         dead_lettered(park),
         retried(
             retry_delays_s,
             probe,
             consumer=consumer,
-            life=life,
+            lifespan=lifespan,
             world=world,
             metrics=metrics,
             logger=logger,
@@ -73,7 +73,7 @@ class WriteChain:
     letters: DeadLetters
     metrics: Metrics
     logger: Logger
-    life: Life
+    lifespan: Lifespan
     events: Mapping[str, type[Event]]
     """The model of each topic."""
 
@@ -91,7 +91,7 @@ def write_chain(made_of: WriteChain) -> list[Middleware]:
             world=parts.world,
             metrics=made_of.metrics,
             logger=made_of.logger,
-            life=made_of.life,
+            lifespan=made_of.lifespan,
         ),
         transactional(parts.work, parts.world),
         inboxed(made_of.consumer, made_of.metrics),

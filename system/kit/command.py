@@ -23,7 +23,7 @@ from system.kit.program import Program
 from system.kit.settings import BadSettings, KitSettings
 
 if TYPE_CHECKING:
-    from system.kit.lifespan import Life
+    from system.kit.lifespan import Lifespan
     from system.kit.logs import Logger
     from system.kit.parts import Parts
     from system.kit.roles import Role
@@ -170,23 +170,23 @@ async def _serve(
 ) -> None:
     from system.kit import process, roles
     from system.kit.http.connections import Connections, quiet_accepts, room_for_connections
-    from system.kit.lifespan import Life
+    from system.kit.lifespan import Lifespan
 
-    life = Life()
+    lifespan = Lifespan()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(quiet_accepts(loop.default_exception_handler, loop.time))
-    stop = _Stop(life, loop, logger)
+    stop = _Stop(lifespan, loop, logger)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number)
     async with stack as parts:
-        if not await process.prepared([system.role(name) for name in names], parts, life):
+        if not await process.prepared([system.role(name) for name in names], parts, lifespan):
             return
         connections = Connections(room_for_connections())
         blueprint = roles.Blueprint(system, settings, connections=connections)
-        made = [roles.build(name, parts, blueprint, life) for name in names]
-        greeting = asyncio.create_task(_greet(life, made, greet))
+        made = [roles.build(name, parts, blueprint, lifespan) for name in names]
+        greeting = asyncio.create_task(_greet(lifespan, made, greet))
         try:
-            await process.run(made, life)
+            await process.run(made, lifespan)
         finally:
             greeting.cancel()
 
@@ -194,8 +194,8 @@ async def _serve(
 class _Stop:
     """What a signal does: the first asks to stop, a second Ctrl-C leaves at once."""
 
-    def __init__(self, life: Life, loop: asyncio.AbstractEventLoop, logger: Logger) -> None:
-        self._life = life
+    def __init__(self, lifespan: Lifespan, loop: asyncio.AbstractEventLoop, logger: Logger) -> None:
+        self._lifespan = lifespan
         self._loop = loop
         self._logger = logger
         self._asked_at: float | None = None
@@ -204,7 +204,7 @@ class _Stop:
         now = self._loop.time()
         if self._asked_at is None:
             self._asked_at = now
-            self._life.stopping.set()
+            self._lifespan.stopping.set()
             self._logger.info("stopping", signal=number.name)
             # every wait has a bound of its own; this one is for a driver that breaks its promise
             self._loop.call_later(ABANDON_S, os._exit, 0)
@@ -214,9 +214,9 @@ class _Stop:
 
 
 async def _greet(
-    life: Life, roles: Sequence[Role], greet: Callable[[Mapping[str, str]], str]
+    lifespan: Lifespan, roles: Sequence[Role], greet: Callable[[Mapping[str, str]], str]
 ) -> None:
-    await life.all_ready.wait()
+    await lifespan.all_ready.wait()
     _collect_rarely()
     with suppress(OSError):  # a full disk behind stdout ends no service
         terminal.say(greet({role.name: role.http.url for role in roles}))

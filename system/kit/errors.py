@@ -10,7 +10,7 @@
         TimedOut, OutcomeUnknown, Frozen
     Misconfigured               no waiting helps
     Poison                      no retry helps: a dead letter at once
-    Lost                        another owns it now: drop what is in hand
+    Fenced                      another owns it now: drop what is in hand
     Stopping                    the process was asked to stop
 
 Everything that is none of these is *anything else*: five retries, then a dead letter.
@@ -357,7 +357,7 @@ class OutcomeUnknown(Unavailable):
 class Frozen(Unavailable):
     """This generation of views takes no more puts for now: a switch is under way.
 
-    An Unavailable, so that `patient` waits until it is over.
+    An Unavailable, so that `waits_for_stores` waits until it is over.
     """
 
 
@@ -365,7 +365,7 @@ class Poison(Exception):
     """No retry can help: park at once."""
 
 
-class Lost(Exception):
+class Fenced(Exception):
     """Someone else holds the lease or the partition now: drop what is in hand."""
 
 

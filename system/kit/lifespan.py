@@ -9,7 +9,7 @@ from typing import Protocol
 from system.kit.errors import Stopping
 
 
-class Life:
+class Lifespan:
     """One process's life, shared by its services."""
 
     def __init__(self, waited_for: Collection[str] = ()) -> None:
@@ -47,6 +47,6 @@ class Service(Protocol):
 
     name: str
 
-    async def run(self, life: Life) -> None:
-        """Return once `life.stopping` is set and the work in hand is done, each wait bounded."""
+    async def run(self, lifespan: Lifespan) -> None:
+        """Return once `lifespan.stopping` is set and the work in hand is done, each wait bounded."""
         ...

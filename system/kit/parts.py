@@ -9,7 +9,7 @@ from typing import Protocol
 
 from system.kit.ports.log import Log
 from system.kit.ports.views import ViewStore
-from system.kit.ports.work import Probe, Work
+from system.kit.ports.work import Probe, UnitOfWorkFactory
 from system.kit.ports.world import World
 
 
@@ -23,7 +23,7 @@ class Commits:
         """Is set when events of this aggregate were committed. Whoever waits for it clears it."""
         return self._events.setdefault(aggregate, asyncio.Event())
 
-    def tell(self, aggregates: Collection[str]) -> None:
+    def notify(self, aggregates: Collection[str]) -> None:
         for aggregate in aggregates:
             if aggregate in self._events:
                 self._events[aggregate].set()
@@ -47,7 +47,7 @@ async def nothing_to_prepare(
 class Parts:
     """What one process is made of, whatever the stack."""
 
-    work: Work
+    work: UnitOfWorkFactory
     probe: Probe
     log: Callable[[str], Log]
     """The log's client of a role."""

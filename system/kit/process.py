@@ -8,32 +8,32 @@ from functools import partial
 
 from system.kit import logs
 from system.kit.delivery.patience import patiently
-from system.kit.errors import Lost, Stopping
-from system.kit.lifespan import Life, Service
+from system.kit.errors import Fenced, Stopping
+from system.kit.lifespan import Lifespan, Service
 from system.kit.parts import Parts
 from system.kit.roles import Role
 from system.kit.spec import RoleSpec
 from system.kit.stacks import SERVERS_HINT, StackError
 
 
-async def run(roles: Sequence[Role], life: Life) -> None:
+async def run(roles: Sequence[Role], lifespan: Lifespan) -> None:
     """Run the services of these roles until the process is asked to stop, or one of them fails."""
     try:
         async with asyncio.TaskGroup() as group:
             for made in roles:
-                group.create_task(_of_role(made.name, made.http, life), name=made.http.name)
+                group.create_task(_of_role(made.name, made.http, lifespan), name=made.http.name)
             # a process whose ports are taken disturbs no other: it takes no group and no lease
             for made in roles:
                 await made.http.listening.wait()
             for made in roles:
                 for service in made.services:
                     if service is not made.http:
-                        group.create_task(_of_role(made.name, service, life), name=service.name)
+                        group.create_task(_of_role(made.name, service, lifespan), name=service.name)
     finally:
-        life.stopping.set()
+        lifespan.stopping.set()
 
 
-async def prepared(roles: Sequence[RoleSpec], parts: Parts, life: Life) -> bool:
+async def prepared(roles: Sequence[RoleSpec], parts: Parts, lifespan: Lifespan) -> bool:
     """Prepare what these roles need, for as long as a server of theirs is away.
 
     No more than that: commands are accepted, and views read, while the broker is away, and a role
@@ -46,9 +46,9 @@ async def prepared(roles: Sequence[RoleSpec], parts: Parts, life: Life) -> bool:
         topics=any(not spec.kind.is_api for spec in roles),
     )
     preparing = asyncio.create_task(
-        patiently(prepare, life, logs.logger("start"), hint=SERVERS_HINT)
+        patiently(prepare, lifespan, logs.logger("start"), hint=SERVERS_HINT)
     )
-    stopping = asyncio.create_task(life.stopping.wait())
+    stopping = asyncio.create_task(lifespan.stopping.wait())
     await asyncio.wait({preparing, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     preparing.cancel()  # nothing, if it is done
@@ -62,11 +62,11 @@ async def prepared(roles: Sequence[RoleSpec], parts: Parts, life: Life) -> bool:
     return True
 
 
-async def _of_role(name: str, service: Service, life: Life) -> None:
+async def _of_role(name: str, service: Service, lifespan: Lifespan) -> None:
     logs.within(name)
     try:
-        await service.run(life)
-    except Lost as lost:
+        await service.run(lifespan)
+    except Fenced as fenced:
         raise StackError(
-            f"{name}: {lost}; each process of a role needs an INSTANCE of its own"
-        ) from lost
+            f"{name}: {fenced}; each process of a role needs an INSTANCE of its own"
+        ) from fenced

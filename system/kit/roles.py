@@ -23,7 +23,7 @@ from system.kit.http.connections import Connections
 from system.kit.http.health import Health
 from system.kit.http.route import Route
 from system.kit.http.server import HttpService
-from system.kit.lifespan import Life, Service
+from system.kit.lifespan import Lifespan, Service
 from system.kit.metrics import Metrics
 from system.kit.operations import admin
 from system.kit.parts import Parts
@@ -64,7 +64,7 @@ class Blueprint:
         return f"http://localhost:{port}/openapi.json"
 
 
-def build(name: str, parts: Parts, blueprint: Blueprint, life: Life) -> Role:
+def build(name: str, parts: Parts, blueprint: Blueprint, lifespan: Lifespan) -> Role:
     """Build a role of the system."""
     spec = blueprint.system.role(name)
     settings = blueprint.settings
@@ -78,7 +78,7 @@ def build(name: str, parts: Parts, blueprint: Blueprint, life: Life) -> Role:
             name,
             routes,
             world=parts.world,
-            health=Health(life, builder.checks()),
+            health=Health(lifespan, builder.checks()),
             metrics=builder.metrics,
             timeout_s=settings.http_timeout_s,
             admin_token=token.get_secret_value() if token else None,
@@ -90,7 +90,7 @@ def build(name: str, parts: Parts, blueprint: Blueprint, life: Life) -> Role:
         host=settings.host,
         port=spec.port if settings.port is None else settings.port,
     )
-    life.waited_for |= {
+    lifespan.waited_for |= {
         service.name for service in (http, *services) if not isinstance(service, Purge)
     }
     return Role(name, http, (http, *services))
@@ -160,7 +160,7 @@ class _Builder:
             ),
         )
         return [projecting], [
-            *admin.letter_routes(letters, self.blueprint.system.consumers),
+            *admin.dead_letter_routes(letters, self.blueprint.system.consumers),
             *admin.rebuild_routes(projecting),
         ]
 
@@ -179,10 +179,10 @@ class _Builder:
                 timing=self.blueprint.timing,
             )
             services.append(consumer)
-        return services, admin.letter_routes(letters, self.blueprint.system.consumers)
+        return services, admin.dead_letter_routes(letters, self.blueprint.system.consumers)
 
     def _chain(self, handler: Handler, letters: DeadLetters) -> Chain:
-        def lane(life: Life) -> Step:
+        def lane(lifespan: Lifespan) -> Step:
             made_of = WriteChain(
                 consumer=self.spec.name,
                 parts=self.parts,
@@ -190,7 +190,7 @@ class _Builder:
                 letters=letters,
                 metrics=self.metrics,
                 logger=self.logger,
-                life=life,
+                lifespan=lifespan,
                 events=self.blueprint.system.events,
             )
             return chain(self.blueprint.write_chain(made_of), handled(handler))

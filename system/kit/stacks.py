@@ -63,7 +63,9 @@ async def embedded(
                 await EmbeddedLog(broker, "setup").ensure(all_topics)
             except (Conflict, Unavailable) as error:
                 raise StackError(f"cannot use {directory or scratch}: {error}") from error
-            work = SqlWork(engine, world, timeout_s=settings.sql_timeout_s, committed=commits.tell)
+            work = SqlWork(
+                engine, world, timeout_s=settings.sql_timeout_s, committed=commits.notify
+            )
             yield Parts(
                 work=work,
                 probe=work.probe,
@@ -99,7 +101,7 @@ async def servers(settings: KitSettings, all_topics: Collection[str]) -> AsyncIt
         engine,
         world,
         timeout_s=settings.sql_timeout_s,
-        committed=commits.tell,
+        committed=commits.notify,
         unpooled=mysql_engine(settings.mysql_url(), pool_size=None),
     )
     views = MongoViewStore(settings.mongo_uri.get_secret_value(), member=instance)

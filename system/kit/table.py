@@ -11,10 +11,10 @@ from system.kit.delivery.middleware.projected import Projection
 from system.kit.events import Event, dlq
 from system.kit.http.route import Route
 from system.kit.ports.views import View
-from system.kit.ports.work import Work
+from system.kit.ports.work import UnitOfWorkFactory
 from system.kit.spec import RoleSpec, groups
 
-Routes = Callable[[Work, Commands], list[Route]]
+Routes = Callable[[UnitOfWorkFactory, Commands], list[Route]]
 """What an API of the write side serves."""
 
 

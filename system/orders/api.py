@@ -16,7 +16,7 @@ from system.kit.http.paging import PageBody, cut, page_body
 from system.kit.http.route import Answer, Request, Route, Tag, tagged
 from system.kit.http.tokens import stamps, token
 from system.kit.locks import Place, RowLocked
-from system.kit.ports.work import UnitOfWork, Work
+from system.kit.ports.work import UnitOfWork, UnitOfWorkFactory
 from system.kit.values import WHOLE, Id, Price, dumps
 from system.orders import store
 from system.orders.model import (
@@ -72,7 +72,7 @@ class OrderPage(PageBody):
 TAG = Tag(VIEW, "Orders: placed, paid, processed, canceled, removed.", view=ORDERS)
 
 
-def routes(work: Work, commands: Commands) -> list[Route]:
+def routes(work: UnitOfWorkFactory, commands: Commands) -> list[Route]:
     api = OrderApi(work)
     there = (NotFound,)
     allowed = (NotFound, TransitionForbidden)
@@ -141,7 +141,7 @@ def routes(work: Work, commands: Commands) -> list[Route]:
 
 
 class OrderApi:
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: UnitOfWorkFactory) -> None:
         self._work = work
 
     async def place_all(
@@ -201,10 +201,10 @@ class OrderApi:
 
     async def set_status(self, request: Request, unit: UnitOfWork) -> Answer:
         before = await _lock(request, unit)
-        order, told = set_status(before, request.body.status, unit.now)
-        if told:
+        order, emitted = set_status(before, request.body.status, unit.now)
+        if emitted:
             await store.save(unit, [order])
-        for event in told:
+        for event in emitted:
             unit.emit(event, because=request.cause)
         return _answer(order)
 

@@ -163,7 +163,7 @@ def place(id: int, draft: Draft, now: Now) -> tuple[Order, OrderCreated]:
         event_id=now.new_id(),
         occurred_at=now.at,
         order_id=id,
-        order=_told(order),
+        order=_snapshot(order),
         version=order.version,
         user_name=draft.user,
         product_names=draft.products,
@@ -186,7 +186,7 @@ def pay(order: Order, payment_method: str, now: Now) -> tuple[Order, OrderPaid]:
         event_id=now.new_id(),
         occurred_at=now.at,
         order_id=order.id,
-        order=_told(paid),
+        order=_snapshot(paid),
         version=paid.version,
     )
 
@@ -205,7 +205,7 @@ def set_status(
         event_id=now.new_id(),
         occurred_at=now.at,
         order_id=order.id,
-        order=_told(processing),
+        order=_snapshot(processing),
         version=processing.version,
     )
     return processing, (updated,)
@@ -259,7 +259,7 @@ def _canceled(order: Order, reason: str | None, now: Now) -> tuple[Order, OrderC
         event_id=now.new_id(),
         occurred_at=now.at,
         order_id=order.id,
-        order=_told(canceled),
+        order=_snapshot(canceled),
         version=canceled.version,
         reason=reason,
         refund_due=canceled.refund_due,
@@ -271,7 +271,7 @@ def _state(order: Order) -> str:
     return f"{order.status} and paid" if paid_already else str(order.status)
 
 
-def _told(order: Order) -> events.Order:
+def _snapshot(order: Order) -> events.Order:
     return events.Order(
         id=order.id,
         user_id=order.user_id,

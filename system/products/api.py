@@ -14,7 +14,7 @@ from system.kit.http.paging import Page, PageBody, cut, page_body
 from system.kit.http.preconditions import NOTHING_DEMANDED
 from system.kit.http.route import Answer, Request, Route, Tag, tagged
 from system.kit.http.tokens import stamps, token
-from system.kit.ports.work import UnitOfWork, Work
+from system.kit.ports.work import UnitOfWork, UnitOfWorkFactory
 from system.kit.values import WHOLE, Price, dumps
 from system.products import store
 from system.products.model import (
@@ -52,7 +52,7 @@ class ProductPage(PageBody):
 TAG = Tag(VIEW, "What is offered, and how much of it may still be sold.", view=PRODUCTS)
 
 
-def routes(work: Work, commands: Commands) -> list[Route]:
+def routes(work: UnitOfWorkFactory, commands: Commands) -> list[Route]:
     api = ProductApi(work)
     calls = [
         Route(
@@ -98,7 +98,7 @@ def routes(work: Work, commands: Commands) -> list[Route]:
 
 
 class ProductApi:
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: UnitOfWorkFactory) -> None:
         self._work = work
 
     async def offer(self, request: Request, unit: UnitOfWork) -> Answer:
@@ -125,11 +125,11 @@ class ProductApi:
         command = UpdateProduct(body.name, body.price, body.stock)
         with_stock = command.stock is not None
         before = await _lock(request, unit, with_stock=with_stock)
-        product, stock, told = update(*before, command, unit.now)
-        if told:
+        product, stock, emitted = update(*before, command, unit.now)
+        if emitted:
             await store.save(unit, product)
             await store.save_stock(unit, [stock] if with_stock else [])
-        for event in told:
+        for event in emitted:
             unit.emit(event, because=request.cause)
         return _answer(product, stock)
 

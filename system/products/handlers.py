@@ -43,12 +43,12 @@ async def reserve_stock(batch: Sequence[Envelope[OrderCreated]], unit: UnitOfWor
     changed: dict[int, Stock] = {}
     rejected = []
     for id, envelope in fresh.items():
-        reservation, taken, told = reserve(id, lines[id], stock, unit.now)
+        reservation, taken, emitted = reserve(id, lines[id], stock, unit.now)
         if reservation.state is ReservationState.REJECTED:
             rejected.append(reservation)
         stock |= (moved := {left.product_id: left for left in taken})
         changed |= moved
-        for event in told:
+        for event in emitted:
             unit.emit(event, because=envelope.consequence)
     await store.save_reservations(unit, rejected)
     await store.save_stock(unit, list(changed.values()))
@@ -77,11 +77,11 @@ async def release_stock(
     changed: dict[int, Stock] = {}
     ended = []
     for id, reservation in held.items():
-        released, given, told = release(reservation, stock, unit.now)
+        released, given, emitted = release(reservation, stock, unit.now)
         ended.append(released)
         stock |= (moved := {left.product_id: left for left in given})
         changed |= moved
-        for event in told:
+        for event in emitted:
             unit.emit(event, because=envelopes[id].consequence)
     await store.save_reservations(unit, ended)
     await store.save_stock(unit, list(changed.values()))

@@ -94,7 +94,7 @@ def offer(id: int, command: OfferProduct, now: Now) -> tuple[Product, Stock, Pro
     created = ProductCreated(
         event_id=now.new_id(),
         occurred_at=now.at,
-        product=_told(product, stock),
+        product=_snapshot(product, stock),
         version=product.version,
         stock_version=stock.version,
     )
@@ -118,7 +118,7 @@ def update(
     updated = ProductUpdated(
         event_id=now.new_id(),
         occurred_at=now.at,
-        product=_told(changed, left),
+        product=_snapshot(changed, left),
         version=changed.version,
         stock_version=left.version,
         stock_change=left.on_hand - stock.on_hand,
@@ -192,11 +192,11 @@ def release(
         for product_id, quantity in reservation.lines.items()
         if product_id in stock
     )
-    told = tuple(
+    emitted = tuple(
         StockReleased(**_move(released, left, reservation.lines[left.product_id], now))
         for left in given
     )
-    return released, given, told
+    return released, given, emitted
 
 
 def _moved(stock: Stock, change: int) -> Stock:
@@ -219,7 +219,7 @@ def _move(
     }
 
 
-def _told(product: Product, stock: Stock) -> events.Product:
+def _snapshot(product: Product, stock: Stock) -> events.Product:
     return events.Product(
         id=product.id,
         name=product.name,

@@ -11,7 +11,7 @@ from system.kit.http.headers import ETAG
 from system.kit.http.paging import Page, PageBody, cut, page_body
 from system.kit.http.route import Answer, Request, Route, Tag, tagged
 from system.kit.http.tokens import stamps, token
-from system.kit.ports.work import UnitOfWork, Work
+from system.kit.ports.work import UnitOfWork, UnitOfWorkFactory
 from system.kit.values import dumps
 from system.users import store
 from system.users.model import (
@@ -44,7 +44,7 @@ class UserPage(PageBody):
 TAG = Tag(VIEW, "Those who order: registered, changed, removed.", view=USERS)
 
 
-def routes(work: Work, commands: Commands) -> list[Route]:
+def routes(work: UnitOfWorkFactory, commands: Commands) -> list[Route]:
     api = UserApi(work)
     calls = [
         Route(
@@ -91,7 +91,7 @@ def routes(work: Work, commands: Commands) -> list[Route]:
 
 
 class UserApi:
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: UnitOfWorkFactory) -> None:
         self._work = work
 
     async def register(self, request: Request, unit: UnitOfWork) -> Answer:
@@ -115,10 +115,10 @@ class UserApi:
     async def update(self, request: Request, unit: UnitOfWork) -> Answer:
         command = UpdateUser(request.body.name, request.body.email)
         before = await _lock(request, unit)
-        user, told = update(before, command, unit.now)
-        if told:
+        user, emitted = update(before, command, unit.now)
+        if emitted:
             await store.save(unit, user)
-        for event in told:
+        for event in emitted:
             unit.emit(event, because=request.cause)
         return _answer(user)
 

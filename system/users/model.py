@@ -53,7 +53,7 @@ class UpdateUser:
 def register(id: int, command: RegisterUser, now: Now) -> tuple[User, UserCreated]:
     user = User(id, command.name, command.email, 1, now.at, now.at)
     return user, UserCreated(
-        event_id=now.new_id(), occurred_at=now.at, user=_told(user), version=user.version
+        event_id=now.new_id(), occurred_at=now.at, user=_snapshot(user), version=user.version
     )
 
 
@@ -67,7 +67,7 @@ def update(user: User, command: UpdateUser, now: Now) -> tuple[User, tuple[UserU
         return user, ()
     changed = replace(changed, version=user.version + 1, updated_at=now.at)
     updated = UserUpdated(
-        event_id=now.new_id(), occurred_at=now.at, user=_told(changed), version=changed.version
+        event_id=now.new_id(), occurred_at=now.at, user=_snapshot(changed), version=changed.version
     )
     return changed, (updated,)
 
@@ -78,7 +78,7 @@ def remove(user: User, now: Now) -> UserDeleted:
     )
 
 
-def _told(user: User) -> events.User:
+def _snapshot(user: User) -> events.User:
     return events.User(
         id=user.id,
         name=user.name,

@@ -47,7 +47,7 @@ class Target(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class FaultyHandler:
     """One fault of a combination."""
 
     text: str
@@ -59,7 +59,7 @@ class Trouble:
         return f"{self.text} for {self.lasts_s:.1f} s"
 
 
-def draw(random: Random, lines: Lines, targets: Mapping[str, Target]) -> list[Trouble]:
+def draw(random: Random, lines: Lines, targets: Mapping[str, Target]) -> list[FaultyHandler]:
     """One to three faults, none of them twice on the same target."""
     count = random.randint(1, AT_ONCE_MAX)
     struck = random.sample(sorted(targets), count)
@@ -68,21 +68,21 @@ def draw(random: Random, lines: Lines, targets: Mapping[str, Target]) -> list[Tr
 
 def _trouble(
     random: Random, number: int, targets: Mapping[str, Target], name: str, lines: Lines
-) -> Trouble:
+) -> FaultyHandler:
     begins_s = random.uniform(*BEGINS_S)
     target = targets[name]
     match random.choice(("kill", "pause", "lines", "lines")):
         case "kill":
             lasts_s = random.uniform(*AWAY_S)
-            return Trouble(f"kill -9 {name}", begins_s, lasts_s, lambda: _killed(target))
+            return FaultyHandler(f"kill -9 {name}", begins_s, lasts_s, lambda: _killed(target))
         case "pause":
             lasts_s = random.uniform(*LASTS_S)
-            return Trouble(f"SIGSTOP {name}", begins_s, lasts_s, lambda: _paused(target))
+            return FaultyHandler(f"SIGSTOP {name}", begins_s, lasts_s, lambda: _paused(target))
         case _:
             return _on_lines(random, number, lines, begins_s)
 
 
-def _on_lines(random: Random, number: int, lines: Lines, begins_s: float) -> Trouble:
+def _on_lines(random: Random, number: int, lines: Lines, begins_s: float) -> FaultyHandler:
     """All lines of a client, all to a server, or one."""
     lasts_s = random.uniform(*LASTS_S)
     client = random.choice((None, random.choice(lines.clients)))
@@ -92,9 +92,9 @@ def _on_lines(random: Random, number: int, lines: Lines, begins_s: float) -> Tro
     how = random.choice((*ON_LINES, CUT))
     text = f"lines of {client or 'all'} to {server or 'all servers'}: {how}"
     if how == CUT:
-        return Trouble(text, begins_s, lasts_s, lambda: lines.cut(client, server))
+        return FaultyHandler(text, begins_s, lasts_s, lambda: lines.cut(client, server))
     toxics = [replace(toxic, label=f"{toxic.kind}{number}") for toxic in ON_LINES[how]]
-    return Trouble(
+    return FaultyHandler(
         text, begins_s, lasts_s, lambda: lines.with_toxics(*toxics, client=client, server=server)
     )
 
@@ -117,10 +117,10 @@ async def _paused(target: Target) -> AsyncIterator[None]:
         await target.resume()
 
 
-async def inject(troubles: Sequence[Trouble], course: Course) -> None:
+async def inject(troubles: Sequence[FaultyHandler], course: Course) -> None:
     """Each in its time; all are healed at the end."""
 
-    async def one(trouble: Trouble) -> None:
+    async def one(trouble: FaultyHandler) -> None:
         await asyncio.sleep(trouble.begins_s)
         with course.fault(str(trouble)):
             async with trouble.during():

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from chaos.kit.servers.chance import Trouble, draw, inject
+from chaos.kit.servers.chance import FaultyHandler, draw, inject
 from chaos.kit.servers.lines import Ends, Lines
 from chaos.kit.servers.scenario import Course
 from chaos.kit.servers.test_lines import Proxies
@@ -37,7 +37,7 @@ class Target:
 NAMES = {Ends(c, s): f"{s}.{c}" for c in ("reader", "writer") for s in ("db", "queue")}
 
 
-def drawn(seed: int) -> list[Trouble]:
+def drawn(seed: int) -> list[FaultyHandler]:
     lines = Lines(Proxies(), NAMES)
     return draw(Random(seed), lines, {name: Target() for name in ("a", "b", "c", "d")})
 
@@ -57,7 +57,7 @@ async def test_all_that_is_struck_is_healed(seed: int, tmp_path: Path) -> None:
     proxies = Proxies()
     targets = {name: Target() for name in ("a", "b", "c", "d")}
     troubles = draw(Random(seed), Lines(proxies, NAMES), targets)
-    at_once = [Trouble(one.text, 0, 0, one.during) for one in troubles]
+    at_once = [FaultyHandler(one.text, 0, 0, one.during) for one in troubles]
     course = Course(Timeline(tmp_path / "timeline.jsonl", lambda _: None))
     await inject(at_once, course)
     assert course.faults == len(troubles)

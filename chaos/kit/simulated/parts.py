@@ -44,13 +44,13 @@ from system.kit.adapters.sql.work import SqlWork, sqlite_engine
 from system.kit.delivery import outbox
 from system.kit.errors import Unavailable
 from system.kit.events import PARTITIONS, Cause, Event
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.metrics import Metrics
 from system.kit.parts import Commits, Parts
 from system.kit.ports.log import Message, Partition
 from system.kit.ports.partitioner import partition_number
 from system.kit.ports.views import Generations
-from system.kit.ports.work import UnitOfWork, Work
+from system.kit.ports.work import UnitOfWork, UnitOfWorkFactory
 from system.kit.roles import Blueprint, Role, build
 from system.kit.timing import Timing
 from system.roles import QUERY_CONSUMER
@@ -209,14 +209,14 @@ class Process:
     incarnation: Incarnation
     hops: HopsOf
     world: SimulatedWorld
-    life: Life = field(default_factory=Life)
+    lifespan: Lifespan = field(default_factory=Lifespan)
     made: list[Role] = field(default_factory=list)
     handlers: dict[str, Handler] = field(default_factory=dict)
     running: asyncio.Task[None] | None = None
 
     @property
     def is_up(self) -> bool:
-        return self.incarnation.state is State.RUNNING and not self.life.stopping.is_set()
+        return self.incarnation.state is State.RUNNING and not self.lifespan.stopping.is_set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +302,7 @@ class Cluster:
     def _build(self, process: Process) -> None:
         parts = self._plan.parts(self._parts(process))
         blueprint = replace(self._plan.blueprint, metrics=lambda: _METRICS, timing=TIMING)
-        process.made = [build(name, parts, blueprint, process.life) for name in process.roles]
+        process.made = [build(name, parts, blueprint, process.lifespan) for name in process.roles]
 
     def _parts(self, process: Process) -> Parts:
         stores, faults, commits = self.stores, self._faults, Commits()
@@ -310,7 +310,7 @@ class Cluster:
         twin = name[name.find("-") :] if "-" in name else ""  # its static membership is its own
         engine = self._engines.engine(name, lambda: stores.database.connect(process.hops))
         work = SqlWork(
-            engine, process.world, timeout_s=SETTINGS.sql_timeout_s, committed=commits.tell
+            engine, process.world, timeout_s=SETTINGS.sql_timeout_s, committed=commits.notify
         )
         return Parts(
             work=_overheard(work, self.emitted_under),
@@ -327,7 +327,7 @@ class Cluster:
     def _ended(self, process: Process, task: asyncio.Task[None]) -> None:
         """Note when a process ends by itself, and start it again, as whoever runs it would."""
         error = None if task.cancelled() else task.exception()
-        if error is None and process.life.stopping.is_set():
+        if error is None and process.lifespan.stopping.is_set():
             return
         self.failures.append(f"{process.name}: {_reason(error)}")
         if not self.is_lost:
@@ -376,7 +376,7 @@ class Cluster:
 
     async def _stop(self, process: Process) -> None:
         assert process.running is not None, "a process that is up runs"
-        process.incarnation.call(process.life.stopping.set)
+        process.incarnation.call(process.lifespan.stopping.set)
         ends = {process.running, process.incarnation.died}
         await asyncio.wait(ends, timeout=STOP_S, return_when=asyncio.FIRST_COMPLETED)
         if process.incarnation.state is State.DEAD:
@@ -399,7 +399,7 @@ class Cluster:
             raise error  # the simulation itself is broken
 
 
-def _overheard(work: Work, emitted_under: list[tuple[str, str]]) -> Work:
+def _overheard(work: UnitOfWorkFactory, emitted_under: list[tuple[str, str]]) -> UnitOfWorkFactory:
     """Transactions that note in whose name each event is emitted, if in anybody's."""
 
     @asynccontextmanager
@@ -425,16 +425,16 @@ async def _serve(process: Process) -> None:
         for role in process.made:
             for service in role.services:
                 if service is role.http:
-                    process.life.ready(service.name)
+                    process.lifespan.ready(service.name)
                 else:
                     group.create_task(
-                        service.run(process.life), name=f"{process.name} {service.name}"
+                        service.run(process.lifespan), name=f"{process.name} {service.name}"
                     )
-        group.create_task(_until_stopped(process.life))
+        group.create_task(_until_stopped(process.lifespan))
 
 
-async def _until_stopped(life: Life) -> None:
-    await life.stopping.wait()
+async def _until_stopped(lifespan: Lifespan) -> None:
+    await lifespan.stopping.wait()
 
 
 def _reason(error: BaseException | None) -> str:

@@ -19,7 +19,7 @@ from chaos.shop.workloads.points import PROGRAMS
 from system import events
 from system.events import Name, OrderItem, OrderStatus, ReservationState
 from system.kit.delivery import outbox
-from system.kit.delivery.dead_letters import letter_id
+from system.kit.delivery.dead_letters import dead_letter_id
 from system.kit.events import Cause, Event, dlq
 from system.kit.ports.log import Message, Partition, Record
 from system.kit.ports.views import Document
@@ -136,7 +136,7 @@ class Story:
         for consumer in consumers:
             known = {
                 "resolution": "",
-                "id": letter_id(place.topic, place.number, record.offset, consumer),
+                "id": dead_letter_id(place.topic, place.number, record.offset, consumer),
                 "topic": place.topic,
                 "partition": str(place.number),
                 "offset": str(record.offset),

@@ -9,7 +9,7 @@ from chaos.kit.evidence import Evidence
 from chaos.shop.workloads.points import MINDED_METHOD, PROGRAMS
 from system.events import BY_TYPE, TOPICS
 from system.kit.delivery import outbox
-from system.kit.delivery.dead_letters import Letter, letter_id, unresolved
+from system.kit.delivery.dead_letters import DeadLetter, dead_letter_id, unresolved
 from system.kit.events import dlq
 from system.roles import QUERY_CONSUMER
 from system.table import TABLE
@@ -25,7 +25,7 @@ def _exactly_poison(evidence: Evidence) -> Iterator[Anomaly]:
     for record in evidence.unreadable:
         place = record.partition
         for consumer in _readers(place.topic):
-            id = letter_id(place.topic, place.number, record.offset, consumer)
+            id = dead_letter_id(place.topic, place.number, record.offset, consumer)
             wanted.add(id)
             if id not in parked:
                 yield Anomaly("poison swallowed", id)
@@ -48,7 +48,7 @@ def _attempts(evidence: Evidence) -> Iterator[Anomaly]:
             yield Anomaly("gave up early", f"{letter.id}: {letter.attempts} attempts")
 
 
-def _has_the_bug(letter: Letter) -> bool:
+def _has_the_bug(letter: DeadLetter) -> bool:
     """Whether its handler fails until it is mended; the last attempt may have failed of else."""
     if letter.topic != "order.paid" or letter.consumer not in PROGRAMS:
         return False
@@ -56,7 +56,7 @@ def _has_the_bug(letter: Letter) -> bool:
     return bool(order.payment_method == MINDED_METHOD)
 
 
-def _ever_parked(evidence: Evidence) -> list[Letter]:
+def _ever_parked(evidence: Evidence) -> list[DeadLetter]:
     """Every letter, also those that were replayed."""
     letters = []
     for topic in TOPICS:

@@ -8,7 +8,7 @@ from chaos.kit.simulated.mutant import Mutant, Reached, middleware
 from system.kit.chains import WriteChain
 from system.kit.delivery.failures import Failure
 from system.kit.delivery.middleware import Batch, Middleware, Step
-from system.kit.errors import Conflict, Lost, Stopping, Unavailable
+from system.kit.errors import Conflict, Fenced, Stopping, Unavailable
 
 THEN = datetime(2026, 1, 31, tzinfo=UTC)
 
@@ -18,7 +18,7 @@ def _whole(reached: Reached, made_of: WriteChain, _: Middleware) -> list[Middlew
         async def parking(batch: Batch) -> None:
             try:
                 await step(batch)
-            except (Lost, Stopping, Unavailable, Conflict):
+            except (Fenced, Stopping, Unavailable, Conflict):
                 raise
             except Exception as error:
                 if batch.single:
@@ -36,6 +36,6 @@ MUTANT = Mutant(
     bug="One message that cannot be handled takes its whole batch to the dead letters.",
     breaks=("dead_letters_exactly_poison", "retries_as_scheduled"),
     workloads=("letters",),
-    switched_in=middleware("split", _whole),
+    switched_in=middleware("bisected", _whole),
     spells=("slow@log:0:1", "outage@log:0.05:2"),
 )

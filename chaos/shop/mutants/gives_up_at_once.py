@@ -14,7 +14,7 @@ def _impatient(reached: Reached, made_of: WriteChain, _: Middleware) -> list[Mid
         (),
         parts.probe,
         consumer=made_of.consumer,
-        life=made_of.life,
+        lifespan=made_of.lifespan,
         world=parts.world,
         metrics=made_of.metrics,
         logger=made_of.logger,

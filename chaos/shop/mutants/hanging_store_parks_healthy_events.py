@@ -19,7 +19,7 @@ def _unasked(reached: Reached, made_of: WriteChain, _: Middleware) -> list[Middl
             made_of.retry_delays_s,
             nobody_is_asked,
             consumer=made_of.consumer,
-            life=made_of.life,
+            lifespan=made_of.lifespan,
             world=made_of.parts.world,
             metrics=made_of.metrics,
             logger=made_of.logger,

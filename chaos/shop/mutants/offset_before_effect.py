@@ -8,13 +8,13 @@ from typing import Any
 from chaos.kit.simulated.mutant import Mutant, Reached, attribute
 from system.kit.delivery.consumer import BATCH_MAX, Lane
 from system.kit.delivery.middleware import Batch
-from system.kit.errors import Lost, Stopping
+from system.kit.errors import Fenced, Stopping
 
 
 def _at_most_once(reached: Reached, _: Any) -> Any:
     async def run(self: Any) -> None:
-        with suppress(Stopping, Lost):
-            while not self.life.stopping.is_set():
+        with suppress(Stopping, Fenced):
+            while not self.lifespan.stopping.is_set():
                 if not self.queue:
                     self._filled.clear()
                     await self._filled.wait()

@@ -34,7 +34,7 @@ def _stubborn(reached: Reached, made_of: WriteChain, _: Middleware) -> list[Midd
                     break
                 if failure is not None:
                     park = partial(made_of.letters.park, record, failure)
-                    await patiently(park, made_of.life, made_of.logger)
+                    await patiently(park, made_of.lifespan, made_of.logger)
 
         return decoding
 

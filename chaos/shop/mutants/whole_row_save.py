@@ -41,11 +41,11 @@ def _saves_all(reached: Reached, _: Any) -> Any:
         if before[1] != locked[1]:
             reached()
         command = UpdateProduct(body.name, body.price, body.stock)
-        product, stock, told = update(before[0], before[1], command, unit.now)
-        if told:
+        product, stock, emitted = update(before[0], before[1], command, unit.now)
+        if emitted:
             await store.save(unit, product)
             await store.save_stock(unit, [stock])
-        for event in told:
+        for event in emitted:
             unit.emit(event, because=request.cause)
         return _answer(product, stock)
 

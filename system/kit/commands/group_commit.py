@@ -51,7 +51,7 @@ from system.kit.errors import (
 from system.kit.http.headers import IDEMPOTENCY_KEY
 from system.kit.http.route import Answer, Request
 from system.kit.locks import Place, RowLocked
-from system.kit.ports.work import UnitOfWork, Work
+from system.kit.ports.work import UnitOfWork, UnitOfWorkFactory
 from system.kit.ports.world import World
 
 MEMBERS_MAX = 100
@@ -115,7 +115,7 @@ def _then(error: Exception, *, alone: bool) -> _Then:
 class Commands:
     """Runs an API's commands on the write model."""
 
-    def __init__(self, work: Work, world: World) -> None:
+    def __init__(self, work: UnitOfWorkFactory, world: World) -> None:
         self._work = work
         self._world = world
         self._context = copy_context()

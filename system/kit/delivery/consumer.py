@@ -15,8 +15,8 @@ from contextlib import suppress
 
 from system.kit.delivery.middleware import Batch, Step
 from system.kit.delivery.patience import Outage
-from system.kit.errors import Lost, Stopping, Unavailable
-from system.kit.lifespan import Life
+from system.kit.errors import Fenced, Stopping, Unavailable
+from system.kit.lifespan import Lifespan
 from system.kit.logs import Logger
 from system.kit.metrics import Metrics
 from system.kit.ports.log import Log, Partition, Record, Subscription
@@ -32,7 +32,7 @@ HEADER_BYTES = 100
 REVOKE_S = 4.0
 MEASURE_S = 1.0
 
-Chain = Callable[[Life], Step]
+Chain = Callable[[Lifespan], Step]
 """Builds the steps of one lane; its waits end with the lane's life."""
 
 
@@ -40,13 +40,13 @@ class Lane:
     """The queue of one partition; one batch in hand at a time."""
 
     def __init__(self, chain: Chain, batch_max: int = BATCH_MAX) -> None:
-        self.life = Life()
+        self.lifespan = Lifespan()
         self._batch_max = batch_max
         self.queue: deque[Record] = deque()
         self._bytes = 0
         self.done: int | None = None
         """The offset after the last record whose effect is committed."""
-        self._step = chain(self.life)
+        self._step = chain(self.lifespan)
         self._filled = asyncio.Event()
         self.task = asyncio.create_task(self._run())
 
@@ -61,12 +61,12 @@ class Lane:
 
     def ask_to_stop(self) -> None:
         """End its waits, and let it finish the batch in hand."""
-        self.life.stopping.set()
+        self.lifespan.stopping.set()
         self._filled.set()
 
     async def _run(self) -> None:
-        with suppress(Stopping, Lost):  # what is in hand is repeated, by us or by the next owner
-            while not self.life.stopping.is_set():
+        with suppress(Stopping, Fenced):  # what is in hand is repeated, by us or by the next owner
+            while not self.lifespan.stopping.is_set():
                 if not self.queue:
                     self._filled.clear()
                     await self._filled.wait()
@@ -114,32 +114,32 @@ class Consumer:
         self._committed: dict[Partition, int] = {}
         self._subscription: Subscription | None = None
 
-    async def run(self, life: Life) -> None:
+    async def run(self, lifespan: Lifespan) -> None:
         with suppress(Stopping):
-            while not life.stopping.is_set():
+            while not lifespan.stopping.is_set():
                 try:
-                    await self._take_part(life)
+                    await self._take_part(lifespan)
                 except Unavailable as away:
-                    life.unready(self.name)
+                    lifespan.unready(self.name)
                     self._outage.goes_on(away)
-                    await life.sleep(0.5)
+                    await lifespan.sleep(0.5)
         self._metrics.no_lag(self.group, self._chains)
 
-    async def _take_part(self, life: Life) -> None:
+    async def _take_part(self, lifespan: Lifespan) -> None:
         topics = self._chains.keys()
         async with self._log.subscribe(self.group, topics, self._revoked) as subscription:
             self._subscription = subscription
             measuring = asyncio.create_task(self._measure_often(subscription))
             try:
-                await self._poll_until_stopped(subscription, life)
+                await self._poll_until_stopped(subscription, lifespan)
             finally:
                 measuring.cancel()
 
-    async def _poll_until_stopped(self, subscription: Subscription, life: Life) -> None:
-        while not life.stopping.is_set():
+    async def _poll_until_stopped(self, subscription: Subscription, lifespan: Lifespan) -> None:
+        while not lifespan.stopping.is_set():
             full = [place for place, lane in self._lanes.items() if lane.is_full]
             polled = await subscription.poll(full=full, timeout_s=self._timing.consumer_poll_s)
-            life.ready(self.name)
+            lifespan.ready(self.name)
             self._outage.is_over()
             for partition, records in polled.items():
                 self._lane(partition).extend(records)
@@ -180,9 +180,9 @@ class Consumer:
             return
         try:
             await self._subscription.commit(news)
-        except Lost as lost:
+        except Fenced as fenced:
             # the effects are committed and the inbox knows them: the new owner skips the repeats
-            self._logger.warning("partitions lost", group=self.group, error=str(lost))
+            self._logger.warning("partitions lost", group=self.group, error=str(fenced))
         except Unavailable as away:
             self._logger.warning("offsets not committed yet", group=self.group, error=str(away))
         else:

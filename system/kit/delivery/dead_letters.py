@@ -76,7 +76,7 @@ class Resolution(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class DeadLetter:
     """A parked message with its facts. Times are RFC 3339."""
 
     id: str
@@ -111,7 +111,7 @@ class NotTaken(Exception):
     """A topic does not take this message, now or ever; the text says why."""
 
 
-def letter_id(topic: str, partition: int, offset: int, consumer: str) -> str:
+def dead_letter_id(topic: str, partition: int, offset: int, consumer: str) -> str:
     return f"{topic}:{partition}:{offset}:{consumer}"
 
 
@@ -150,7 +150,7 @@ class DeadLetters:
     async def park(self, record: Record, failure: Failure) -> None:
         """Append the letter. Raises Unavailable while the broker does not take it."""
         place = record.partition
-        id = letter_id(place.topic, place.number, record.offset, self.consumer)
+        id = dead_letter_id(place.topic, place.number, record.offset, self.consumer)
         facts: Facts = {
             "resolution": "",
             "id": id,
@@ -186,7 +186,7 @@ class DeadLetters:
 
     async def open(
         self, topics: Collection[str] | None = None, *, consumer: str | None = None
-    ) -> list[Letter]:
+    ) -> list[DeadLetter]:
         """The unresolved letters of these topics or all, oldest first; of one consumer or all."""
         read = map(dlq, self.topics if topics is None else topics)
         records = [record async for record in self._log.read(*read)]
@@ -197,7 +197,7 @@ class DeadLetters:
         """What this consumer has parked of these topics, whatever became of the letters."""
         return Parked(self.consumer, self._log, topics)
 
-    async def replay(self, letter: Letter) -> None:
+    async def replay(self, letter: DeadLetter) -> None:
         """Send the original message again, to the consumer that could not handle it, and say so.
 
         Raises Gone or NotTaken for one that cannot be sent; then the letter stays open. Later
@@ -209,7 +209,7 @@ class DeadLetters:
         await self._publish(replace(message, topic=letter.topic, headers=headers))
         await self._resolve(letter, Resolution.REPLAYED)
 
-    async def message_of(self, letter: Letter) -> Message:
+    async def message_of(self, letter: DeadLetter) -> Message:
         """The message as it was, fetched from its place if need be. Raises Gone."""
         if letter.reference is None:
             return letter.message
@@ -226,11 +226,11 @@ class DeadLetters:
             raise Gone(f"the message at {place} {record.unreadable.reason}")
         return record.message
 
-    async def purge(self, letter: Letter) -> None:
+    async def purge(self, letter: DeadLetter) -> None:
         """Give a letter up for good. Its bytes stay in the topic."""
         await self._resolve(letter, Resolution.PURGED)
 
-    async def _resolve(self, letter: Letter, resolution: Resolution) -> None:
+    async def _resolve(self, letter: DeadLetter, resolution: Resolution) -> None:
         facts: Resolved = {
             "id": letter.id,
             "resolution": resolution.value,
@@ -282,16 +282,16 @@ class Parked:
 
     def _id(self, record: Record) -> bytes:
         place = record.partition
-        return letter_id(place.topic, place.number, record.offset, self._consumer).encode()
+        return dead_letter_id(place.topic, place.number, record.offset, self._consumer).encode()
 
 
-def unresolved(records: Iterable[Record]) -> list[Letter]:
+def unresolved(records: Iterable[Record]) -> list[DeadLetter]:
     """The open letters among the records of one `.dlq`.
 
     One parked twice counts once, and once resolved it stays so: the second parking can only be
     a redelivery of what has been replayed or purged. Records without our facts are not ours.
     """
-    letters: dict[str, Letter] = {}
+    letters: dict[str, DeadLetter] = {}
     resolved = set()
     for record in records:
         facts = _facts(record.message)
@@ -315,13 +315,13 @@ def _are_ours(facts: Mapping[str, str], record: Record) -> bool:
     if dlq(facts["topic"]) != record.partition.topic or not all(map(_NUMBER.fullmatch, numbers)):
         return False
     place = facts["topic"], int(facts["partition"]), int(facts["offset"])
-    return facts["id"] == letter_id(*place, facts["consumer"])
+    return facts["id"] == dead_letter_id(*place, facts["consumer"])
 
 
-def _letter(facts: Mapping[str, str], message: Message) -> Letter:
+def _letter(facts: Mapping[str, str], message: Message) -> DeadLetter:
     is_reference = _refers(message)
     headers = () if is_reference else message.headers[: -len(_FACTS)]
-    return Letter(
+    return DeadLetter(
         id=facts["id"],
         topic=facts["topic"],
         partition=int(facts["partition"]),

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from system.kit.errors import TimedOut, Unavailable
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.logs import Logger
 
 PAUSE_MIN_S = 0.05
@@ -36,7 +36,7 @@ class Outage:
 
 async def patiently(
     action: Callable[[], Awaitable[None]],
-    life: Life,
+    lifespan: Lifespan,
     logger: Logger,
     *,
     unless_timed_out: bool = False,
@@ -57,5 +57,5 @@ async def patiently(
             outage.goes_on(away)
         else:
             return outage.is_over()
-        await life.sleep(pause_s)
+        await lifespan.sleep(pause_s)
         pause_s = min(pause_s * 2, PAUSE_MAX_S)

@@ -31,11 +31,11 @@ from system.kit.delivery.conflicts import despite_conflicts
 from system.kit.delivery.outbox import Unsent
 from system.kit.delivery.patience import Outage
 from system.kit.errors import Conflict, Stopping, Unavailable
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.logs import Logger
 from system.kit.metrics import Metrics
 from system.kit.ports.log import Log
-from system.kit.ports.work import UnitOfWork, Work
+from system.kit.ports.work import UnitOfWork, UnitOfWorkFactory
 from system.kit.ports.world import World
 from system.kit.timing import TIMING, Timing
 
@@ -78,7 +78,7 @@ _RELEASE = (
 
 @dataclass(frozen=True, slots=True)
 class RelayParts:
-    work: Work
+    work: UnitOfWorkFactory
     log: Log
     world: World
     metrics: Metrics
@@ -115,17 +115,17 @@ class Relay:
         self._marking = asyncio.Lock()
         self._trouble = _Trouble(self.name, parts.logger)
 
-    async def run(self, life: Life) -> None:
+    async def run(self, lifespan: Lifespan) -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._measure(life), name=f"{self.name} measures")
+            tasks.create_task(self._measure(lifespan), name=f"{self.name} measures")
             with suppress(Stopping):
-                await self._relay(life, tasks)
+                await self._relay(lifespan, tasks)
         await self._release_lease()
 
-    async def _relay(self, life: Life, tasks: asyncio.TaskGroup) -> None:
+    async def _relay(self, lifespan: Lifespan, tasks: asyncio.TaskGroup) -> None:
         pause_s = trouble_s = self._timing.relay_pause_min_s
         outage = Outage(self._parts.logger, "the relay waits", relay=self.name)
-        while not life.stopping.is_set():
+        while not lifespan.stopping.is_set():
             # before reading, so that a commit from here on rings again; also without the lease,
             # or the bell of this process's own commits would ring on for ever
             self._parts.commits.clear()
@@ -136,14 +136,14 @@ class Relay:
             except (Unavailable, Conflict) as error:
                 outage.goes_on(error)
                 trouble_s = min(trouble_s * 2, TROUBLE_MAX_S)
-                await life.sleep(trouble_s)
+                await lifespan.sleep(trouble_s)
                 continue
-            life.ready(self.name)
+            lifespan.ready(self.name)
             outage.is_over()
             trouble_s = self._timing.relay_pause_min_s
             for lane in sorted(_lanes(rows)):
                 in_lane = [row for row in rows if row.lane == lane]
-                tasks.create_task(self._send(in_lane, life), name=f"{self.name} sends {lane}")
+                tasks.create_task(self._send(in_lane, lifespan), name=f"{self.name} sends {lane}")
             if len(rows) < self._timing.relay_page:
                 is_idle = swept and not rows
                 pause_s = (
@@ -151,7 +151,7 @@ class Relay:
                     if is_idle
                     else self._timing.relay_pause_min_s
                 )
-                await life.sleep(pause_s, self._parts.commits, self._freed)
+                await lifespan.sleep(pause_s, self._parts.commits, self._freed)
 
     async def _next_page(self) -> Sequence[Unsent]:
         """What may be sent now; its lanes are busy from then on."""
@@ -173,7 +173,7 @@ class Relay:
                 unit.sql, self._aggregate, limit=self._timing.relay_page, beside=beside
             )
 
-    async def _send(self, rows: Sequence[Unsent], life: Life) -> None:
+    async def _send(self, rows: Sequence[Unsent], lifespan: Lifespan) -> None:
         """Publish rows of one lane. While the log does not take them, try the lowest again."""
         lane, in_hand = rows[0].lane, len(rows)
         is_done = await self._publish(rows)
@@ -182,7 +182,7 @@ class Relay:
         pause_s = self._timing.relay_pause_min_s
         with suppress(Stopping):
             while not is_done:
-                await life.sleep(pause_s)
+                await lifespan.sleep(pause_s)
                 pause_s = min(pause_s * 2, TROUBLE_MAX_S)
                 is_done = await self._try(lane)
         self._busy.discard(lane)
@@ -238,7 +238,7 @@ class Relay:
             finally:
                 self._acked.difference_update(ids)  # on failure the others try for themselves
 
-    async def _measure(self, life: Life) -> None:
+    async def _measure(self, lifespan: Lifespan) -> None:
         """Show how much is waiting, by the clock: also while nothing goes out, and not too often."""
         loop = asyncio.get_running_loop()
         outage = Outage(self._parts.logger, "not measured", relay=self.name)
@@ -255,7 +255,7 @@ class Relay:
                     oldest = waiting.oldest or unit.now.at
                     age_s = (unit.now.at - oldest).total_seconds()
                     self._parts.metrics.outbox(self._aggregate, waiting.rows, age_s)
-                await life.sleep(
+                await lifespan.sleep(
                     max(self._timing.relay_measure_s, (loop.time() - began_at) * MEASURE_SHARE)
                 )
 

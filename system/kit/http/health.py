@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from system.kit.errors import Fault, NotReady, Unavailable
 from system.kit.http.route import Answer, Request, Route
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.logs import Logger
 from system.kit.ports.work import Probe
 from system.kit.values import dumps
@@ -56,7 +56,7 @@ def _time() -> float:
 class Health:
     """What readiness depends on: the services of the process, and signs of life from its stores."""
 
-    life: Life
+    lifespan: Lifespan
     checks: Mapping[str, Probe] = field(default_factory=dict)
     timeout_s: float = 1.0
     good_for_s: float = 1.0
@@ -65,9 +65,9 @@ class Health:
 
     async def waited_for(self) -> list[Fault]:
         """What is missing for work, with the reason. Takes `timeout_s` at most."""
-        if self.life.stopping.is_set():
+        if self.lifespan.stopping.is_set():
             return [Fault("process", "is stopping")]
-        starting = [Fault(name, "is not ready yet") for name in sorted(self.life.waited_for)]
+        starting = [Fault(name, "is not ready yet") for name in sorted(self.lifespan.waited_for)]
         return starting + await self._asked.once(self._ask_all, self.good_for_s)
 
     async def _ask_all(self) -> list[Fault]:

@@ -10,7 +10,7 @@ from socket import gaierror
 from aiohttp import web
 
 from system.kit.http.connections import Connection, Connections
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.metrics import Metrics
 from system.kit.ports.world import World
 
@@ -61,7 +61,7 @@ class HttpService:
         """Where this machine reaches it."""
         return url(self.host, self.port)
 
-    async def run(self, life: Life) -> None:
+    async def run(self, lifespan: Lifespan) -> None:
         """Serve. Raises CannotListen."""
         runner = web.AppRunner(self.application, shutdown_timeout=self._grace_s)
         await runner.setup()
@@ -69,8 +69,8 @@ class HttpService:
             listener = await self._listen(runner)
             try:
                 self.listening.set()
-                life.ready(self.name)
-                await life.stopping.wait()
+                lifespan.ready(self.name)
+                await lifespan.stopping.wait()
             finally:
                 listener.close()
         finally:

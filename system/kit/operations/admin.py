@@ -19,7 +19,7 @@ from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from system.kit.delivery import dead_letters
-from system.kit.delivery.dead_letters import Gone, Letter, NotTaken
+from system.kit.delivery.dead_letters import Gone, NotTaken
 from system.kit.errors import NotFound, RebuildInProgress
 from system.kit.http.bodies import Body, Flag, Items, Maybe, Query
 from system.kit.http.route import OPERATIONS, Answer, Request, Route, tagged
@@ -195,9 +195,9 @@ class RebuildProgress(BaseModel):
 # --- the routes -----------------------------------------------------------------------------------
 
 
-def letter_routes(letters: dead_letters.DeadLetters, consumers: Sequence[str]) -> list[Route]:
+def dead_letter_routes(letters: dead_letters.DeadLetters, consumers: Sequence[str]) -> list[Route]:
     """About the dead letters of one of these consumers; it reads those of the others, too."""
-    api = LetterApi(letters)
+    api = DeadLetterApi(letters)
     query = _limited(LettersQuery, topic=letters.topics, consumer=consumers)
     selection = _limited(Selection, topic=letters.topics)
     calls = [
@@ -265,7 +265,7 @@ def rebuild_routes(projecting: Projecting) -> list[Route]:
     return tagged(OPERATIONS, calls)
 
 
-class LetterApi:
+class DeadLetterApi:
     def __init__(self, letters: dead_letters.DeadLetters) -> None:
         self._letters = letters
 
@@ -284,7 +284,7 @@ class LetterApi:
         return await self._each(request.body, self._letters.purge)
 
     async def _each(
-        self, selection: Selection, resolve: Callable[[Letter], Awaitable[None]]
+        self, selection: Selection, resolve: Callable[[dead_letters.DeadLetter], Awaitable[None]]
     ) -> Answer:
         letters = await self._selected(selection)
         failed: dict[str, str] = {}
@@ -298,7 +298,7 @@ class LetterApi:
         left = [Failed(id=id, reason=reason) for id, reason in failed.items()]
         return _answer(Resolved(dead_letters=done, dry_run=selection.dry_run, failed=left))
 
-    async def _whole(self, letter: Letter) -> WholeLetter:
+    async def _whole(self, letter: dead_letters.DeadLetter) -> WholeLetter:
         missing: str | None = None
         try:
             message = await self._letters.message_of(letter)
@@ -320,12 +320,12 @@ class LetterApi:
             ],
         )
 
-    async def _selected(self, selection: Selection) -> list[Letter]:
+    async def _selected(self, selection: Selection) -> list[dead_letters.DeadLetter]:
         if selection.ids is not None:
             return await self._named(selection.ids)
         return await self._open(selection.topic, None)
 
-    async def _named(self, ids: Sequence[str]) -> list[Letter]:
+    async def _named(self, ids: Sequence[str]) -> list[dead_letters.DeadLetter]:
         """These letters, of whatever consumer: its own may be down, and the log has all of them."""
         by_id = {letter.id: letter for letter in await self._letters.open()}
         missing = [id for id in ids if id not in by_id]
@@ -333,7 +333,7 @@ class LetterApi:
             raise NotFound(f"There is no open dead letter {', '.join(missing)}.")
         return [by_id[id] for id in dict.fromkeys(ids)]
 
-    async def _open(self, topic: str | None, consumer: str | None) -> list[Letter]:
+    async def _open(self, topic: str | None, consumer: str | None) -> list[dead_letters.DeadLetter]:
         topics = None if topic is None else (topic,)
         return await self._letters.open(topics, consumer=consumer or self._letters.consumer)
 
@@ -354,7 +354,7 @@ def _answer(body: BaseModel, status: int = 200) -> Answer:
     return Answer(status, dumps(body.model_dump()))
 
 
-def _summary(letter: Letter) -> DeadLetter:
+def _summary(letter: dead_letters.DeadLetter) -> DeadLetter:
     reference = letter.reference
     return DeadLetter(
         id=letter.id,

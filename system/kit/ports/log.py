@@ -82,13 +82,13 @@ class Subscription(Protocol):
     ) -> Mapping[Partition, Sequence[Record]]:
         """Whatever is there, except of `full` partitions; waits at most `timeout_s` for it.
 
-        Polling with all of them full keeps the membership. Raises Unavailable; Lost once a later
+        Polling with all of them full keeps the membership. Raises Unavailable; Fenced once a later
         instance has this one's place.
         """
         ...
 
     async def commit(self, next_offsets: Mapping[Partition, int]) -> None:
-        """Note where the group goes on. Raises Lost when a partition is someone else's by now."""
+        """Note where the group goes on. Raises Fenced when a partition is someone else's by now."""
         ...
 
     async def seek(self, partition: Partition, offset: int) -> None:

@@ -57,7 +57,7 @@ class Views(Protocol):
     async def put(self, puts: Sequence[Put]) -> None:
         """Apply each put whose version is newer.
 
-        Raises Frozen, Unavailable, TimedOut; Lost once another generation is live in its place.
+        Raises Frozen, Unavailable, TimedOut; Fenced once another generation is live in its place.
         """
         ...
 

@@ -35,7 +35,7 @@ class UnitOfWork(Protocol):
         ...
 
 
-Work = Callable[[], AbstractAsyncContextManager[UnitOfWork]]
+UnitOfWorkFactory = Callable[[], AbstractAsyncContextManager[UnitOfWork]]
 """Opens a transaction and commits it on leaving; an exception rolls all of it back.
 
 One bound holds around all of it. Raises Conflict, Unavailable, TimedOut; OutcomeUnknown

@@ -26,7 +26,7 @@ from system.kit.http.paging import Page
 from system.kit.http.route import Answer, Request, Route, Tag, tagged
 from system.kit.http.tokens import stamps
 from system.kit.ports.views import Document, Put, Related, View
-from system.kit.ports.work import UnitOfWork, Work
+from system.kit.ports.work import UnitOfWork, UnitOfWorkFactory
 from system.kit.spec import Kind, RoleSpec
 from system.kit.table import System, row
 from system.kit.values import Id as AccountId
@@ -119,7 +119,7 @@ def _paid(now: dict[str, int], request: Request, unit: UnitOfWork, status: int =
     return Answer(status, dumps(shown), stamps("accounts", id, self=version))
 
 
-def routes(_: Work, commands: Commands) -> list[Route]:
+def routes(_: UnitOfWorkFactory, commands: Commands) -> list[Route]:
     opening, paying = commands.each(open_account), commands.each(pay_in)
     calls = [
         Route(

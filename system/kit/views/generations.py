@@ -31,9 +31,9 @@ from system.kit.delivery.failures import Failure
 from system.kit.delivery.middleware import Step, chain
 from system.kit.delivery.middleware.projected import Projection, projected
 from system.kit.delivery.patience import Outage
-from system.kit.errors import Frozen, Lost, RebuildInProgress, Stopping, Unavailable
+from system.kit.errors import Fenced, Frozen, RebuildInProgress, Stopping, Unavailable
 from system.kit.events import Event
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.logs import Logger
 from system.kit.metrics import Metrics
 from system.kit.ports.log import Log, Partition, Record
@@ -119,7 +119,7 @@ class Rehearsals:
 class _Member:
     """This process's consumer of one generation."""
 
-    life: Life
+    lifespan: Lifespan
     task: asyncio.Task[None]
     targets: Mapping[Partition, int] = field(default_factory=dict)
     rehearsals: Rehearsals = field(default_factory=Rehearsals)
@@ -150,19 +150,19 @@ class Projecting:
         self._begun = asyncio.Event()
         """A rebuild was begun in this process: there is something to follow."""
 
-    async def run(self, life: Life) -> None:
+    async def run(self, lifespan: Lifespan) -> None:
         outage = Outage(self._parts.logger, "generations cannot be read")
         with suppress(Stopping):
-            while not life.stopping.is_set():
+            while not lifespan.stopping.is_set():
                 self._begun.clear()  # before looking, so that one begun from here on wakes
                 try:
-                    building = await self._watch_once(life)
+                    building = await self._watch_once(lifespan)
                 except Unavailable as away:
                     outage.goes_on(away)
                     building = False
                 else:
                     outage.is_over()
-                await life.sleep(
+                await lifespan.sleep(
                     self._parts.timing.build_watch_s if building else WATCH_S, self._begun
                 )
         await self._stop(list(self._members))
@@ -195,7 +195,7 @@ class Projecting:
             generations.live, generations.building, read, sum(ends.values()), self._failure
         )
 
-    async def _watch_once(self, life: Life) -> bool:
+    async def _watch_once(self, lifespan: Lifespan) -> bool:
         """Follow the generations, and bring the one being built on; whether there is one."""
         generations = await self._parts.store.generations()
         if generations.live is None and generations.building is None:
@@ -205,13 +205,13 @@ class Projecting:
         await self._follow(generations)
         self._live = generations.live
         if generations.live is not None:
-            life.ready(self.name)
+            lifespan.ready(self.name)
         if generations.building is None:
             return False
         await self._clear_old(generations)
         try:
             self._raise_if_broken(generations.building)
-            await self._switch_when_built(generations, generations.building, life)
+            await self._switch_when_built(generations, generations.building, lifespan)
         except BuildFailed as failed:
             await self._give_up(generations, failed)
         return True
@@ -236,7 +236,7 @@ class Projecting:
 
     async def _start(self, number: int) -> None:
         targets = await self._parts.log.ends(self._projections)
-        life = Life()
+        lifespan = Lifespan()
         park = self._park_of(number)
         consumer = Consumer(
             f"{self.name} g{number}",
@@ -248,12 +248,14 @@ class Projecting:
             batch_max=PUT_MAX,
             timing=self._parts.timing,
         )
-        self._members[number] = _Member(life, asyncio.create_task(consumer.run(life)), targets)
+        self._members[number] = _Member(
+            lifespan, asyncio.create_task(consumer.run(lifespan)), targets
+        )
 
     def _chain(self, topic: str, number: int, park: Park) -> Chain:
         parts = self._parts
 
-        def lane(life: Life) -> Step:
+        def lane(lifespan: Lifespan) -> Step:
             return chain(
                 delivered(
                     self.name,
@@ -264,7 +266,7 @@ class Projecting:
                     world=parts.world,
                     metrics=parts.metrics,
                     logger=parts.logger,
-                    life=life,
+                    lifespan=lifespan,
                 ),
                 projected(
                     self._projections[topic],
@@ -305,7 +307,9 @@ class Projecting:
 
         return park
 
-    async def _switch_when_built(self, generations: Generations, building: int, life: Life) -> None:
+    async def _switch_when_built(
+        self, generations: Generations, building: int, lifespan: Lifespan
+    ) -> None:
         if generations.live is None:
             if await self._has_reached(building, self._members[building].targets):
                 await self._switch(generations, building)
@@ -315,10 +319,15 @@ class Projecting:
             partial(self._parts.log.ends, self._projections), partial(self._has_reached, building)
         )
         if took_s is not None:
-            await self._freeze_and_switch(generations, generations.live, building, took_s, life)
+            await self._freeze_and_switch(generations, generations.live, building, took_s, lifespan)
 
     async def _freeze_and_switch(
-        self, generations: Generations, live: int, building: int, rehearsed_s: float, life: Life
+        self,
+        generations: Generations,
+        live: int,
+        building: int,
+        rehearsed_s: float,
+        lifespan: Lifespan,
     ) -> None:
         store = self._parts.store
         try:
@@ -330,7 +339,7 @@ class Projecting:
             async with asyncio.timeout(min(FREEZE_S, 2 * rehearsed_s + FREEZE_SPARE_S)):
                 while not await self._has_reached(building, ends):
                     self._raise_if_broken(building)
-                    await life.sleep(SWITCH_POLL_S)
+                    await lifespan.sleep(SWITCH_POLL_S)
             await self._switch(generations, building, freeze)
         except TimeoutError:
             self._members[building].rehearsals.was_in_vain()
@@ -367,10 +376,10 @@ class Projecting:
         """End these consumers; the lanes and the group have bounds of their own."""
         members = [self._members.pop(number) for number in numbers]
         for member in members:
-            member.life.stopping.set()
+            member.lifespan.stopping.set()
         results = await asyncio.gather(*(member.task for member in members), return_exceptions=True)
         for result in results:
-            if isinstance(result, Exception) and not isinstance(result, Lost | BuildFailed):
+            if isinstance(result, Exception) and not isinstance(result, Fenced | BuildFailed):
                 raise result
 
     def _group(self, number: int) -> str:

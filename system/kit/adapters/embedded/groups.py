@@ -2,7 +2,7 @@
 
 Only state, changed between awaits: whatever a member's process dies of, the group stays whole.
 Nothing here has a timer of its own. Members look for silent ones whenever they give a sign of
-life, and a group in which nobody is alive has nobody to give partitions to.
+lifespan, and a group in which nobody is alive has nobody to give partitions to.
 
 A rebalance: every member lets go of all its partitions in its next poll; once all have, the
 partitions are dealt anew. Who does not let go in time is expelled.
@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from system.kit.errors import Lost
+from system.kit.errors import Fenced
 from system.kit.ports.log import Partition
 
 
@@ -106,19 +106,19 @@ class Group:
         self._wake(self._sorted_members())
 
     def commit(self, member: Member, next_offsets: Mapping[Partition, int]) -> None:
-        """Raises Lost unless the member owns all these partitions."""
+        """Raises Fenced unless the member owns all these partitions."""
         self.check_owned(member, next_offsets)
         self.committed.update(next_offsets)
 
     def check_owned(self, member: Member, partitions: Collection[Partition]) -> None:
-        """Raises Lost unless the member owns all these partitions."""
+        """Raises Fenced unless the member owns all these partitions."""
         if member not in self:
-            raise Lost(f"{member.id} is no longer a member of the group")
+            raise Fenced(f"{member.id} is no longer a member of the group")
         for partition in partitions:
             if partition not in member.positions:
-                raise Lost(f"{member.id} does not own {partition.topic}/{partition.number}")
+                raise Fenced(f"{member.id} does not own {partition.topic}/{partition.number}")
 
-    def tell(self, partitions: Collection[Partition]) -> None:
+    def notify(self, partitions: Collection[Partition]) -> None:
         """Wake the members that own one of these partitions."""
         self._wake(
             member

@@ -26,7 +26,7 @@ from system.kit.adapters.embedded.journal import (
     SharedWrites,
 )
 from system.kit.adapters.kafka.rules import fits, too_large
-from system.kit.errors import Lost, Unavailable
+from system.kit.errors import Fenced, Unavailable
 from system.kit.ports.log import (
     Message,
     Partition,
@@ -181,12 +181,12 @@ class EmbeddedBroker:
             records.append(Record(slot.message, slot.partition, len(records), slot.timestamp_ms))
             touched[slot.partition] = None
         for name in sorted(self._groups):
-            self._groups[name].tell(touched.keys())
+            self._groups[name].notify(touched.keys())
 
     async def commit(
         self, group: str, member: Member, next_offsets: Mapping[Partition, int]
     ) -> None:
-        """Raises Lost. Raises Unavailable when it may not outlive the process."""
+        """Raises Fenced. Raises Unavailable when it may not outlive the process."""
         self.group(group).commit(member, next_offsets)
         if self._files is not None and next_offsets:
             await self._files.offsets.write(_encoded_offsets(group, next_offsets), lambda: None)
@@ -287,7 +287,7 @@ class EmbeddedSubscription:
     async def poll(
         self, *, full: Collection[Partition], timeout_s: float
     ) -> Mapping[Partition, Sequence[Record]]:
-        """Raises Lost when a later instance with the same id has this one's place."""
+        """Raises Fenced when a later instance with the same id has this one's place."""
         ends_at = asyncio.get_running_loop().time() + timeout_s
         await asyncio.sleep(0)  # a poll that finds something must not starve the others
         while True:
@@ -306,7 +306,7 @@ class EmbeddedSubscription:
         if self._member not in self._group:
             await self._revoke()
             if self._group.is_replaced(self._member):
-                raise Lost(f"a later instance of {self._member.id} is in the group")
+                raise Fenced(f"a later instance of {self._member.id} is in the group")
             if self._member not in self._group:
                 self._member = self._join(self._member.id, self._member.topics)
 
@@ -345,7 +345,7 @@ class EmbeddedSubscription:
         await self._broker.commit(self._group_name, self._member, next_offsets)
 
     async def seek(self, partition: Partition, offset: int) -> None:
-        """Raises Lost when the partition is someone else's by now."""
+        """Raises Fenced when the partition is someone else's by now."""
         if offset < 0:
             raise ValueError(f"no record has the offset {offset}")
         self._group.check_owned(self._member, [partition])

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import count, islice
 from typing import Any
 
-from system.kit.errors import Frozen, Lost
+from system.kit.errors import Fenced, Frozen
 from system.kit.ports.views import Document, Fields, Generations, Put, Views
 from system.kit.turns import in_turns
 
@@ -85,7 +85,7 @@ class EmbeddedViews:
 
     async def put(self, puts: Sequence[Put]) -> None:
         if self._store.is_retired(self._number):
-            raise Lost(f"generation {self._number} is not live any more")
+            raise Fenced(f"generation {self._number} is not live any more")
         if self._store.freeze_of(self._number) is not None:
             raise Frozen(f"generation {self._number} takes no puts for now")
         for put in puts:

@@ -22,7 +22,7 @@ from aiokafka.errors import (
     UnknownMemberIdError,
 )
 
-from system.kit.errors import Lost, Misconfigured, TimedOut, Unavailable
+from system.kit.errors import Fenced, Misconfigured, TimedOut, Unavailable
 
 START_S = 5.0
 STOP_S = 1.0
@@ -52,7 +52,7 @@ async def bounded(what: str, bound_s: float | None) -> AsyncIterator[None]:
     except TimeoutError:
         raise TimedOut(f"{what}: Kafka did not answer in time") from None
     except _OUT_OF_GROUP as error:
-        raise Lost(f"{what}: {error!r}") from error
+        raise Fenced(f"{what}: {error!r}") from error
     except InvalidSessionTimeoutError as error:
         raise Misconfigured(
             "Kafka refuses the session's time: set KAFKA_SESSION_TIMEOUT to one between the"

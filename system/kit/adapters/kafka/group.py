@@ -35,7 +35,7 @@ from system.kit.adapters.kafka.clients import (
     see_commits,
 )
 from system.kit.adapters.kafka.records import NoValue
-from system.kit.errors import Lost, TimedOut, Unavailable
+from system.kit.errors import Fenced, TimedOut, Unavailable
 from system.kit.ports.log import Message, Partition, Record, Revoked
 
 _log = logging.getLogger(__name__)
@@ -166,7 +166,7 @@ class KafkaSubscription:
     async def poll(
         self, *, full: Collection[Partition], timeout_s: float
     ) -> Mapping[Partition, Sequence[Record]]:
-        """Raises Lost when a later instance with the same id has this one's place."""
+        """Raises Fenced when a later instance with the same id has this one's place."""
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + timeout_s
         full_now = {_native(partition) for partition in full}
@@ -187,13 +187,13 @@ class KafkaSubscription:
 
     async def commit(self, next_offsets: Mapping[Partition, int]) -> None:
         if self._membership is None:
-            raise Lost("the membership was given up")
+            raise Fenced("the membership was given up")
         await self._membership.commit(next_offsets)
 
     async def seek(self, partition: Partition, offset: int) -> None:
-        """Raises Lost when the partition is someone else's by now."""
+        """Raises Fenced when the partition is someone else's by now."""
         if self._membership is None:
-            raise Lost("the membership was given up")
+            raise Fenced("the membership was given up")
         self._membership.seek(_native(partition), offset)
 
     async def lag(self) -> Mapping[Partition, int]:
@@ -289,7 +289,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         if self._owned is None or partition not in self._owned:
-            raise Lost(f"{partition.topic}/{partition.partition} is not ours")
+            raise Fenced(f"{partition.topic}/{partition.partition} is not ours")
         self._consumer.seek(partition, offset)
         self._buffer.pop(partition, None)
         self._given[partition] = offset
@@ -302,7 +302,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
             return
         if self._is_out():
             # aiokafka would commit without a generation, and an empty group accepts that
-            raise Lost("the group has put this member out")
+            raise Fenced("the group has put this member out")
         offsets = {_native(partition): offset for partition, offset in next_offsets.items()}
         async with bounded("committing", COMMIT_S):
             await self._consumer.commit(offsets)
@@ -324,7 +324,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
                 empty[partition] = position
         if not empty or self._owned is not owned or not self._buffer.keys().isdisjoint(empty):
             return
-        with suppress(Lost, Unavailable):  # then it is done again, or is another member's to do
+        with suppress(Fenced, Unavailable):  # then it is done again, or is another member's to do
             await self.commit({_ported(partition): at for partition, at in empty.items()})
             for partition, position in empty.items():
                 if self._given.get(partition, 0) < position:
@@ -350,7 +350,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         try:
             async with bounded("asking for a position", POSITION_S):
                 return int(await self._consumer.position(partition))
-        except (Lost, TimedOut):
+        except (Fenced, TimedOut):
             return None
 
     # Rebalances: called by aiokafka, in its own task
@@ -358,7 +358,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         await self.revoke()
         if self._is_out() and await self._is_replaced():
-            self._fail(Lost(f"a later instance of {self._instance} is in the group"))
+            self._fail(Fenced(f"a later instance of {self._instance} is in the group"))
             await asyncio.Event().wait()  # never join again; `close` ends this task
 
     def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
@@ -382,7 +382,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
             try:
                 async with asyncio.timeout(self._rules.rebalance_s - START_S):
                     await self._revoked(frozenset(map(_ported, owned)))
-            except (Lost, Unavailable):
+            except (Fenced, Unavailable):
                 pass  # of its last commit: what was not committed is given again
             except Exception as error:  # noqa: BLE001 (aiokafka would only log it)
                 self._fail(error)

@@ -52,7 +52,7 @@ from pymongo.errors import (
     WriteConcernError,
 )
 
-from system.kit.errors import Frozen, Lost, Misconfigured, TimedOut, Unavailable
+from system.kit.errors import Fenced, Frozen, Misconfigured, TimedOut, Unavailable
 from system.kit.ports.views import Document, Fields, Generations, Put, Views
 from system.kit.turns import in_turns
 from system.kit.values import timestamp
@@ -246,7 +246,7 @@ class MongoViewStore:
             await asyncio.sleep(LOOK_S)
 
     async def enter(self, number: int) -> str:
-        """Announce a put; the name to leave with. Raises Frozen, Lost."""
+        """Announce a put; the name to leave with. Raises Frozen, Fenced."""
         await self._ensure_pointer()
         name = f"{self._member}-{uuid4().hex}"
         if await self._entered(number, name):
@@ -255,7 +255,7 @@ class MongoViewStore:
         if await self._entered(number, name):
             return name
         if await self._is_retired(number):
-            raise Lost(f"another generation is live in the place of {number}")
+            raise Fenced(f"another generation is live in the place of {number}")
         raise Frozen(f"generation {number} takes no puts for now")
 
     async def _entered(self, number: int, name: str) -> bool:

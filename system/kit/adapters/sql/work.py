@@ -117,7 +117,7 @@ def _as_it_is(value: Any) -> Any:  # of any type
 
 
 class SqlWork:
-    """Opens transactions on one engine. Calling it is the port `Work`."""
+    """Opens transactions on one engine. Calling it is the port `UnitOfWorkFactory`."""
 
     def __init__(
         self,

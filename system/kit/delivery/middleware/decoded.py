@@ -14,7 +14,7 @@ from system.kit.delivery.middleware import Batch, Middleware, Step
 from system.kit.delivery.patience import patiently
 from system.kit.errors import Poison
 from system.kit.events import Envelope, Event
-from system.kit.lifespan import Life
+from system.kit.lifespan import Lifespan
 from system.kit.logs import Logger
 from system.kit.ports.log import Record
 from system.kit.ports.world import World
@@ -32,7 +32,7 @@ def decoded(
     consumer: str,
     park: Park,
     *,
-    life: Life,
+    lifespan: Lifespan,
     world: World,
     logger: Logger,
     events: Mapping[str, type[Event]],
@@ -52,7 +52,7 @@ def decoded(
                     good.append((record, decode(record, events)))
                 except Poison as poison:
                     failure = Failure.after(None, poison, world.now())
-                    await patiently(partial(park, record, failure), life, logger)
+                    await patiently(partial(park, record, failure), lifespan, logger)
             if good:
                 records, envelopes = zip(*good, strict=True)
                 await step(replace(batch, records=records, envelopes=envelopes))

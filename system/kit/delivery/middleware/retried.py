@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from system.kit.delivery.failures import Failure, GivenUp
 from system.kit.delivery.middleware import Batch, Middleware, Step
 from system.kit.delivery.outbox import ids_of
-from system.kit.errors import Lost, Poison, Stopping, TimedOut, Unavailable
-from system.kit.lifespan import Life
+from system.kit.errors import Fenced, Poison, Stopping, TimedOut, Unavailable
+from system.kit.lifespan import Lifespan
 from system.kit.logs import Logger
 from system.kit.metrics import Metrics
 from system.kit.ports.work import Probe
@@ -20,7 +20,7 @@ def retried(
     probe: Probe,
     *,
     consumer: str,
-    life: Life,
+    lifespan: Lifespan,
     world: World,
     metrics: Metrics,
     logger: Logger,
@@ -39,7 +39,7 @@ def retried(
         async def attempt(batch: Batch) -> Exception | None:
             try:
                 await step(batch)
-            except (Lost, Stopping):
+            except (Fenced, Stopping):
                 raise
             except TimedOut as error:
                 await probe()  # raises Unavailable when the store is away: then nobody is to blame
@@ -52,7 +52,7 @@ def retried(
 
         async def retrying(batch: Batch) -> None:
             nonlocal place, failure
-            if not batch.single or not batch.waits:  # `split` comes back to what fails in haste
+            if not batch.single or not batch.waits:  # `bisected` comes back to what fails in haste
                 return await step(batch)
             record = batch.records[0]
             if place != (here := (record.partition, record.offset)):
@@ -76,7 +76,7 @@ def retried(
                     pause_s=pause_s,
                     **ids_of(record.message),
                 )
-                await life.sleep(pause_s)
+                await lifespan.sleep(pause_s)
             raise GivenUp(failure) from failure.error
 
         def hopeless(failure: Failure) -> bool:

@@ -9,15 +9,15 @@ from system.kit.delivery.conflicts import despite_conflicts
 from system.kit.delivery.middleware import Batch, Middleware, Step
 from system.kit.errors import LockWaitTimeout
 from system.kit.locks import Place, RowLocked
-from system.kit.ports.work import Work
+from system.kit.ports.work import UnitOfWorkFactory
 from system.kit.ports.world import World
 
 
-def transactional(work: Work, world: World) -> Middleware:
+def transactional(work: UnitOfWorkFactory, world: World) -> Middleware:
     """A conflict rolls back everything and tries again at once; past 20 it is a failure.
 
     A single message whose row is locked waits for it in a transaction that holds nothing else.
-    A larger batch goes back to `split`, so that the others need not wait for it.
+    A larger batch goes back to `bisected`, so that the others need not wait for it.
     """
 
     def around(step: Step) -> Step:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from system.kit.delivery.middleware import Batch, Step
-from system.kit.errors import LockWaitTimeout, Lost, Stopping, TimedOut, Unavailable
+from system.kit.errors import Fenced, LockWaitTimeout, Stopping, TimedOut, Unavailable
 
 
-def split(step: Step) -> Step:
+def bisected(step: Step) -> Step:
     """A batch shares one transaction, which has rolled back: nothing of it happened.
 
     No savepoints: they cost two round trips a message, and a deadlock destroys them anyway.
@@ -58,7 +58,7 @@ async def _all_but_locked(batch: Batch, step: Step) -> Sequence[int]:
             if _is_divisible(part, error):
                 for half in _halves(free):
                     await do(half)
-            elif part.single and not isinstance(error, (Lost, Stopping)):
+            elif part.single and not isinstance(error, (Fenced, Stopping)):
                 left.extend(free)  # locked, or a failure: with the time that it takes, afterwards
             else:
                 raise
@@ -75,6 +75,6 @@ def _halves(numbers: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
 
 def _is_divisible(batch: Batch, error: Exception) -> bool:
     """Whether parts of a batch may get on where the whole did not."""
-    if batch.single or isinstance(error, (Lost, Stopping)):
+    if batch.single or isinstance(error, (Fenced, Stopping)):
         return False
     return isinstance(error, TimedOut) or not isinstance(error, Unavailable)

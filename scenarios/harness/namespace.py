@@ -69,16 +69,18 @@ class Place:
     async def parts(self, settings: KitSettings, *, instance: str) -> AsyncIterator[Parts]:
         """The parts of a process of its own: its pools, its clients."""
         async with stacks.servers(self.within(settings, instance=instance), self.topics) as parts:
-            apart = replace(parts, log=lambda client: ApartLog(parts.log(client), self.prefix))
+            namespaced = replace(
+                parts, log=lambda client: NamespacedLog(parts.log(client), self.prefix)
+            )
 
             async def prepare(
                 *, tables: bool = True, topics: bool = True, shows: bool = True
             ) -> None:
                 await parts.prepare(tables=tables, topics=False, shows=shows)
                 if topics:
-                    await apart.log("setup").ensure(self.topics)
+                    await namespaced.log("setup").ensure(self.topics)
 
-            yield replace(apart, prepare=prepare)
+            yield replace(namespaced, prepare=prepare)
 
     async def make(self) -> None:
         await self._run(f"CREATE DATABASE `{self.database}`")
@@ -149,7 +151,7 @@ def _with_database(uri: str, database: str) -> str:
     return urlunsplit(parts._replace(path=f"/{database}", query=query))
 
 
-class ApartLog:
+class NamespacedLog:
     """A client of the log that knows its own topics and groups only."""
 
     def __init__(self, log: Log, prefix: str) -> None:
@@ -171,7 +173,7 @@ class ApartLog:
         async with self._log.subscribe(
             self._prefix + group, self._all_out(topics), revoked_here
         ) as subscription:
-            yield _ApartSubscription(subscription, self)
+            yield _NamespacedSubscription(subscription, self)
 
     async def read(self, *topics: str, start: int = 0) -> AsyncIterator[Record]:
         async for record in self._log.read(*self._all_out(topics), start=start):
@@ -208,8 +210,8 @@ class ApartLog:
         return replace(record, message=message, partition=partition)
 
 
-class _ApartSubscription:
-    def __init__(self, subscription: Subscription, log: ApartLog) -> None:
+class _NamespacedSubscription:
+    def __init__(self, subscription: Subscription, log: NamespacedLog) -> None:
         self._subscription = subscription
         self._log = log
 

@@ -7,7 +7,7 @@ from system.kit.delivery.outbox import ids_of
 from system.kit.logs import Logger
 
 
-def traced(consumer: str, logger: Logger) -> Middleware:
+def logged(consumer: str, logger: Logger) -> Middleware:
     def around(step: Step) -> Step:
         async def tracing(batch: Batch) -> None:
             first, last = batch.records[0], batch.records[-1]

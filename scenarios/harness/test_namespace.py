@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
-from scenarios.harness.apart import ApartLog, Place
+from scenarios.harness.namespace import NamespacedLog, Place
 from system.kit import stacks
 from system.kit.ports.log import Message, Partition
 from system.settings import Settings
@@ -18,7 +18,7 @@ async def nobody_cares(_: frozenset[Partition]) -> None:
 
 async def test_two_logs_on_one_broker_share_no_topic_and_no_group() -> None:
     async with stacks.embedded(Settings(), SHOP.all_topics) as parts:
-        one, other = (ApartLog(parts.log(name), name) for name in ("one", "other"))
+        one, other = (NamespacedLog(parts.log(name), name) for name in ("one", "other"))
         for log in (one, other):
             await log.ensure(["order.paid"])
         message = Message("order.paid", b"1", b"{}", ())

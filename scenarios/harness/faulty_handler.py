@@ -24,7 +24,7 @@ from system.table import TABLE
 Picks = Callable[[Any], bool]  # whatever event the topic has
 
 
-class Trouble:
+class FaultyHandler:
     """Trouble of one consumer with one type of event."""
 
     def __init__(self, event: type[Event], consumer: str) -> None:
@@ -46,7 +46,7 @@ class Trouble:
         self._fails, self._fails_left = picks, times
 
     def pass_over(self) -> None:
-        """Let the trouble be over."""
+        """Let the faulty be over."""
         self._fails_left = 0
 
     def hold(self, picks: Picks, *, after_attempts: int = 0) -> None:
