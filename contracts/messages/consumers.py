@@ -21,7 +21,7 @@ from system.kit import logs
 from system.kit.columns import metadata
 from system.kit.delivery import outbox
 from system.kit.delivery.failures import Failure
-from system.kit.delivery.middleware import Batch, Middleware, Step, chain
+from system.kit.delivery.middleware import Batch, Middleware, Step
 from system.kit.delivery.middleware.decoded import decoded
 from system.kit.delivery.middleware.handled import handled
 from system.kit.delivery.middleware.inboxed import inboxed
@@ -32,6 +32,7 @@ from system.kit.events import Event
 from system.kit.http.route import Request
 from system.kit.ports.log import Message, Partition, Record
 from system.kit.ports.views import Generations
+from system.kit.steps import chain
 from system.kit.values import dumps, loads
 from system.kit.views import api as query_api
 from system.roles import QUERY_CONSUMER, ROLES

@@ -26,11 +26,13 @@ from system.events import BY_TYPE
 from system.kit import logs
 from system.kit.adapters.sql.work import SqlWork
 from system.kit.adapters.world_real import RealWorld
+from system.kit.chains import command_chain
 from system.kit.commands import idempotency
-from system.kit.commands.group_commit import PATIENCE_S, Commands
+from system.kit.commands.batch import PATIENCE_S
+from system.kit.commands.group_commit import Commands
 from system.kit.delivery import outbox
 from system.kit.delivery.failures import Failure
-from system.kit.delivery.middleware import Batch, Step, chain
+from system.kit.delivery.middleware import Batch, Step
 from system.kit.delivery.middleware.bisected import bisected
 from system.kit.delivery.middleware.dead_lettered import dead_lettered
 from system.kit.delivery.middleware.decoded import decoded
@@ -46,6 +48,7 @@ from system.kit.lifespan import Lifespan
 from system.kit.metrics import Metrics
 from system.kit.ports.log import Partition, Record
 from system.kit.ports.work import UnitOfWork
+from system.kit.steps import chain
 from system.orders import api as order_api
 from system.orders.handlers import note_reservation
 from system.orders.model import NoSuchOrder
@@ -122,9 +125,9 @@ class Shop:
 @pytest.fixture
 async def shop(database: Database) -> Shop:
     work = database.work(pool_size=20)
-    commands = Commands(work, RealWorld())
-    routes = order_api.routes(work, commands)
-    routes += product_api.routes(work, Commands(work, RealWorld()))
+    around = command_chain(work, RealWorld())
+    routes = order_api.routes(work, Commands(work, around))
+    routes += product_api.routes(work, Commands(work, around))
     offered = {"name": "Lamp", "price": Decimal("19.90"), "stock": 1000}
     made = Shop(
         work,
@@ -196,7 +199,7 @@ async def test_a_lock_that_is_held_past_the_deadline_refuses_those_that_need_it(
 async def test_a_free_key_never_waits_behind_held_ones(shop: Shop) -> None:
     x, *_ = shop.products
     keys = [f"held {number}" for number in range(20)]
-    rows = [idempotency.key_id(Request(_NOBODY, path="/orders", idempotency_key=k)) for k in keys]
+    rows = [Request(_NOBODY, path="/orders", idempotency_key=k).key for k in keys]
     async with shop.other.connect() as connection:
         await connection.execute(
             insert(idempotency.commands),

@@ -18,10 +18,10 @@ from sqlalchemy.schema import CreateTable
 from scenarios.harness.virtual_time import run
 from system.events import BY_TYPE, User, UserCreated
 from system.kit import logs, stacks
-from system.kit.chains import WriteChain, write_chain
+from system.kit.chains import ChainParts, write_chain
 from system.kit.delivery import outbox
 from system.kit.delivery.dead_letters import DeadLetter, DeadLetters
-from system.kit.delivery.middleware import Batch, Middleware, Step, chain
+from system.kit.delivery.middleware import Batch, Middleware, Step
 from system.kit.delivery.middleware.handled import Handler, handled
 from system.kit.events import Cause, Event
 from system.kit.lifespan import Lifespan
@@ -30,6 +30,7 @@ from system.kit.parts import Parts
 from system.kit.ports.log import Log, Message, Record
 from system.kit.ports.work import UnitOfWork, UnitOfWorkFactory
 from system.kit.ports.world import Now
+from system.kit.steps import chain
 from system.settings import Settings
 from system.table import SHOP
 
@@ -82,14 +83,14 @@ class Bench:
         *,
         consumer: str = CONSUMER,
         delays_s: Sequence[float] = RETRY_DELAYS_S,
-        made_by: Callable[[WriteChain], list[Middleware]] = write_chain,
+        made_by: Callable[[ChainParts], list[Middleware]] = write_chain,
     ) -> Step:
         """The real chain around a handler."""
-        made_of = WriteChain(
+        made_of = ChainParts(
             consumer=consumer,
             parts=self.parts,
             retry_delays_s=delays_s,
-            letters=self.letters,
+            park=self.letters.park,
             metrics=self.metrics,
             logger=logs.logger(consumer),
             lifespan=self.lifespan,

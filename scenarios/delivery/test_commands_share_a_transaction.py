@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,15 +15,10 @@ from scenarios.delivery.bench import CAUSE, Bench, bench, in_virtual_time
 from scenarios.harness.faults import Hop, Point, faulty_work
 from scenarios.harness.strikes import Switchboard
 from system.kit import locks
+from system.kit.chains import command_chain
 from system.kit.commands import idempotency
-from system.kit.commands.group_commit import (
-    KEY_WAIT_S,
-    MEMBERS_MAX,
-    PATIENCE_S,
-    QUEUE_MAX,
-    SETTLE_S,
-    Commands,
-)
+from system.kit.commands.batch import MEMBERS_MAX, PATIENCE_S, SETTLE_S
+from system.kit.commands.group_commit import KEY_WAIT_S, QUEUE_MAX, Commands
 from system.kit.errors import (
     CONFLICTS_MAX,
     Conflict,
@@ -93,7 +89,8 @@ async def made(it: Bench) -> int:
 
 
 def commands(it: Bench, faults: Switchboard | None = None) -> Commands:
-    return Commands(faulty_work(it.parts.work, faults or Switchboard(), "api"), it.parts.world)
+    work = faulty_work(it.parts.work, faults or Switchboard(), "api")
+    return Commands(work, command_chain(work, it.parts.world))
 
 
 @in_virtual_time
@@ -170,7 +167,7 @@ class LostForGood(Switchboard):
 async def test_when_it_cannot_be_learned_in_time_the_outcome_is_unknown() -> None:
     desk = Desk()
     async with bench() as it:
-        run = commands(it, LostForGood()).each(lambda asked, unit: _act_on_one(desk, asked, unit))
+        run = commands(it, LostForGood()).each(partial(_act_on_one, desk))
         with pytest.raises(OutcomeUnknown):
             await run(request(1))
         assert asyncio.get_running_loop().time() == PATIENCE_S + SETTLE_S
@@ -302,7 +299,7 @@ async def test_a_key_that_another_process_holds_keeps_nobody_else_waiting(
 ) -> None:
     """A row alone cannot be locked in SQLite, nor be found so: the suites of the servers do that."""
     desk = Desk()
-    held = idempotency.key_id(request(BAD, key="held"))
+    held = request(BAD, key="held").key
     assert held is not None
     real_answers, real_wait = idempotency.answers, locks.wait_for
     answered = asyncio.Event()
@@ -338,7 +335,7 @@ async def test_a_line_goes_on_when_all_in_it_were_refused_and_an_empty_commit_is
     is no request to act on, and COMMIT's answer is lost. 3. The next one needs that row.
     """
     desk, faults = Desk(), Switchboard()
-    key = idempotency.key_id(request(1, key="held"))
+    key = request(1, key="held").key
     assert key is not None
     real_answers, real_wait = idempotency.answers, locks.wait_for
     is_free, found_locked = asyncio.Event(), iter([True, True])

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from scenarios.harness.settled import default_deadline_s
-from system.kit.chains import WriteChain, write_chain
+from system.kit.chains import ChainParts, write_chain
 from system.kit.delivery.middleware import Batch, Middleware, Step
 from system.kit.delivery.middleware.handled import Handler
 from system.kit.events import Envelope, Event
@@ -81,7 +81,7 @@ class FaultyHandler:
 
         return troubled
 
-    def write_chain(self, made_of: WriteChain) -> list[Middleware]:
+    def write_chain(self, made_of: ChainParts) -> list[Middleware]:
         """The system's chain, with the place where a lane can be held just outside of it."""
         *outer, transactional, inboxed = write_chain(made_of)
         return [*outer, self._gate, transactional, inboxed]

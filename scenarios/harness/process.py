@@ -20,7 +20,7 @@ from weakref import WeakSet
 
 from scenarios.harness.faults import Point, Strikes, faulty_work, with_faults
 from system.kit import process, roles
-from system.kit.chains import WriteChain
+from system.kit.chains import ChainParts
 from system.kit.delivery.middleware import Middleware
 from system.kit.errors import Unavailable
 from system.kit.lifespan import Lifespan
@@ -82,7 +82,7 @@ class Process:
         of_lane = replace(faulty, work=faulty_work(mortal.work, self, f"{self.role}-lane"))
         own = self._blueprint.write_chain
 
-        def write_chain(made_of: WriteChain) -> list[Middleware]:
+        def write_chain(made_of: ChainParts) -> list[Middleware]:
             return own(replace(made_of, parts=of_lane))
 
         return faulty, replace(self._blueprint, write_chain=write_chain)

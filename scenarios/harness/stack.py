@@ -26,7 +26,7 @@ from scenarios.harness.settled import Reading, Waits, eventually, waits
 from scenarios.harness.strikes import Switchboard
 from system.events import EVENTS, TOPICS
 from system.kit import process, stacks
-from system.kit.chains import WriteChain, write_chain
+from system.kit.chains import ChainParts, write_chain
 from system.kit.delivery import outbox
 from system.kit.delivery.dead_letters import without_replay
 from system.kit.delivery.middleware import Middleware
@@ -80,7 +80,7 @@ class StackOptions:
 
     settings: Settings = QUICK
     table: Sequence[Row] = TABLE
-    write_chain: Callable[[WriteChain], list[Middleware]] = write_chain
+    write_chain: Callable[[ChainParts], list[Middleware]] = write_chain
     data: Path | None = None
     """The data directory, to be found again by a stack that is started later."""
     roles: Collection[str] = ALL_ROLES

@@ -1,7 +1,6 @@
-"""The chains around a handler and around projections, outermost first.
+"""The three chains, outermost first: around commands, around a handler, around projections.
 
-When a transaction fails, read upwards. A command's steps are in `commands/group_commit.py`: look up,
-claim, act, keep, COMMIT.
+When a transaction fails, read upwards.
 """
 
 from __future__ import annotations
@@ -9,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from system.kit.delivery.dead_letters import DeadLetters, Park
+from system.kit.commands import batch as commands
+from system.kit.commands.middleware.committed import committed
+from system.kit.commands.middleware.decided import decided
+from system.kit.commands.middleware.keyed import keyed
+from system.kit.delivery.dead_letters import Park
 from system.kit.delivery.middleware import Middleware
 from system.kit.delivery.middleware.bisected import bisected
 from system.kit.delivery.middleware.dead_lettered import dead_lettered
@@ -19,58 +22,81 @@ from system.kit.delivery.middleware.logged import logged
 from system.kit.delivery.middleware.retried import retried
 from system.kit.delivery.middleware.transactional import transactional
 from system.kit.delivery.middleware.waits_for_stores import waits_for_stores
+from system.kit.errors import Unavailable
 from system.kit.events import Event
 from system.kit.lifespan import Lifespan
 from system.kit.logs import Logger
 from system.kit.metrics import Metrics
 from system.kit.parts import Parts
-from system.kit.ports.work import Probe
+from system.kit.ports.work import Probe, UnitOfWorkFactory
 from system.kit.ports.world import World
 
 
-def delivered(
-    consumer: str,
-    events: Mapping[str, type[Event]],
-    park: Park,
-    probe: Probe,
-    *,
-    retry_delays_s: Sequence[float],
-    world: World,
-    metrics: Metrics,
-    logger: Logger,
-    lifespan: Lifespan,
-) -> list[Middleware]:
-    """What all chains have in common: nothing is lost, whatever fails.
+def command_chain(work: UnitOfWorkFactory, world: World) -> list[commands.Middleware]:
+    """What happens around the commands of a batch: each wholly once, or not at all."""
+    return [
+        decided(work, world),
+        committed(work, world),
+        keyed,
+    ]
 
-    `events` has the model of each topic. `probe` is asked when something took too long: it raises
-    Unavailable where that was the store's fault, not the message's.
+
+def write_chain(made_of: ChainParts) -> list[Middleware]:
+    """What happens around a handler: once per event, in one transaction with its effects."""
+    parts = made_of.parts
+    return [
+        *delivered(made_of, parts.probe),
+        transactional(parts.work, parts.world),
+        inboxed(made_of.consumer, made_of.metrics),
+    ]
+
+
+def view_chain(made_of: ChainParts) -> list[Middleware]:
+    """What happens around projections: a put may be repeated, so there is nothing to remember."""
+    return delivered(made_of, _blame_the_store)
+
+
+def delivered(made_of: ChainParts, probe: Probe) -> list[Middleware]:
+    """What chains around events have in common: nothing is lost, whatever fails.
+
+    `probe` is asked when something took too long: it raises Unavailable where that was the
+    store's fault, not the message's.
     """
+    consumer, world = made_of.consumer, made_of.parts.world
+    logger, lifespan = made_of.logger, made_of.lifespan
     return [
         logged(consumer, logger),
-        decoded(consumer, park, lifespan=lifespan, world=world, logger=logger, events=events),
+        decoded(
+            consumer,
+            made_of.park,
+            lifespan=lifespan,
+            world=world,
+            logger=logger,
+            events=made_of.events,
+        ),
         bisected,
         waits_for_stores(lifespan, logger),
-        dead_lettered(park),
+        dead_lettered(made_of.park),
         retried(
-            retry_delays_s,
+            made_of.retry_delays_s,
             probe,
             consumer=consumer,
             lifespan=lifespan,
             world=world,
-            metrics=metrics,
+            metrics=made_of.metrics,
             logger=logger,
         ),
     ]
 
 
 @dataclass(frozen=True, slots=True)
-class WriteChain:
-    """What the chain around a handler of the write side is made of."""
+class ChainParts:
+    """What a chain around events is made of."""
 
     consumer: str
     parts: Parts
+    park: Park
     retry_delays_s: Sequence[float]
-    letters: DeadLetters
     metrics: Metrics
     logger: Logger
     lifespan: Lifespan
@@ -78,21 +104,10 @@ class WriteChain:
     """The model of each topic."""
 
 
-def write_chain(made_of: WriteChain) -> list[Middleware]:
-    """What happens around a handler: once per event, in one transaction with its effects."""
-    parts = made_of.parts
-    return [
-        *delivered(
-            made_of.consumer,
-            made_of.events,
-            made_of.letters.park,
-            parts.probe,
-            retry_delays_s=made_of.retry_delays_s,
-            world=parts.world,
-            metrics=made_of.metrics,
-            logger=made_of.logger,
-            lifespan=made_of.lifespan,
-        ),
-        transactional(parts.work, parts.world),
-        inboxed(made_of.consumer, made_of.metrics),
-    ]
+async def _blame_the_store() -> None:
+    """Say that whatever took too long was the store's fault, also if it gives signs of life.
+
+    A put is small and may be repeated, so none is too much for a store: it is slow. To count that
+    against the event would make dead letters of good ones, and give up a rebuild under load.
+    """
+    raise Unavailable("the views take too long")

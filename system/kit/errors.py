@@ -221,6 +221,9 @@ class KeyReused(Refused):
     status = 422
     title = "The Idempotency-Key was used for another body"
 
+    def __init__(self) -> None:
+        super().__init__(errors=[Fault("header/Idempotency-Key", "came with another body before")])
+
 
 class HeadTooLarge(Refused):
     """A header may have about 8,000 bytes, and there may be 128 of them."""

@@ -7,13 +7,13 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 
 from system.kit import logs
-from system.kit.chains import WriteChain, write_chain
+from system.kit.chains import ChainParts, command_chain, write_chain
 from system.kit.commands import idempotency
 from system.kit.commands.group_commit import Commands
 from system.kit.delivery import inbox, outbox
 from system.kit.delivery.consumer import Chain, Consumer
 from system.kit.delivery.dead_letters import DeadLetters
-from system.kit.delivery.middleware import Middleware, Step, chain
+from system.kit.delivery.middleware import Middleware, Step
 from system.kit.delivery.middleware.handled import Handler, handled
 from system.kit.delivery.purge import Purge, Rule
 from system.kit.delivery.relay import Relay, RelayParts
@@ -30,6 +30,7 @@ from system.kit.parts import Parts
 from system.kit.ports.work import Probe
 from system.kit.settings import KitSettings
 from system.kit.spec import Kind, RoleSpec
+from system.kit.steps import chain
 from system.kit.table import System
 from system.kit.timing import TIMING, Timing
 from system.kit.views import api as views_api
@@ -51,7 +52,7 @@ class Blueprint:
 
     system: System
     settings: KitSettings
-    write_chain: Callable[[WriteChain], list[Middleware]] = write_chain
+    write_chain: Callable[[ChainParts], list[Middleware]] = write_chain
     connections: Connections = field(default_factory=Connections)
     metrics: Callable[[], Metrics] = Metrics
     """Of each role."""
@@ -130,7 +131,8 @@ class _Builder:
     def _commands(self) -> Commands:
         own = copy_context()  # of no request: what requests share is logged under the role alone
         own.run(logs.within, self.spec.name)
-        return own.run(Commands, self.parts.work, self.parts.world)
+        work = self.parts.work
+        return own.run(Commands, work, command_chain(work, self.parts.world))
 
     def _letters(self) -> DeadLetters:
         return DeadLetters(
@@ -148,9 +150,8 @@ class _Builder:
             self.spec.name,
             self.blueprint.system.projections,
             ProjectionParts(
+                parts=self.parts,
                 log=self.parts.log(self.spec.name),
-                store=self.parts.views,
-                world=self.parts.world,
                 metrics=self.metrics,
                 logger=self.logger,
                 letters=letters,
@@ -183,11 +184,11 @@ class _Builder:
 
     def _chain(self, handler: Handler, letters: DeadLetters) -> Chain:
         def lane(lifespan: Lifespan) -> Step:
-            made_of = WriteChain(
+            made_of = ChainParts(
                 consumer=self.spec.name,
                 parts=self.parts,
                 retry_delays_s=self.blueprint.settings.retry_delays_s,
-                letters=letters,
+                park=letters.park,
                 metrics=self.metrics,
                 logger=self.logger,
                 lifespan=lifespan,

@@ -15,7 +15,7 @@ from typing import Any
 from unittest.mock import patch
 
 from chaos.shop.workloads.table import BLUEPRINT, SIMULATED_TABLE
-from system.kit.chains import WriteChain, write_chain
+from system.kit.chains import ChainParts, write_chain
 from system.kit.delivery.middleware import Middleware
 from system.kit.delivery.middleware.handled import Handler
 from system.kit.delivery.middleware.projected import Projection
@@ -160,7 +160,7 @@ def _check_events(changed: Collection[str]) -> None:
         raise BadMutant(f"there is no event {', '.join(unknown)}; there are {', '.join(known)}")
 
 
-Rechain = Callable[[Reached, WriteChain, Middleware], Sequence[Middleware]]
+Rechain = Callable[[Reached, ChainParts, Middleware], Sequence[Middleware]]
 """What stands in a middleware's place: made from what the chain is made of, and the right one."""
 
 
@@ -169,7 +169,7 @@ def middleware(name: str, mutated: Rechain, *, without: Collection[str] = ()) ->
 
     @contextmanager
     def switched_in(reached: Reached) -> Iterator[Switch]:
-        def chain(made_of: WriteChain) -> list[Middleware]:
+        def chain(made_of: ChainParts) -> list[Middleware]:
             made: list[Middleware] = []
             found = False
             for right in write_chain(made_of):

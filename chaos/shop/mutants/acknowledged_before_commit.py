@@ -6,7 +6,9 @@ import asyncio
 from typing import Any
 
 from chaos.kit.simulated.mutant import Mutant, Reached, attribute
-from system.kit.commands.group_commit import Commands, _given
+from system.kit.commands.group_commit import Commands, answer_of
+from system.kit.commands.middleware.acted import acted
+from system.kit.steps import chain
 
 
 def _eager(reached: Reached, _: Any) -> Any:
@@ -14,18 +16,19 @@ def _eager(reached: Reached, _: Any) -> Any:
         async def run(member: Any) -> Any:
             answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
-            async def acting(requests: Any, unit: Any) -> Any:
-                answer = await act(requests[0], unit)
+            async def acting(commands: Any, unit: Any) -> Any:
+                answer = await act(commands[0], unit)
                 if not answered.done():
                     answered.set_result(answer)
                 return [answer]
 
-            settling = self._task(self._settle_alone(member, acting))
+            step = chain(self._around, acted(acting))
+            settling = self._task(self._settle_alone(member, step))
             await asyncio.wait({answered, settling}, return_when=asyncio.FIRST_COMPLETED)
             if answered.done():
                 reached()
                 return answered.result()
-            return _given(member.outcome.result())
+            return answer_of(member.outcome.result())
 
         return self._undisturbed(run)
 

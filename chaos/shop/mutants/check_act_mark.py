@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chaos.kit.simulated.mutant import Mutant, Reached, middleware
-from system.kit.chains import WriteChain
+from system.kit.chains import ChainParts
 from system.kit.delivery import inbox
 from system.kit.delivery.middleware import Batch, Middleware, Step
 from system.kit.delivery.middleware.transactional import transactional
 
 
-def _in_three(reached: Reached, made_of: WriteChain, _: Middleware) -> list[Middleware]:
+def _in_three(reached: Reached, made_of: ChainParts, _: Middleware) -> list[Middleware]:
     work, service = made_of.parts.work, made_of.consumer
 
     def around(step: Step) -> Step:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.kit.simulated.mutant import Mutant, Reached, attribute
-from system.kit.commands.group_commit import Commands
+from system.kit.commands.middleware import decided
 
 
 def _never_asked(reached: Reached, _: Any) -> Any:
@@ -20,6 +20,6 @@ MUTANT = Mutant(
     bug="An order is placed twice when the answer to its COMMIT is lost.",
     breaks=("commands_take_effect_once",),
     workloads=("orders", "together"),
-    switched_in=attribute(Commands, "_is_done", _never_asked),
+    switched_in=attribute(decided, "is_done", _never_asked),
     strikes=("lost@*:sql.commit:reply:*",),
 )

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from chaos.kit.simulated.mutant import Mutant, Reached, middleware
-from system.kit.chains import WriteChain
+from system.kit.chains import ChainParts
 from system.kit.delivery.middleware import Batch, Middleware, Step
 from system.kit.errors import CONFLICTS_MAX, Conflict
 
 
-def _weary(reached: Reached, made_of: WriteChain, _: Middleware) -> list[Middleware]:
+def _weary(reached: Reached, made_of: ChainParts, _: Middleware) -> list[Middleware]:
     def around(step: Step) -> Step:
         async def in_one_transaction(batch: Batch) -> Any:
             for _ in range(CONFLICTS_MAX):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from chaos.kit.simulated.mutant import Mutant, Reached, middleware
-from system.kit.chains import WriteChain
+from system.kit.chains import ChainParts
 from system.kit.delivery.failures import Failure
 from system.kit.delivery.middleware import Batch, Middleware, Step
 from system.kit.errors import Conflict, Fenced, Stopping, Unavailable
@@ -13,7 +13,7 @@ from system.kit.errors import Conflict, Fenced, Stopping, Unavailable
 THEN = datetime(2026, 1, 31, tzinfo=UTC)
 
 
-def _whole(reached: Reached, made_of: WriteChain, _: Middleware) -> list[Middleware]:
+def _whole(reached: Reached, made_of: ChainParts, _: Middleware) -> list[Middleware]:
     def around(step: Step) -> Step:
         async def parking(batch: Batch) -> None:
             try:
@@ -25,7 +25,7 @@ def _whole(reached: Reached, made_of: WriteChain, _: Middleware) -> list[Middlew
                     raise
                 reached()
                 for record in batch.records:
-                    await made_of.letters.park(record, Failure.after(None, error, THEN))
+                    await made_of.park(record, Failure.after(None, error, THEN))
 
         return parking
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from chaos.kit.simulated.mutant import Mutant, Reached, middleware
-from system.kit.chains import WriteChain
+from system.kit.chains import ChainParts
 from system.kit.delivery.middleware import Batch, Middleware, Step
 from system.kit.delivery.middleware.retried import retried
 
 
-def _impatient(reached: Reached, made_of: WriteChain, _: Middleware) -> list[Middleware]:
+def _impatient(reached: Reached, made_of: ChainParts, _: Middleware) -> list[Middleware]:
     parts = made_of.parts
     without_delays = retried(
         (),

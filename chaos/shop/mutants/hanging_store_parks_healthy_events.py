@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.kit.simulated.mutant import Mutant, Reached, middleware
-from system.kit.chains import WriteChain
+from system.kit.chains import ChainParts
 from system.kit.delivery.middleware import Middleware
 from system.kit.delivery.middleware.retried import retried
 
 
-def _unasked(reached: Reached, made_of: WriteChain, _: Middleware) -> list[Middleware]:
+def _unasked(reached: Reached, made_of: ChainParts, _: Middleware) -> list[Middleware]:
     async def nobody_is_asked() -> Any:
         reached()
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from chaos.kit.simulated.mutant import Mutant, Reached, attributes
+from system.kit import chains
 from system.kit.commands import idempotency
-from system.kit.commands.group_commit import Commands, _Attempt
+from system.kit.commands.middleware import keyed
 from system.kit.errors import Conflict
 from system.kit.http.route import Answer
 
 
 def _without_keys(_: Reached, __: Any) -> Any:
-    async def claim(self: Any, unit: Any, _: Any) -> None:
-        await idempotency.claim(unit, self.mark, {})
+    async def claim(batch: Any, unit: Any, _: Any) -> None:
+        await idempotency.claim(unit, batch.commit_marker, {})
 
     return claim
 
@@ -26,23 +28,29 @@ def _nothing(_: Reached, __: Any) -> Any:
 
 
 def _afterwards(reached: Reached, right: Any) -> Any:
-    async def transact(self: Any, attempt: Any, line: Any, act: Any) -> None:
-        await right(self, attempt, line, act)
-        for member, outcome in zip(attempt.members, attempt._outcomes, strict=True):  # noqa: SLF001
-            request = member.request
-            key = idempotency.key_id(request)
-            if key is None or not isinstance(outcome, Answer):
-                continue
-            reached()
-            mark = idempotency.mark_id(self._world.new_id())
-            try:
-                async with self._work() as unit:
-                    await idempotency.claim(unit, mark, {key: idempotency.body_hash(request)})
-                    await idempotency.keep(unit, {key: outcome})
-            except Conflict:
-                continue
+    def committed(work: Any, world: Any) -> Any:
+        async def keep(key: str, fingerprint: str, answer: Answer) -> None:
+            marker = idempotency.commit_marker(world.new_id())
+            with suppress(Conflict):
+                async with work() as unit:
+                    await idempotency.claim(unit, marker, {key: fingerprint})
+                    await idempotency.keep(unit, {key: answer})
 
-    return transact
+        def around(step: Any) -> Any:
+            commit = right(work, world)(step)
+
+            async def committing(batch: Any) -> None:
+                await commit(batch)
+                for member, outcome in batch.outcomes.items():
+                    if member.key is not None and isinstance(outcome, Answer):
+                        reached()
+                        await keep(member.key, member.command.fingerprint, outcome)
+
+            return committing
+
+        return around
+
+    return committed
 
 
 MUTANT = Mutant(
@@ -50,9 +58,9 @@ MUTANT = Mutant(
     breaks=("commands_take_effect_once", "idempotency_key_honoured"),
     workloads=("together", "orders"),
     switched_in=attributes(
-        (_Attempt, "_claim", _without_keys),
-        (_Attempt, "_keep", _nothing),
-        (Commands, "_transact", _afterwards),
+        (keyed, "_claim", _without_keys),
+        (keyed, "_keep", _nothing),
+        (chains, "committed", _afterwards),
     ),
     strikes=("*@orders:sql.commit:reply:*", "*@orders:sql.insert-commands:*"),
 )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chaos.kit.simulated.mutant import Mutant, Reached, middleware
-from system.kit.chains import WriteChain
+from system.kit.chains import ChainParts
 from system.kit.delivery import inbox
 from system.kit.delivery.middleware import Batch, Middleware, Step
 
 
-def _first(reached: Reached, made_of: WriteChain, right: Middleware) -> list[Middleware]:
+def _first(reached: Reached, made_of: ChainParts, right: Middleware) -> list[Middleware]:
     work, service = made_of.parts.work, made_of.consumer
 
     def around(step: Step) -> Step:

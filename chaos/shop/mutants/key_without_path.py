@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 from chaos.kit.simulated.mutant import Mutant, Reached, attribute
-from system.kit.commands import idempotency
+from system.kit.http.route import Request
 
 
 def _bare(reached: Reached, _: Any) -> Any:
-    def key_id(request: Any) -> Any:
+    def key(request: Any) -> Any:
         if request.idempotency_key is None:
             return None
         reached()
-        return idempotency._hash(request.idempotency_key.encode())  # noqa: SLF001
+        return sha256(request.idempotency_key.encode()).hexdigest()
 
-    return key_id
+    return property(key)
 
 
 MUTANT = Mutant(
     bug="A second order that is paid with the first one's key is answered, and not paid.",
     breaks=("acknowledged_is_kept",),
     workloads=("together",),
-    switched_in=attribute(idempotency, "key_id", _bare),
+    switched_in=attribute(Request, "key", _bare),
 )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from chaos.kit.simulated.mutant import Mutant, Reached, middleware
-from system.kit.chains import WriteChain
+from system.kit.chains import ChainParts
 from system.kit.delivery.middleware import Middleware
 
 
-def _left_out(reached: Reached, _: WriteChain, __: Middleware) -> list[Middleware]:
+def _left_out(reached: Reached, _: ChainParts, __: Middleware) -> list[Middleware]:
     reached()
     return []
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from chaos.kit.simulated.mutant import Mutant, Reached, middleware
 from system.events import BY_TYPE
-from system.kit.chains import WriteChain
+from system.kit.chains import ChainParts
 from system.kit.delivery import outbox
 from system.kit.delivery.middleware import Batch, Middleware, Step
 from system.kit.errors import Poison
 
 
-def _brittle(reached: Reached, _: WriteChain, __: Middleware) -> list[Middleware]:
+def _brittle(reached: Reached, _: ChainParts, __: Middleware) -> list[Middleware]:
     def around(step: Step) -> Step:
         async def decoding(batch: Batch) -> None:
             try:

@@ -8,7 +8,7 @@ from functools import partial
 
 from chaos.kit.simulated.mutant import Mutant, Reached, middleware
 from system.events import BY_TYPE
-from system.kit.chains import WriteChain
+from system.kit.chains import ChainParts
 from system.kit.delivery import outbox
 from system.kit.delivery.failures import Failure
 from system.kit.delivery.middleware import Batch, Middleware, Step
@@ -16,7 +16,7 @@ from system.kit.delivery.patience import patiently
 from system.kit.errors import Poison
 
 
-def _stubborn(reached: Reached, made_of: WriteChain, _: Middleware) -> list[Middleware]:
+def _stubborn(reached: Reached, made_of: ChainParts, _: Middleware) -> list[Middleware]:
     def around(step: Step) -> Step:
         async def decoding(batch: Batch) -> None:
             for record in batch.records:
@@ -33,7 +33,7 @@ def _stubborn(reached: Reached, made_of: WriteChain, _: Middleware) -> list[Midd
                     await step(replace(batch, records=(record,), envelopes=(envelope,)))
                     break
                 if failure is not None:
-                    park = partial(made_of.letters.park, record, failure)
+                    park = partial(made_of.park, record, failure)
                     await patiently(park, made_of.lifespan, made_of.logger)
 
         return decoding

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from chaos.kit.simulated.mutant import Mutant, Reached, Switch, handlers, middleware
 from system.events import OrderCreated, ReservationState
-from system.kit.chains import WriteChain
+from system.kit.chains import ChainParts
 from system.kit.delivery import inbox
 from system.kit.delivery.middleware import Batch, Middleware, Step
 from system.kit.delivery.middleware.handled import Handler
@@ -42,7 +42,7 @@ def _unlocked(reached: Reached, _: Handler) -> Handler:
     return reserve_stock
 
 
-def _inbox_last(_: Reached, made_of: WriteChain, __: Middleware) -> list[Middleware]:
+def _inbox_last(_: Reached, made_of: ChainParts, __: Middleware) -> list[Middleware]:
     """The inbox row would lock SQLite's one lock too early: here it comes after the effect."""
 
     def around(step: Step) -> Step:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from chaos.kit.simulated.mutant import Mutant, Reached, middleware
-from system.kit.chains import WriteChain
+from system.kit.chains import ChainParts
 from system.kit.delivery.dead_letters import REPLAY_FOR
 from system.kit.delivery.middleware import Batch, Middleware, Step
 
 
-def _around_it(reached: Reached, _: WriteChain, right: Middleware) -> list[Middleware]:
+def _around_it(reached: Reached, _: ChainParts, right: Middleware) -> list[Middleware]:
     def around(step: Step) -> Step:
         with_inbox = right(step)
 

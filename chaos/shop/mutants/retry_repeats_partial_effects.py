@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chaos.kit.simulated.mutant import Mutant, Reached, middleware
-from system.kit.chains import WriteChain
+from system.kit.chains import ChainParts
 from system.kit.delivery.middleware import Batch, Middleware, Step
 from system.kit.errors import Conflict, Unavailable
 
 
-def _committing(reached: Reached, made_of: WriteChain, _: Middleware) -> list[Middleware]:
+def _committing(reached: Reached, made_of: ChainParts, _: Middleware) -> list[Middleware]:
     def around(step: Step) -> Step:
         async def in_a_transaction(batch: Batch) -> None:
             failure: Exception | None = None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from chaos.kit.simulated.mutant import Mutant, Reached, middleware
-from system.kit.chains import WriteChain
+from system.kit.chains import ChainParts
 from system.kit.delivery.middleware import Batch, Middleware, Step
 from system.kit.errors import Conflict
 
 TIMES = 3
 
 
-def _in_place(reached: Reached, _: WriteChain, right: Middleware) -> list[Middleware]:
+def _in_place(reached: Reached, _: ChainParts, right: Middleware) -> list[Middleware]:
     def around(step: Step) -> Step:
         async def again(batch: Batch) -> None:
             for time in range(TIMES):

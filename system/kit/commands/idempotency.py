@@ -1,13 +1,12 @@
 """What a command leaves in its own transaction, so that a repeated request or a lost answer can be decided.
 
 Two kinds of rows. A *key* row is a client's Idempotency-Key: it holds the answer, which a repeated
-request gets again. A *mark* row is made by the server, one per transaction: when the answer to
-COMMIT was lost, whether the mark is there says whether the commit happened.
+request gets again. A *commit marker* is made by the server, one per transaction: when the answer to
+COMMIT was lost, whether the marker is there says whether the commit happened.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from system.kit import locks
 from system.kit.columns import TABLE_OPTIONS, Bytes, Timestamp, ascii_key, metadata
-from system.kit.http.route import Answer, Request
+from system.kit.commands.command import Answer
 from system.kit.locks import Place
 from system.kit.ports.work import UnitOfWork
 from system.kit.statements import among
@@ -45,24 +44,13 @@ _DELETE = delete(commands).where(_ARE_THESE)
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The answer that a key stands for, and a hash of the body that it was given for."""
+    """The answer that a key stands for, and the fingerprint of what it was given for."""
 
-    body_hash: str
+    fingerprint: str
     answer: Answer
 
 
-def key_id(request: Request) -> str | None:
-    """The row of a request's Idempotency-Key: a key counts per route and id, and for POST alone."""
-    if request.idempotency_key is None:
-        return None
-    return _hash(f"POST {request.path} {request.idempotency_key}".encode())
-
-
-def body_hash(request: Request) -> str:
-    return _hash(request.raw_body)
-
-
-def mark_id(id: UUID) -> str:
+def commit_marker(id: UUID) -> str:
     return id.hex
 
 
@@ -84,16 +72,16 @@ async def answers(
     return stored, {str(place.id): place for place in locked}
 
 
-async def claim(unit: UnitOfWork, mark: str, keys: Mapping[str, str]) -> None:
-    """Insert the mark, and each key with its body's hash.
+async def claim(unit: UnitOfWork, commit_marker: str, keys: Mapping[str, str]) -> None:
+    """Insert the marker, and each key with its fingerprint.
 
     A second request with the same key waits here for the first, unless `answers` has seen it.
     Raises UniqueViolation when the first has committed meanwhile, LockWaitTimeout when it takes
     too long.
     """
     made = {"status": None, "headers": None, "body": None, "created_at": unit.now.at}
-    rows = [{"id": mark, "body_hash": None, **made}]
-    rows += [{"id": key, "body_hash": hash, **made} for key, hash in sorted(keys.items())]
+    rows = [{"id": commit_marker, "body_hash": None, **made}]
+    rows += [{"id": key, "body_hash": text, **made} for key, text in sorted(keys.items())]
     await unit.sql.execute(_CLAIM, rows)
 
 
@@ -125,7 +113,3 @@ async def purge(sql: AsyncConnection, before: datetime, limit: int) -> int:
     if ids:
         await sql.execute(_DELETE, {"ids": ids})
     return len(ids)
-
-
-def _hash(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -26,8 +26,8 @@ from datetime import timedelta
 from sqlalchemy import Column, Integer, Table, Update, bindparam, insert, or_, select, update
 
 from system.kit.columns import TABLE_OPTIONS, Timestamp, ascii_key, metadata
+from system.kit.conflicts import despite_conflicts
 from system.kit.delivery import outbox
-from system.kit.delivery.conflicts import despite_conflicts
 from system.kit.delivery.outbox import Unsent
 from system.kit.delivery.patience import Outage
 from system.kit.errors import Conflict, Stopping, Unavailable

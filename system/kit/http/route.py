@@ -6,26 +6,19 @@ A domain's `api.py` lists its routes and knows nothing of aiohttp.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel
 
+from system.kit.commands.command import Answer as Answer  # noqa: PLC0414 (an API answers with it)
 from system.kit.errors import Refused
 from system.kit.events import Cause
 from system.kit.http.preconditions import NOTHING_DEMANDED, Precondition
 from system.kit.ports.views import View
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A success, ready to be sent and, byte for byte, to be repeated."""
-
-    status: int
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +39,18 @@ class Request:
     idempotency_key: str | None = None
     consistency_token: str | None = None
     deadline: float = math.inf
-    """By the loop's clock: an answer after it reaches nobody."""
+    """By the loop's clock: an answer after it reaches no one."""
+
+    @property
+    def key(self) -> str | None:
+        """Of the command that it is: its Idempotency-Key counts per route and id, and for POST alone."""
+        if self.idempotency_key is None:
+            return None
+        return _hash(f"POST {self.path} {self.idempotency_key}".encode())
+
+    @property
+    def fingerprint(self) -> str:
+        return _hash(self.raw_body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +109,7 @@ class Route:
 def tagged(tag: Tag, routes: Sequence[Route]) -> list[Route]:
     """The same routes, as a group."""
     return [replace(route, tag=tag) for route in routes]
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

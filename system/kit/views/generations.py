@@ -24,11 +24,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-from system.kit.chains import delivered
+from system.kit.chains import ChainParts, view_chain
 from system.kit.delivery.consumer import Chain, Consumer
 from system.kit.delivery.dead_letters import DeadLetters, Park
 from system.kit.delivery.failures import Failure
-from system.kit.delivery.middleware import Step, chain
+from system.kit.delivery.middleware import Step
 from system.kit.delivery.middleware.projected import Projection, projected
 from system.kit.delivery.patience import Outage
 from system.kit.errors import Fenced, Frozen, RebuildInProgress, Stopping, Unavailable
@@ -36,9 +36,10 @@ from system.kit.events import Event
 from system.kit.lifespan import Lifespan
 from system.kit.logs import Logger
 from system.kit.metrics import Metrics
+from system.kit.parts import Parts
 from system.kit.ports.log import Log, Partition, Record
 from system.kit.ports.views import Generations, ViewStore
-from system.kit.ports.world import World
+from system.kit.steps import chain
 from system.kit.timing import TIMING, Timing
 
 NEAR_S = 2.0
@@ -60,9 +61,8 @@ class BuildFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ProjectionParts:
+    parts: Parts
     log: Log
-    store: ViewStore
-    world: World
     metrics: Metrics
     logger: Logger
     letters: DeadLetters
@@ -70,6 +70,10 @@ class ProjectionParts:
     events: Mapping[str, type[Event]]
     """The model of each topic."""
     timing: Timing = TIMING
+
+    @property
+    def store(self) -> ViewStore:
+        return self.parts.views
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +127,6 @@ class _Member:
     task: asyncio.Task[None]
     targets: Mapping[Partition, int] = field(default_factory=dict)
     rehearsals: Rehearsals = field(default_factory=Rehearsals)
-
-
-async def _blame_the_store() -> None:
-    """Say that whatever took too long was the store's fault, also if it gives signs of life.
-
-    A put is small and may be repeated, so none is too much for a store: it is slow. To count that
-    against the event would make dead letters of good ones, and give up a rebuild under load.
-    """
-    raise Unavailable("the views take too long")
 
 
 class Projecting:
@@ -256,23 +251,23 @@ class Projecting:
         parts = self._parts
 
         def lane(lifespan: Lifespan) -> Step:
+            made_of = ChainParts(
+                consumer=self.name,
+                parts=parts.parts,
+                park=park,
+                retry_delays_s=parts.retry_delays_s,
+                metrics=parts.metrics,
+                logger=parts.logger,
+                lifespan=lifespan,
+                events=parts.events,
+            )
             return chain(
-                delivered(
-                    self.name,
-                    parts.events,
-                    park,
-                    _blame_the_store,
-                    retry_delays_s=parts.retry_delays_s,
-                    world=parts.world,
-                    metrics=parts.metrics,
-                    logger=parts.logger,
-                    lifespan=lifespan,
-                ),
+                view_chain(made_of),
                 projected(
                     self._projections[topic],
                     parts.store.generation(number),
                     is_read=lambda: self._live == number,
-                    world=parts.world,
+                    world=parts.parts.world,
                     metrics=parts.metrics,
                 ),
             )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Any
 
 from system.kit.events import Envelope
@@ -41,8 +40,3 @@ class Batch:
 
 Step = Callable[[Batch], Awaitable[None]]
 Middleware = Callable[[Step], Step]
-
-
-def chain(middlewares: Sequence[Middleware], last: Step) -> Step:
-    """Compose, outermost first."""
-    return reduce(lambda step, middleware: middleware(step), reversed(middlewares), last)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from system.kit import locks
-from system.kit.delivery.conflicts import despite_conflicts
+from system.kit.conflicts import despite_conflicts
 from system.kit.delivery.middleware import Batch, Middleware, Step
-from system.kit.errors import LockWaitTimeout
+from system.kit.errors import Conflict, LockWaitTimeout
 from system.kit.locks import Place, RowLocked
 from system.kit.ports.work import UnitOfWorkFactory
 from system.kit.ports.world import World
@@ -22,6 +22,7 @@ def transactional(work: UnitOfWorkFactory, world: World) -> Middleware:
 
     def around(step: Step) -> Step:
         async def in_one_transaction(batch: Batch) -> None:
+            waits_here = batch.single and batch.waits
             locked: Place | None = None
 
             async def once() -> None:
@@ -34,25 +35,15 @@ def transactional(work: UnitOfWorkFactory, world: World) -> Middleware:
                     async with work() as unit:
                         unit.waits = batch.waits
                         await step(replace(batch, work=unit))
-                except LockWaitTimeout as late:
-                    if not batch.single or not batch.waits:
-                        raise _LeaveIt(late) from late
-                    locked = late.place if isinstance(late, RowLocked) else None
+                except RowLocked as late:
+                    locked = late.place
                     raise
 
-            try:
-                await despite_conflicts(once, world)
-            except _LeaveIt as leave:
-                raise leave.reason from None
+            def is_for_others(conflict: Conflict) -> bool:
+                return isinstance(conflict, LockWaitTimeout) and not waits_here
+
+            await despite_conflicts(once, world, unless=is_for_others)
 
         return in_one_transaction
 
     return around
-
-
-class _LeaveIt(Exception):
-    """A lock that is not to be waited for: no conflict to be tried again."""
-
-    def __init__(self, reason: LockWaitTimeout) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
