@@ -269,23 +269,23 @@ MUTANTS: Mapping[str, Mutant] = {
     "consumer_reads_less": _mutant(
         "A view shows less of its event.",
         "orders.views",
-        '"refund_due"',
-        '"refund_dew"',
+        'if name != "id")',
+        'if name not in ("id", "refund_due"))',
         _CONSUMER,
     ),
     # --- HTTP
     "answer_field_dropped": _mutant(
         "An answer lacks a field.",
         "orders.api",
-        '        "paid": order.paid,\n',
-        "",
+        "{**_fields(order), ",
+        "{**{name: v for name, v in _fields(order).items() if name != 'paid'}, ",
         _API,
     ),
     "answer_field_of_another_type": _mutant(
         "An answer's number is a text.",
         "orders.api",
-        '        "total_amount": order.total_amount,\n',
-        '        "total_amount": str(order.total_amount),\n',
+        "{**_fields(order), ",
+        "{**_fields(order), 'total_amount': str(order.total_amount), ",
         _API,
     ),
     "request_bound_loosened": _mutant(

@@ -48,7 +48,7 @@ REFUSED = None
 
 # fmt: off
 COMMANDS: dict[str, tuple[Callable[[Order], tuple[Order, tuple[Event, ...]]], dict[str, Then | None]]] = {
-    "pay": (lambda given: _one(pay(given, "pix", now())), {
+    "pay": (lambda given: pay(given, "pix", now()), {
         "created":          Then(PAID, True, OrderPaid),
         "processing":       Then(PAID, True, OrderPaid),
         "processing, paid": REFUSED,
@@ -88,7 +88,7 @@ COMMANDS: dict[str, tuple[Callable[[Order], tuple[Order, tuple[Event, ...]]], di
         "canceled":         Then(CANCELED, False, None),
         "canceled, paid":   Then(CANCELED, True, None),
     }),
-    "cancel": (lambda given: _one(cancel(given, "mine", now())), {
+    "cancel": (lambda given: cancel(given, "mine", now()), {
         "created":          Then(CANCELED, False, OrderCanceled),
         "processing":       REFUSED,
         "processing, paid": REFUSED,
@@ -106,11 +106,6 @@ COMMANDS: dict[str, tuple[Callable[[Order], tuple[Order, tuple[Event, ...]]], di
     }),
 }
 # fmt: on
-
-
-def _one(decided: tuple[Order, Event]) -> tuple[Order, tuple[Event, ...]]:
-    after, event = decided
-    return after, (event,)
 
 
 ROWS = [
@@ -162,7 +157,7 @@ def test_its_version_rises_if_and_only_if_something_is_told(
 
 
 def test_what_is_paid_is_paid_by_what_was_named() -> None:
-    after, event = pay(order(), "boleto", now())
+    after, (event,) = pay(order(), "boleto", now())
     assert after.payment_method == event.order.payment_method == "boleto"
 
 
@@ -171,7 +166,7 @@ def test_a_refund_is_due_if_and_only_if_what_ends_was_paid(paid: bool) -> None:
     given = order(PROCESSING, paid=paid)
 
     canceled, (told,) = cancel_for_stock(given, "none left", now())
-    deleted = remove(given, now())
+    _, (deleted,) = remove(given, now())
 
     assert canceled.refund_due is told.refund_due is told.order.refund_due is paid
     assert deleted.refund_due is paid
@@ -191,7 +186,7 @@ def test_the_reason_of_the_stock_becomes_the_orders() -> None:
 @pytest.mark.parametrize("state", STATES)
 def test_it_can_be_deleted_in_whatever_state(state: str) -> None:
     given = STATES[state]
-    deleted = remove(given, now())
+    _, (deleted,) = remove(given, now())
     assert (deleted.key, deleted.version) == (given.id, given.version + 1)
     assert deleted.items == given.items
     assert deleted.refund_due is given.paid

@@ -84,7 +84,7 @@ def test_it_is_refused_when_its_total_cannot_be_stored() -> None:
 def test_it_begins_unpaid_with_its_stock_pending_and_tells_the_names() -> None:
     made = draft(order_of(Line(LAMP, 2, None)), USERS, OFFERS)
 
-    order, created = place(42, made, now())
+    order, (created,) = place(42, made, now())
 
     assert (order.status, order.paid) == (OrderStatus.CREATED, False)
     assert (order.reservation, order.reservation_version) == (ReservationState.PENDING, 0)

@@ -1,4 +1,4 @@
-"""The products' half of the transition table: reserve, reject, mark, release; and stock by PUT."""
+"""The products' half of the transition table: reserve, reject, release; and stock by PUT."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_what_an_order_wants_is_summed_by_product_in_the_order_of_ids() -> None:
 def test_enough_is_reserved_for_all_of_it(there: dict[str, int]) -> None:
     before = stock(**there)
 
-    reservation, taken, told = reserve(42, LINES, before, now())
+    (reservation, taken), told = reserve(42, LINES, before, now())
 
     assert reservation == Reservation(42, RESERVED, 1, LINES)
     assert taken == (
@@ -68,7 +68,7 @@ def test_enough_is_reserved_for_all_of_it(there: dict[str, int]) -> None:
 def test_too_little_reserves_nothing_and_says_what_was_missing(
     there: Mapping[int, Stock], missing: list[tuple[int, int, int]]
 ) -> None:
-    reservation, taken, (rejected,) = reserve(42, LINES, there, now())
+    (reservation, taken), (rejected,) = reserve(42, LINES, there, now())
 
     assert reservation == Reservation(42, REJECTED, 1, {})
     assert taken == ()
@@ -81,10 +81,10 @@ def test_too_little_reserves_nothing_and_says_what_was_missing(
     assert (rejected.reservation, rejected.reservation_version) == (REJECTED, 1)
 
 
-def test_an_order_that_ended_first_is_marked_and_told() -> None:
-    mark, rejected = reject(42, ORDER_ENDED, now())
+def test_an_order_that_ended_first_is_void_and_told() -> None:
+    (void, _), (rejected,) = reject(42, ORDER_ENDED, now())
 
-    assert mark == Reservation(42, REJECTED, 1, {})
+    assert void == Reservation(42, REJECTED, 1, {})
     assert (rejected.key, rejected.reason, rejected.missing) == (42, ORDER_ENDED, ())
     assert (rejected.reservation, rejected.reservation_version) == (REJECTED, 1)
 
@@ -92,7 +92,7 @@ def test_an_order_that_ended_first_is_marked_and_told() -> None:
 def test_a_release_gives_all_of_it_back() -> None:
     before = stock(lamp=0, shade=4)
 
-    reservation, given, told = release(Reservation(42, RESERVED, 1, LINES), before, now())
+    (reservation, given), told = release(Reservation(42, RESERVED, 1, LINES), before, now())
 
     assert (reservation.state, reservation.version) == (RELEASED, 2)
     assert given == (Stock(LAMP, 2, 6), Stock(SHADE, 5, 6))
@@ -103,7 +103,7 @@ def test_a_release_gives_all_of_it_back() -> None:
 
 
 def test_a_release_passes_over_a_product_that_is_gone() -> None:
-    reservation, given, told = release(Reservation(42, RESERVED, 1, LINES), stock(shade=4), now())
+    (reservation, given), told = release(Reservation(42, RESERVED, 1, LINES), stock(shade=4), now())
 
     assert reservation.state is RELEASED
     assert given == (Stock(SHADE, 5, 6),)
@@ -115,7 +115,7 @@ def test_versions_are_counted_per_event_also_within_a_batch() -> None:
     there = stock(lamp=5, shade=5)
     versions = []
     for order_id in (1, 2):
-        _, taken, told = reserve(order_id, {LAMP: 2}, there, now())
+        (_, taken), told = reserve(order_id, {LAMP: 2}, there, now())
         there |= {left.product_id: left for left in taken}
         versions += [event.stock_version for event in told if isinstance(event, StockReserved)]
     assert versions == [6, 7]

@@ -57,15 +57,15 @@ def order(id: int, *items: OrderItem) -> orders.Order:
 def created(id: int, *items: OrderItem) -> OrderCreated:
     names = tuple(Name(id=line.product_id, name="Lamp", version=1) for line in items)
     draft = orders.Draft(Name(id=1, name="Ada", version=1), names, items, Decimal(1))
-    return orders.place(id, draft, now())[1]
+    return orders.place(id, draft, now())[1][0]
 
 
 def canceled(id: int, *items: OrderItem) -> OrderCanceled:
-    return orders.cancel(order(id, *items), "mine", now())[1]
+    return orders.cancel(order(id, *items), "mine", now())[1][0]
 
 
 def deleted(id: int, *items: OrderItem) -> OrderDeleted:
-    return orders.remove(order(id, *items), now())
+    return orders.remove(order(id, *items), now())[1][0]
 
 
 async def handle(it: Bench, handler: Any, *events: Event) -> list[dict[str, Any]]:
@@ -271,7 +271,7 @@ ENDED_BY_STOCK = ("stock.rejected",)
 
 def news(kind: str, order_id: int) -> Event:
     if kind == "stock.rejected":
-        return products.reject(order_id, products.OUT_OF_STOCK, now())[1]
+        return products.reject(order_id, products.OUT_OF_STOCK, now())[1][0]
     _, state, version = NEWS[kind]
     told = {"stock.reserved": StockReserved, "stock.released": StockReleased}[kind]
     return told(

@@ -50,15 +50,16 @@ def an_order() -> tuple[orders.Order, OrderCreated]:
     draft = orders.Draft(
         Name(id=given.user_id, name="Ada", version=1), names, given.items, given.total_amount
     )
-    return orders.place(42, draft, now())
+    placed, (created,) = orders.place(42, draft, now())
+    return placed, created
 
 
 def stories() -> Iterator[Story]:
     placed, created = an_order()
     lines = products.wanted(placed.items)
     there = {product: products.Stock(product, 10, 1) for product in lines}
-    held, taken, reserved = products.reserve(42, lines, there, now())
-    paid, paid_event = orders.pay(placed, "pix", now())
+    (held, taken), reserved = products.reserve(42, lines, there, now())
+    paid, (paid_event,) = orders.pay(placed, "pix", now())
     processing, (updated,) = orders.set_status(paid, OrderStatus.PROCESSING, now())
     yield Story(
         "paid and processed",
@@ -66,23 +67,23 @@ def stories() -> Iterator[Story]:
         {"orders/42": {"status": "PROCESSING", "paid": True, "reservation": "reserved"}},
     )
 
-    _, canceled_event = orders.cancel(placed, "mine", now())
+    _, (canceled_event,) = orders.cancel(placed, "mine", now())
     stock = there | {left.product_id: left for left in taken}
-    _, _, released = products.release(held, stock, now())
+    _, released = products.release(held, stock, now())
     yield Story(
         "canceled after its stock was reserved",
         [created, *reserved, canceled_event, *released],
         {"orders/42": {"status": "CANCELED", "cancel_reason": "mine", "reservation": "released"}},
     )
 
-    _, mark = products.reject(42, products.ORDER_ENDED, now())
+    _, (void,) = products.reject(42, products.ORDER_ENDED, now())
     yield Story(
         "canceled before its creation was handled",
-        [created, canceled_event, mark],
+        [created, canceled_event, void],
         {"orders/42": {"status": "CANCELED", "reservation": "rejected"}},
     )
 
-    _, _, (rejected,) = products.reserve(42, lines, {}, now())
+    _, (rejected,) = products.reserve(42, lines, {}, now())
     assert isinstance(rejected, StockRejected)
     _, (refund,) = orders.cancel_for_stock(paid, rejected.reason, now())
     yield Story(
@@ -91,20 +92,20 @@ def stories() -> Iterator[Story]:
         {"orders/42": {"status": "CANCELED", "paid": True, "refund_due": True}},
     )
 
-    gone = orders.remove(processing, now())
+    _, (gone,) = orders.remove(processing, now())
     yield Story("deleted", [created, paid_event, updated, gone, *reserved], {"orders/42": None})
 
-    lamp, lamp_stock, offered = products.offer(
+    (lamp, lamp_stock), (offered,) = products.offer(
         11, products.OfferProduct("Lamp", Decimal("19.90"), 10), now()
     )
-    dearer, _, (priced,) = products.update(
-        lamp, lamp_stock, products.UpdateProduct(price=Decimal("29.90")), now()
+    (dearer, _), (priced,) = products.update(
+        (lamp, lamp_stock), products.UpdateProduct(price=Decimal("29.90")), now()
     )
-    held, (lamp_left,), (sold,) = products.reserve(42, {11: 4}, {11: lamp_stock}, now())
-    restocked, restock, (set_event,) = products.update(
-        dearer, lamp_left, products.UpdateProduct(stock=100), now()
+    (held, (lamp_left,)), (sold,) = products.reserve(42, {11: 4}, {11: lamp_stock}, now())
+    (restocked, restock), (set_event,) = products.update(
+        (dearer, lamp_left), products.UpdateProduct(stock=100), now()
     )
-    _, (lamp_left,), (back,) = products.release(held, {11: restock}, now())
+    (_, (lamp_left,)), (back,) = products.release(held, {11: restock}, now())
     yield Story(
         "a product that is sold, priced, set and given back",
         [offered, priced, sold, set_event, back],
@@ -112,11 +113,11 @@ def stories() -> Iterator[Story]:
     )
     yield Story(
         "a product that is gone",
-        [offered, priced, sold, products.remove(restocked, lamp_left, now())],
+        [offered, priced, sold, *products.remove((restocked, lamp_left), now())[1]],
         {"products/11": None},
     )
 
-    ada, registered = users.register(7, users.RegisterUser("Ada", "ada@example.com"), now())
+    ada, (registered,) = users.register(7, users.RegisterUser("Ada", "ada@example.com"), now())
     lovelace, (renamed,) = users.update(ada, users.UpdateUser(name="Ada Lovelace"), now())
     yield Story(
         "a user renamed",
@@ -127,7 +128,7 @@ def stories() -> Iterator[Story]:
         },
     )
     yield Story(
-        "a user gone", [registered, renamed, users.remove(lovelace, now())], {"users/7": None}
+        "a user gone", [registered, renamed, *users.remove(lovelace, now())[1]], {"users/7": None}
     )
 
 

@@ -91,15 +91,13 @@ def an_order(state: str) -> Order:
 def command(name: str, order: Order) -> tuple[Order | None, tuple[Event, ...]]:
     match name.split():
         case ["pay"]:
-            after, paid = model.pay(order, "card", NOW)
-            return after, (paid,)
+            return model.pay(order, "card", NOW)
         case ["set", status]:
             return model.set_status(order, OrderStatus(status), NOW)
         case ["cancel"]:
-            after, canceled = model.cancel(order, "too dark", NOW)
-            return after, (canceled,)
+            return model.cancel(order, "too dark", NOW)
         case ["delete"]:
-            return None, (model.remove(order, NOW),)
+            return model.remove(order, NOW)
         case _:
             raise AssertionError(f"the page has an unknown command {name!r}")
 

@@ -67,7 +67,11 @@ class Event(Part):
         return value
 
 
+S = TypeVar("S")
 E = TypeVar("E", bound=Event, covariant=True)
+
+Decision = tuple[S, tuple[E, ...]]
+"""The state from now on, and the events that say so; without events nothing has changed."""
 
 
 def dlq(topic: str) -> str:

@@ -11,13 +11,12 @@ from system.events import OrderStatus
 from system.kit.commands.group_commit import Commands
 from system.kit.errors import DomainError, NotFound, Overloaded
 from system.kit.http.bodies import Body, Items, Maybe, PartialBody, PaymentMethod, Reason
-from system.kit.http.headers import ETAG
-from system.kit.http.paging import PageBody, cut, page_body
+from system.kit.http.paging import PageBody
+from system.kit.http.resources import Resource, fields_of
 from system.kit.http.route import Answer, Request, Route, Tag, tagged
-from system.kit.http.tokens import stamps, token
 from system.kit.locks import Place, RowLocked
 from system.kit.ports.work import UnitOfWork, UnitOfWorkFactory
-from system.kit.values import WHOLE, Id, Price, dumps
+from system.kit.values import WHOLE, Id, Price
 from system.orders import store
 from system.orders.model import (
     Draft,
@@ -140,6 +139,28 @@ def routes(work: UnitOfWorkFactory, commands: Commands) -> list[Route]:
     return tagged(TAG, calls)
 
 
+_fields = fields_of(OrderResource)
+
+
+def _shown(order: Order) -> dict[str, Any]:  # JSON values of several types
+    return {**_fields(order), "items": [item.model_dump() for item in order.items]}
+
+
+def _versions(order: Order) -> dict[str, int]:
+    noted = {"reservation": order.reservation_version} if order.reservation_version else {}
+    return {"self": order.version, **noted}
+
+
+ORDER: Resource[Order] = Resource(
+    "order",
+    VIEW,
+    id=lambda order: order.id,
+    shown=_shown,
+    versions=_versions,
+    missing=NoSuchOrder,
+)
+
+
 class OrderApi:
     def __init__(self, work: UnitOfWorkFactory) -> None:
         self._work = work
@@ -147,88 +168,73 @@ class OrderApi:
     async def place_all(
         self, requests: Sequence[Request], unit: UnitOfWork
     ) -> Sequence[Answer | DomainError | RowLocked]:
-        """Place the orders that may be; each of the others is told what is wrong with it.
+        """Place the orders that may be; each of the others gets its own refusal.
 
         Nothing waits here, or all of them would: an order whose user or product is locked by
-        somebody else comes back with that row.
+        another transaction comes back with that row.
         """
-        wishes = [_wish(request.body) for request in requests]
-        users, locked_users = await store.names_of_users(unit, {wish.user_id for wish in wishes})
+        commands = [_command(request.body) for request in requests]
+        users, locked_users = await store.names_of_users(unit, {each.user_id for each in commands})
         offers, locked_products = await store.offers(
-            unit, {line.product_id for wish in wishes for line in wish.lines}
+            unit, {line.product_id for each in commands for line in each.lines}
         )
         outcomes: list[Draft | DomainError | RowLocked] = []
-        for wish in wishes:
+        for command in commands:
             try:
-                _raise_if_locked([wish.user_id], locked_users)
-                _raise_if_locked((line.product_id for line in wish.lines), locked_products)
-                outcomes.append(draft(wish, users, offers))
+                _raise_if_locked([command.user_id], locked_users)
+                _raise_if_locked((line.product_id for line in command.lines), locked_products)
+                outcomes.append(draft(command, users, offers))
             except (DomainError, RowLocked) as reason:
                 outcomes.append(reason)
         drafts = [outcome for outcome in outcomes if isinstance(outcome, Draft)]
         ids = iter(await store.insert_drafts(unit, drafts) if drafts else ())
         return [
-            self._placed(next(ids), outcome, request, unit)
+            ORDER.created(place(next(ids), outcome, unit.now), request, unit)
             if isinstance(outcome, Draft)
             else outcome
             for request, outcome in zip(requests, outcomes, strict=True)
         ]
 
-    def _placed(self, id: int, draft: Draft, request: Request, unit: UnitOfWork) -> Answer:
-        order, event = place(id, draft, unit.now)
-        unit.emit(event, because=request.cause)
-        return _answer(order, 201, {"Location": f"/orders/{id}"})
-
     async def page(self, request: Request) -> Answer:
         query = request.query
         async with self._work() as unit:
-            rows = await store.page(
+            orders = await store.page(
                 unit,
                 after=query.after,
                 limit=query.limit + 1,
                 status=query.status,
                 user_id=query.user_id,
             )
-        orders, next = cut(rows, query.limit, lambda order: order.id)
-        return Answer(200, await page_body(VIEW, orders, next, _shown))
+        return await ORDER.page(orders, query.limit)
 
     async def show(self, request: Request) -> Answer:
         async with self._work() as unit:
-            order = await store.find(unit, request.id)
-        if order is None:
-            raise NoSuchOrder(f"there is no order {request.id}")
-        return _answer(order)
+            return ORDER.answer(ORDER.there(request, await store.find(unit, request.id)))
 
     async def set_status(self, request: Request, unit: UnitOfWork) -> Answer:
-        before = await _lock(request, unit)
-        order, emitted = set_status(before, request.body.status, unit.now)
-        if emitted:
-            await store.save(unit, [order])
-        for event in emitted:
-            unit.emit(event, because=request.cause)
-        return _answer(order)
+        order = await _lock(request, unit)
+        decision = set_status(order, request.body.status, unit.now)
+        return await ORDER.changed(decision, request, unit, _save)
 
     async def pay(self, request: Request, unit: UnitOfWork) -> Answer:
-        order, event = pay(await _lock(request, unit), request.body.payment_method, unit.now)
-        await store.save(unit, [order])
-        unit.emit(event, because=request.cause)
-        return _answer(order)
+        order = await _lock(request, unit)
+        decision = pay(order, request.body.payment_method, unit.now)
+        return await ORDER.changed(decision, request, unit, _save)
 
     async def cancel(self, request: Request, unit: UnitOfWork) -> Answer:
-        order, event = cancel(await _lock(request, unit), request.body.reason, unit.now)
-        await store.save(unit, [order])
-        unit.emit(event, because=request.cause)
-        return _answer(order)
+        order = await _lock(request, unit)
+        decision = cancel(order, request.body.reason, unit.now)
+        return await ORDER.changed(decision, request, unit, _save)
 
     async def remove(self, request: Request, unit: UnitOfWork) -> Answer:
         order = await _lock(request, unit)
-        event = remove(order, unit.now)
+        _, (event,) = remove(order, unit.now)
         await store.remove(unit, order.id)
         unit.emit(event, because=request.cause)
-        return Answer(204, headers=token(VIEW, order.id, self=event.version))
+        return ORDER.removed(order.id, event.version)
 
 
-def _wish(body: NewOrder) -> PlaceOrder:
+def _command(body: NewOrder) -> PlaceOrder:
     lines = (Line(item.product_id, item.quantity, item.unit_price) for item in body.items)
     return PlaceOrder(body.user_id, tuple(lines))
 
@@ -241,36 +247,8 @@ def _raise_if_locked(ids: Iterable[int], locked: Mapping[int, Place]) -> None:
 
 async def _lock(request: Request, unit: UnitOfWork) -> Order:
     found = await store.lock(unit, [request.id])
-    if request.id not in found:
-        raise NoSuchOrder(f"there is no order {request.id}")
-    order = found[request.id]
-    request.precondition.demand(_stamps(order)[ETAG])
-    return order
+    return ORDER.demanded(request, found.get(request.id))
 
 
-def _answer(order: Order, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
-    return Answer(status, dumps(_shown(order)), {**(headers or {}), **_stamps(order)})
-
-
-def _stamps(order: Order) -> dict[str, str]:
-    versions = {"self": order.version}
-    if order.reservation_version:
-        versions["reservation"] = order.reservation_version
-    return stamps(VIEW, order.id, **versions)
-
-
-def _shown(order: Order) -> dict[str, Any]:  # JSON values of several types
-    return {
-        "id": order.id,
-        "user_id": order.user_id,
-        "status": order.status.value,
-        "paid": order.paid,
-        "reservation": order.reservation.value,
-        "items": [item.model_dump() for item in order.items],
-        "total_amount": order.total_amount,
-        "payment_method": order.payment_method,
-        "cancel_reason": order.cancel_reason,
-        "refund_due": order.refund_due,
-        "created_at": order.created_at,
-        "updated_at": order.updated_at,
-    }
+async def _save(unit: UnitOfWork, order: Order) -> None:
+    await store.save(unit, [order])

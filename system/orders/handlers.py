@@ -32,7 +32,7 @@ async def cancel_for_stock(batch: Sequence[Envelope[StockRejected]], unit: UnitO
         if event.order_id not in orders:
             continue
         order = model.note(orders[event.order_id], event.reservation, event.reservation_version)
-        orders[event.order_id], emitted = model.cancel_for_stock(order, event.reason, unit.now)
-        for canceled in emitted:
+        orders[event.order_id], events = model.cancel_for_stock(order, event.reason, unit.now)
+        for canceled in events:
             unit.emit(canceled, because=envelope.consequence)
     await store.save(unit, [order for id, order in orders.items() if order != before[id]])

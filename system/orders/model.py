@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from system import events
 from system.events import (
@@ -24,6 +25,7 @@ from system.events import (
     ReservationState,
 )
 from system.kit.errors import DomainError, Fault, Invalid, NotFound
+from system.kit.events import Decision
 from system.kit.ports.world import Now
 from system.kit.values import TOTAL_MAX
 
@@ -114,8 +116,8 @@ def draft(command: PlaceOrder, users: Mapping[int, Name], offers: Mapping[int, O
     Raises UnknownUser, UnknownProduct, TotalTooLarge.
     """
     if command.user_id not in users:
-        nobody = f"there is no user {command.user_id}"
-        raise UnknownUser(nobody, [Fault("body/user_id", nobody)])
+        missing = f"there is no user {command.user_id}"
+        raise UnknownUser(missing, [Fault("body/user_id", missing)])
     unknown = [
         Fault(f"body/items/{number}/product_id", f"there is no product {line.product_id}")
         for number, line in enumerate(command.lines)
@@ -142,8 +144,8 @@ def draft(command: PlaceOrder, users: Mapping[int, Name], offers: Mapping[int, O
     return Draft(users[command.user_id], names, items, total)
 
 
-def place(id: int, draft: Draft, now: Now) -> tuple[Order, OrderCreated]:
-    order = Order(
+def begun(id: int, draft: Draft, now: Now) -> Order:
+    return Order(
         id=id,
         user_id=draft.user.id,
         status=OrderStatus.CREATED,
@@ -159,73 +161,45 @@ def place(id: int, draft: Draft, now: Now) -> tuple[Order, OrderCreated]:
         created_at=now.at,
         updated_at=now.at,
     )
-    return order, OrderCreated(
-        event_id=now.new_id(),
-        occurred_at=now.at,
-        order_id=id,
-        order=_snapshot(order),
-        version=order.version,
-        user_name=draft.user,
-        product_names=draft.products,
-    )
 
 
-def pay(order: Order, payment_method: str, now: Now) -> tuple[Order, OrderPaid]:
+def place(id: int, draft: Draft, now: Now) -> Decision[Order, OrderCreated]:
+    order = begun(id, draft, now)
+    created = OrderCreated(**_after(order, now), user_name=draft.user, product_names=draft.products)
+    return order, (created,)
+
+
+def pay(order: Order, payment_method: str, now: Now) -> Decision[Order, OrderPaid]:
     payable = order.status in (OrderStatus.CREATED, OrderStatus.PROCESSING) and not order.paid
     if not payable:
         raise TransitionForbidden(f"order {order.id} is {_state(order)}: it cannot be paid")
-    paid = replace(
-        order,
-        status=OrderStatus.PAID,
-        paid=True,
-        payment_method=payment_method,
-        version=order.version + 1,
-        updated_at=now.at,
-    )
-    return paid, OrderPaid(
-        event_id=now.new_id(),
-        occurred_at=now.at,
-        order_id=order.id,
-        order=_snapshot(paid),
-        version=paid.version,
-    )
+    paid = _changed(order, now, status=OrderStatus.PAID, paid=True, payment_method=payment_method)
+    return paid, (OrderPaid(**_after(paid, now)),)
 
 
-def set_status(
-    order: Order, status: OrderStatus, now: Now
-) -> tuple[Order, tuple[OrderUpdated, ...]]:
+def set_status(order: Order, status: OrderStatus, now: Now) -> Decision[Order, OrderUpdated]:
     """Only PROCESSING can be set; payment and cancellation have calls of their own."""
     if status is order.status:
         return order, ()
     processable = order.status in (OrderStatus.CREATED, OrderStatus.PAID)
     if status is not OrderStatus.PROCESSING or not processable:
         raise TransitionForbidden(f"order {order.id} is {_state(order)}: it cannot become {status}")
-    processing = replace(order, status=status, version=order.version + 1, updated_at=now.at)
-    updated = OrderUpdated(
-        event_id=now.new_id(),
-        occurred_at=now.at,
-        order_id=order.id,
-        order=_snapshot(processing),
-        version=processing.version,
-    )
-    return processing, (updated,)
+    processing = _changed(order, now, status=status)
+    return processing, (OrderUpdated(**_after(processing, now)),)
 
 
-def cancel(order: Order, reason: str | None, now: Now) -> tuple[Order, OrderCanceled]:
-    """Cancel at the client's wish, which only an order that nobody works on allows."""
+def cancel(order: Order, reason: str | None, now: Now) -> Decision[Order, OrderCanceled]:
+    """Cancel at the client's wish, which only an order that is not being processed allows."""
     if order.status is not OrderStatus.CREATED:
         raise TransitionForbidden(f"order {order.id} is {_state(order)}: it cannot be canceled")
     return _canceled(order, reason, now)
 
 
-def cancel_for_stock(
-    order: Order, reason: str, now: Now
-) -> tuple[Order, tuple[OrderCanceled, ...]]:
+def cancel_for_stock(order: Order, reason: str, now: Now) -> Decision[Order, OrderCanceled]:
     """Cancel an order that gets no stock, in whatever state; an ended one keeps its first reason."""
     if order.status is OrderStatus.CANCELED:
         return order, ()
-    canceled, event = _canceled(order, reason, now)
-    return canceled, (event,)
+    return _canceled(order, reason, now)
 
 
 def note(order: Order, reservation: ReservationState, version: int) -> Order:
@@ -235,8 +209,8 @@ def note(order: Order, reservation: ReservationState, version: int) -> Order:
     return replace(order, reservation=reservation, reservation_version=version)
 
 
-def remove(order: Order, now: Now) -> OrderDeleted:
-    return OrderDeleted(
+def remove(order: Order, now: Now) -> Decision[None, OrderDeleted]:
+    deleted = OrderDeleted(
         event_id=now.new_id(),
         occurred_at=now.at,
         order_id=order.id,
@@ -244,26 +218,18 @@ def remove(order: Order, now: Now) -> OrderDeleted:
         refund_due=order.paid,
         version=order.version + 1,
     )
+    return None, (deleted,)
 
 
-def _canceled(order: Order, reason: str | None, now: Now) -> tuple[Order, OrderCanceled]:
-    canceled = replace(
-        order,
-        status=OrderStatus.CANCELED,
-        cancel_reason=reason,
-        refund_due=order.paid,
-        version=order.version + 1,
-        updated_at=now.at,
-    )
-    return canceled, OrderCanceled(
-        event_id=now.new_id(),
-        occurred_at=now.at,
-        order_id=order.id,
-        order=_snapshot(canceled),
-        version=canceled.version,
-        reason=reason,
-        refund_due=canceled.refund_due,
-    )
+def _canceled(order: Order, reason: str | None, now: Now) -> Decision[Order, OrderCanceled]:
+    changes = {"cancel_reason": reason, "refund_due": order.paid}
+    canceled = _changed(order, now, status=OrderStatus.CANCELED, **changes)
+    event = OrderCanceled(**_after(canceled, now), reason=reason, refund_due=canceled.refund_due)
+    return canceled, (event,)
+
+
+def _changed(order: Order, now: Now, **changes: Any) -> Order:  # each field of its own type
+    return replace(order, version=order.version + 1, updated_at=now.at, **changes)
 
 
 def _state(order: Order) -> str:
@@ -271,17 +237,12 @@ def _state(order: Order) -> str:
     return f"{order.status} and paid" if paid_already else str(order.status)
 
 
-def _snapshot(order: Order) -> events.Order:
-    return events.Order(
-        id=order.id,
-        user_id=order.user_id,
-        status=order.status,
-        paid=order.paid,
-        total_amount=order.total_amount,
-        items=order.items,
-        payment_method=order.payment_method,
-        cancel_reason=order.cancel_reason,
-        refund_due=order.refund_due,
-        created_at=order.created_at,
-        updated_at=order.updated_at,
-    )
+def _after(order: Order, now: Now) -> dict[str, Any]:  # each field of its own type
+    """What all events of an order say: the whole of it, as it is after the fact."""
+    return {
+        "event_id": now.new_id(),
+        "occurred_at": now.at,
+        "order_id": order.id,
+        "order": events.Order.model_validate(order, from_attributes=True),
+        "version": order.version,
+    }

@@ -33,7 +33,7 @@ from system.kit.locks import Place
 from system.kit.ports.work import UnitOfWork
 from system.kit.statements import among, update_alike
 from system.kit.turns import in_turns
-from system.orders.model import Draft, Offer, Order
+from system.orders.model import Draft, Offer, Order, begun
 
 orders = Table(
     "orders",
@@ -92,6 +92,20 @@ _ITEMS = (
     .order_by(order_products.c.order_id, order_products.c.line)
 )
 _SAVE = update(orders).where(among(orders.c.id))
+_COLUMNS = tuple(column.name for column in orders.c)
+_PLACED = _COLUMNS[1:]
+"""All but the id."""
+_NOTES = ("reservation", "reservation_version")
+_CHANGING = (
+    "status",
+    "paid",
+    "payment_method",
+    "cancel_reason",
+    "refund_due",
+    *_NOTES,
+    "version",
+    "updated_at",
+)
 
 
 async def names_of_users(
@@ -129,23 +143,7 @@ async def insert_drafts(unit: UnitOfWork, drafts: Sequence[Draft]) -> Sequence[i
 async def _insert_drafts(unit: UnitOfWork, drafts: Sequence[Draft]) -> Sequence[int]:
     ids = await unit.insert(
         orders,
-        [
-            {
-                "user_id": draft.user.id,
-                "status": OrderStatus.CREATED.value,
-                "paid": False,
-                "total_amount": draft.total_amount,
-                "payment_method": None,
-                "cancel_reason": None,
-                "refund_due": False,
-                "reservation": ReservationState.PENDING.value,
-                "reservation_version": 0,
-                "version": 1,
-                "created_at": unit.now.at,
-                "updated_at": unit.now.at,
-            }
-            for draft in drafts
-        ],
+        [_row(begun(0, draft, unit.now), _PLACED) for draft in drafts],
     )
     await unit.sql.execute(
         _INSERT_ITEMS,
@@ -198,20 +196,7 @@ async def page(
 
 
 async def save(unit: UnitOfWork, changed: Iterable[Order]) -> None:
-    rows = {
-        order.id: {
-            "status": order.status.value,
-            "paid": order.paid,
-            "payment_method": order.payment_method,
-            "cancel_reason": order.cancel_reason,
-            "refund_due": order.refund_due,
-            "reservation": order.reservation.value,
-            "reservation_version": order.reservation_version,
-            "version": order.version,
-            "updated_at": order.updated_at,
-        }
-        for order in changed
-    }
+    rows = {order.id: _row(order, _CHANGING) for order in changed}
     await update_alike(unit.sql, _SAVE, rows)
 
 
@@ -220,13 +205,7 @@ async def save_notes(unit: UnitOfWork, noted: Iterable[Order]) -> None:
 
     Most know the same, where times and methods of payment would tell them apart.
     """
-    rows = {
-        order.id: {
-            "reservation": order.reservation.value,
-            "reservation_version": order.reservation_version,
-        }
-        for order in noted
-    }
+    rows = {order.id: _row(order, _NOTES) for order in noted}
     await update_alike(unit.sql, _SAVE, rows)
 
 
@@ -254,20 +233,12 @@ def _item(row: Row[Any]) -> OrderItem:
     return OrderItem(product_id=row.product_id, quantity=row.quantity, unit_price=row.unit_price)
 
 
+def _row(order: Order, columns: Iterable[str]) -> dict[str, object]:
+    return {name: getattr(order, name) for name in columns}
+
+
 def _order(row: Row[Any], items: Iterable[OrderItem]) -> Order:
-    return Order(
-        id=row.id,
-        user_id=row.user_id,
-        status=OrderStatus(row.status),
-        paid=bool(row.paid),
-        total_amount=row.total_amount,
-        items=tuple(items),
-        payment_method=row.payment_method,
-        cancel_reason=row.cancel_reason,
-        refund_due=bool(row.refund_due),
-        reservation=ReservationState(row.reservation),
-        reservation_version=row.reservation_version,
-        version=row.version,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
+    fields = {name: getattr(row, name) for name in _COLUMNS}
+    fields["status"] = OrderStatus(row.status)
+    fields["reservation"] = ReservationState(row.reservation)
+    return Order(**fields, items=tuple(items))

@@ -24,6 +24,7 @@ from system.kit.ports.views import Document, Put, Related, View
 from system.kit.values import Id, Money, Time
 
 VIEW = "orders"
+_FIELDS = tuple(name for name in events.Order.model_fields if name != "id")
 
 
 class OrderResource(BaseModel):
@@ -62,7 +63,10 @@ class OrdersPage(Page):
 
 
 def order(event: OrderEvent) -> Iterable[Put]:
-    yield Put(VIEW, event.order_id, "self", event.version, _fields(event.order))
+    fields = {name: getattr(event.order, name) for name in _FIELDS}
+    fields["status"] = event.order.status.value
+    fields["items"] = [item.model_dump() for item in event.order.items]
+    yield Put(VIEW, event.order_id, "self", event.version, fields)
 
 
 def names(event: OrderCreated) -> Iterable[Put]:
@@ -84,28 +88,6 @@ def order_gone(event: OrderDeleted) -> Iterable[Put]:
 def reservation(event: StockMoved | StockRejected) -> Iterable[Put]:
     fields = {"reservation": event.reservation.value}
     yield Put(VIEW, event.order_id, "reservation", event.reservation_version, fields)
-
-
-def _fields(order: events.Order) -> dict[str, object]:
-    return {
-        "user_id": order.user_id,
-        "status": order.status.value,
-        "paid": order.paid,
-        "items": [
-            {
-                "product_id": item.product_id,
-                "quantity": item.quantity,
-                "unit_price": item.unit_price,
-            }
-            for item in order.items
-        ],
-        "total_amount": order.total_amount,
-        "payment_method": order.payment_method,
-        "cancel_reason": order.cancel_reason,
-        "refund_due": order.refund_due,
-        "created_at": order.created_at,
-        "updated_at": order.updated_at,
-    }
 
 
 def refers_to(document: Document) -> Mapping[str, Collection[int]]:

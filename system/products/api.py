@@ -9,16 +9,16 @@ from pydantic import Field
 from system.kit.commands.group_commit import Commands
 from system.kit.errors import NotFound, StillReferred
 from system.kit.http.bodies import Body, Maybe, Name, PartialBody
-from system.kit.http.headers import ETAG
-from system.kit.http.paging import Page, PageBody, cut, page_body
+from system.kit.http.paging import Page, PageBody
 from system.kit.http.preconditions import NOTHING_DEMANDED
+from system.kit.http.resources import Resource
 from system.kit.http.route import Answer, Request, Route, Tag, tagged
-from system.kit.http.tokens import stamps, token
 from system.kit.ports.work import UnitOfWork, UnitOfWorkFactory
-from system.kit.values import WHOLE, Price, dumps
+from system.kit.values import WHOLE, Price
 from system.products import store
 from system.products.model import (
     NoSuchProduct,
+    Offered,
     OfferProduct,
     Product,
     Stock,
@@ -97,6 +97,16 @@ def routes(work: UnitOfWorkFactory, commands: Commands) -> list[Route]:
     return tagged(TAG, calls)
 
 
+PRODUCT: Resource[Offered] = Resource(
+    "product",
+    VIEW,
+    id=lambda offered: offered[0].id,
+    shown=lambda offered: _shown(*offered),
+    versions=lambda offered: {"self": offered[0].version, "stock": offered[1].version},
+    missing=NoSuchProduct,
+)
+
+
 class ProductApi:
     def __init__(self, work: UnitOfWorkFactory) -> None:
         self._work = work
@@ -105,66 +115,44 @@ class ProductApi:
         body = request.body
         command = OfferProduct(body.name, body.price, body.stock)
         id = await store.insert(unit, command)
-        product, stock, event = offer(id, command, unit.now)
-        unit.emit(event, because=request.cause)
-        return _answer(product, stock, 201, {"Location": f"/products/{id}"})
+        return PRODUCT.created(offer(id, command, unit.now), request, unit)
 
     async def page(self, request: Request) -> Answer:
-        limit = request.query.limit
+        query = request.query
         async with self._work() as unit:
-            rows = await store.page(unit, after=request.query.after, limit=limit + 1)
-        offered, next = cut(rows, limit, lambda row: row[0].id)
-        return Answer(200, await page_body(VIEW, offered, next, lambda row: _shown(*row)))
+            offered = await store.page(unit, after=query.after, limit=query.limit + 1)
+        return await PRODUCT.page(offered, query.limit)
 
     async def show(self, request: Request) -> Answer:
         async with self._work() as unit:
-            return _answer(*_there(request.id, await store.find(unit, request.id)))
+            return PRODUCT.answer(PRODUCT.there(request, await store.find(unit, request.id)))
 
     async def update(self, request: Request, unit: UnitOfWork) -> Answer:
         body = request.body
         command = UpdateProduct(body.name, body.price, body.stock)
         with_stock = command.stock is not None
-        before = await _lock(request, unit, with_stock=with_stock)
-        product, stock, emitted = update(*before, command, unit.now)
-        if emitted:
+        offered = await _lock(request, unit, with_stock=with_stock)
+
+        async def save(unit: UnitOfWork, offered: Offered) -> None:
+            product, stock = offered
             await store.save(unit, product)
             await store.save_stock(unit, [stock] if with_stock else [])
-        for event in emitted:
-            unit.emit(event, because=request.cause)
-        return _answer(product, stock)
+
+        return await PRODUCT.changed(update(offered, command, unit.now), request, unit, save)
 
     async def remove(self, request: Request, unit: UnitOfWork) -> Answer:
-        product, stock = await _lock(request, unit, with_stock=True)
-        event = remove(product, stock, unit.now)
-        await store.remove(unit, product.id)
+        offered = await _lock(request, unit, with_stock=True)
+        _, (event,) = remove(offered, unit.now)
+        await store.remove(unit, request.id)
         unit.emit(event, because=request.cause)
-        return Answer(204, headers=token(VIEW, product.id, self=event.version))
+        return PRODUCT.removed(request.id, event.version)
 
 
-async def _lock(request: Request, unit: UnitOfWork, *, with_stock: bool) -> store.Offered:
+async def _lock(request: Request, unit: UnitOfWork, *, with_stock: bool) -> Offered:
     """Lock what is to be changed, and all of what the request demands something of."""
     demands = request.precondition != NOTHING_DEMANDED
     found = await store.lock(unit, request.id, with_stock=with_stock or demands)
-    product, stock = _there(request.id, found)
-    request.precondition.demand(_stamps(product, stock)[ETAG])
-    return product, stock
-
-
-def _there(id: int, found: store.Offered | None) -> store.Offered:
-    if found is None:
-        raise NoSuchProduct(f"there is no product {id}")
-    return found
-
-
-def _answer(
-    product: Product, stock: Stock, status: int = 200, headers: dict[str, str] | None = None
-) -> Answer:
-    stamped = {**(headers or {}), **_stamps(product, stock)}
-    return Answer(status, dumps(_shown(product, stock)), stamped)
-
-
-def _stamps(product: Product, stock: Stock) -> dict[str, str]:
-    return stamps(VIEW, product.id, self=product.version, stock=stock.version)
+    return PRODUCT.demanded(request, found)
 
 
 def _shown(product: Product, stock: Stock) -> dict[str, Any]:  # JSON values of several types

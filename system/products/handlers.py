@@ -43,12 +43,12 @@ async def reserve_stock(batch: Sequence[Envelope[OrderCreated]], unit: UnitOfWor
     changed: dict[int, Stock] = {}
     rejected = []
     for id, envelope in fresh.items():
-        reservation, taken, emitted = reserve(id, lines[id], stock, unit.now)
+        (reservation, taken), events = reserve(id, lines[id], stock, unit.now)
         if reservation.state is ReservationState.REJECTED:
             rejected.append(reservation)
         stock |= (moved := {left.product_id: left for left in taken})
         changed |= moved
-        for event in emitted:
+        for event in events:
             unit.emit(event, because=envelope.consequence)
     await store.save_reservations(unit, rejected)
     await store.save_stock(unit, list(changed.values()))
@@ -57,15 +57,15 @@ async def reserve_stock(batch: Sequence[Envelope[OrderCreated]], unit: UnitOfWor
 async def release_stock(
     batch: Sequence[Envelope[OrderCanceled | OrderDeleted]], unit: UnitOfWork
 ) -> None:
-    """Give back what each ended order holds; mark one that ended before its reservation."""
+    """Give back what each ended order holds; an order that ended before its reservation is void."""
     envelopes = {envelope.event.order_id: envelope for envelope in batch}
     decided = await store.lock_reservations(unit, list(envelopes))
-    marks = []
+    voids = []
     for id in sorted(envelopes.keys() - decided.keys()):
-        mark, rejected = reject(id, ORDER_ENDED, unit.now)
-        marks.append(mark)
+        (void, _), (rejected,) = reject(id, ORDER_ENDED, unit.now)
+        voids.append(void)
         unit.emit(rejected, because=envelopes[id].consequence)
-    await store.insert_reservations(unit, marks)
+    await store.insert_reservations(unit, voids)
     held = {
         id: reservation
         for id, reservation in decided.items()
@@ -77,11 +77,11 @@ async def release_stock(
     changed: dict[int, Stock] = {}
     ended = []
     for id, reservation in held.items():
-        released, given, emitted = release(reservation, stock, unit.now)
+        (released, given), events = release(reservation, stock, unit.now)
         ended.append(released)
         stock |= (moved := {left.product_id: left for left in given})
         changed |= moved
-        for event in emitted:
+        for event in events:
             unit.emit(event, because=envelopes[id].consequence)
     await store.save_reservations(unit, ended)
     await store.save_stock(unit, list(changed.values()))

@@ -25,6 +25,7 @@ from system.events import (
     StockReserved,
 )
 from system.kit.errors import DomainError, NotFound, StillReferred
+from system.kit.events import Decision
 from system.kit.ports.world import Now
 
 OUT_OF_STOCK = "out of stock"
@@ -72,6 +73,11 @@ class Reservation:
     """Product id to quantity; lines of one product are summed."""
 
 
+Offered = tuple[Product, Stock]
+Held = tuple[Reservation, tuple[Stock, ...]]
+"""A reservation, and the stocks that have changed with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class OfferProduct:
     name: str
@@ -88,7 +94,7 @@ class UpdateProduct:
     stock: int | None = None
 
 
-def offer(id: int, command: OfferProduct, now: Now) -> tuple[Product, Stock, ProductCreated]:
+def offer(id: int, command: OfferProduct, now: Now) -> Decision[Offered, ProductCreated]:
     product = Product(id, command.name, command.price, 1, now.at, now.at)
     stock = Stock(id, command.stock, 1)
     created = ProductCreated(
@@ -98,12 +104,11 @@ def offer(id: int, command: OfferProduct, now: Now) -> tuple[Product, Stock, Pro
         version=product.version,
         stock_version=stock.version,
     )
-    return product, stock, created
+    return (product, stock), (created,)
 
 
-def update(
-    product: Product, stock: Stock, command: UpdateProduct, now: Now
-) -> tuple[Product, Stock, tuple[ProductUpdated, ...]]:
+def update(offered: Offered, command: UpdateProduct, now: Now) -> Decision[Offered, ProductUpdated]:
+    product, stock = offered
     changed = replace(
         product,
         name=product.name if command.name is None else command.name,
@@ -112,8 +117,8 @@ def update(
     left = stock
     if command.stock is not None and command.stock != stock.on_hand:
         left = replace(stock, on_hand=command.stock, version=stock.version + 1)
-    if (changed, left) == (product, stock):
-        return product, stock, ()
+    if (changed, left) == offered:
+        return offered, ()
     changed = replace(changed, version=product.version + 1, updated_at=now.at)
     updated = ProductUpdated(
         event_id=now.new_id(),
@@ -123,17 +128,19 @@ def update(
         stock_version=left.version,
         stock_change=left.on_hand - stock.on_hand,
     )
-    return changed, left, (updated,)
+    return (changed, left), (updated,)
 
 
-def remove(product: Product, stock: Stock, now: Now) -> ProductDeleted:
-    return ProductDeleted(
+def remove(offered: Offered, now: Now) -> Decision[None, ProductDeleted]:
+    product, stock = offered
+    deleted = ProductDeleted(
         event_id=now.new_id(),
         occurred_at=now.at,
         product_id=product.id,
         version=product.version + 1,
         stock_version=stock.version + 1,
     )
+    return None, (deleted,)
 
 
 def wanted(items: Iterable[OrderItem]) -> dict[int, int]:
@@ -146,7 +153,7 @@ def wanted(items: Iterable[OrderItem]) -> dict[int, int]:
 
 def reserve(
     order_id: int, lines: Mapping[int, int], stock: Mapping[int, Stock], now: Now
-) -> tuple[Reservation, tuple[Stock, ...], tuple[StockReserved | StockRejected, ...]]:
+) -> Decision[Held, StockReserved | StockRejected]:
     """Take all that an order wants, or nothing. A product that is gone has nothing left."""
     missing = tuple(
         Missing(product_id=product_id, wanted=quantity, left=left)
@@ -154,20 +161,19 @@ def reserve(
         if (left := stock[product_id].on_hand if product_id in stock else 0) < quantity
     )
     if missing:
-        reservation, rejected = reject(order_id, OUT_OF_STOCK, now, missing)
-        return reservation, (), (rejected,)
+        return reject(order_id, OUT_OF_STOCK, now, missing)
     reservation = Reservation(order_id, ReservationState.RESERVED, 1, lines)
     taken = tuple(_moved(stock[product_id], -quantity) for product_id, quantity in lines.items())
     reserved = tuple(
         StockReserved(**_move(reservation, left, lines[left.product_id], now)) for left in taken
     )
-    return reservation, taken, reserved
+    return (reservation, taken), reserved
 
 
 def reject(
     order_id: int, reason: str, now: Now, missing: tuple[Missing, ...] = ()
-) -> tuple[Reservation, StockRejected]:
-    """Decide that an order gets nothing: also the mark of one that ended before its turn."""
+) -> Decision[Held, StockRejected]:
+    """Decide that an order gets nothing: too little is there, or it is void, for it ended before."""
     reservation = Reservation(order_id, ReservationState.REJECTED, 1, {})
     rejected = StockRejected(
         event_id=now.new_id(),
@@ -177,12 +183,12 @@ def reject(
         missing=missing,
         reservation_version=reservation.version,
     )
-    return reservation, rejected
+    return (reservation, ()), (rejected,)
 
 
 def release(
     reservation: Reservation, stock: Mapping[int, Stock], now: Now
-) -> tuple[Reservation, tuple[Stock, ...], tuple[StockReleased, ...]]:
+) -> Decision[Held, StockReleased]:
     """Give back all that an order holds; a product that is gone takes nothing back."""
     released = replace(
         reservation, state=ReservationState.RELEASED, version=reservation.version + 1
@@ -192,11 +198,11 @@ def release(
         for product_id, quantity in reservation.lines.items()
         if product_id in stock
     )
-    emitted = tuple(
+    back = tuple(
         StockReleased(**_move(released, left, reservation.lines[left.product_id], now))
         for left in given
     )
-    return released, given, emitted
+    return (released, given), back
 
 
 def _moved(stock: Stock, change: int) -> Stock:

@@ -28,7 +28,14 @@ from system.kit.errors import ReferenceViolation
 from system.kit.ports.work import UnitOfWork
 from system.kit.statements import among, update_alike
 from system.kit.values import dumps, loads
-from system.products.model import OfferProduct, Product, ProductIsOrdered, Reservation, Stock
+from system.products.model import (
+    Offered,
+    OfferProduct,
+    Product,
+    ProductIsOrdered,
+    Reservation,
+    Stock,
+)
 
 products = Table(
     "products",
@@ -61,8 +68,6 @@ reservations = Table(
     Column("lines", Bytes, nullable=False),
     **TABLE_OPTIONS,
 )
-
-Offered = tuple[Product, Stock]
 
 _OFFERED = select(products, stock.c.on_hand, stock.c.version.label("stock_version")).join_from(
     products, stock

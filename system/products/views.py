@@ -27,15 +27,10 @@ class ProductResource(BaseModel):
 
 
 def product(event: ProductEvent) -> Iterable[Put]:
-    told = event.product
-    fields = {
-        "name": told.name,
-        "price": told.price,
-        "created_at": told.created_at,
-        "updated_at": told.updated_at,
-    }
-    yield Put(VIEW, told.id, "self", event.version, fields)
-    yield Put(VIEW, told.id, "stock", event.stock_version, {"stock": told.stock})
+    product = event.product
+    fields = product.model_dump(exclude={"id", "stock"})
+    yield Put(VIEW, product.id, "self", event.version, fields)
+    yield Put(VIEW, product.id, "stock", event.stock_version, {"stock": product.stock})
 
 
 def product_gone(event: ProductDeleted) -> Iterable[Put]:
@@ -48,15 +43,12 @@ def stock(event: StockMoved) -> Iterable[Put]:
 
 
 def show(document: Document, _: Related) -> Mapping[str, Any]:  # values of several types
-    product, stock = document.parts["self"] or {}, document.parts["stock"] or {}
-    return {
+    shown = {
         "id": document.key,
-        "name": product["name"],
-        "price": product["price"],
-        "stock": stock["stock"],
-        "created_at": product["created_at"],
-        "updated_at": product["updated_at"],
+        **(document.parts["self"] or {}),
+        **(document.parts["stock"] or {}),
     }
+    return {name: shown[name] for name in ProductResource.model_fields}
 
 
 PRODUCTS = View(

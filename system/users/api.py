@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from system.kit.commands.group_commit import Commands
 from system.kit.errors import NotFound, StillReferred
 from system.kit.http.bodies import Body, Email, Maybe, Name, PartialBody
-from system.kit.http.headers import ETAG
-from system.kit.http.paging import Page, PageBody, cut, page_body
+from system.kit.http.paging import Page, PageBody
+from system.kit.http.resources import Resource, fields_of
 from system.kit.http.route import Answer, Request, Route, Tag, tagged
-from system.kit.http.tokens import stamps, token
 from system.kit.ports.work import UnitOfWork, UnitOfWorkFactory
-from system.kit.values import dumps
 from system.users import store
 from system.users.model import (
     EmailTaken,
@@ -90,6 +86,16 @@ def routes(work: UnitOfWorkFactory, commands: Commands) -> list[Route]:
     return tagged(TAG, calls)
 
 
+USER: Resource[User] = Resource(
+    "user",
+    VIEW,
+    id=lambda user: user.id,
+    shown=fields_of(UserResource),
+    versions=lambda user: {"self": user.version},
+    missing=NoSuchUser,
+)
+
+
 class UserApi:
     def __init__(self, work: UnitOfWorkFactory) -> None:
         self._work = work
@@ -97,64 +103,30 @@ class UserApi:
     async def register(self, request: Request, unit: UnitOfWork) -> Answer:
         command = RegisterUser(request.body.name, request.body.email)
         id = await store.insert(unit, command)
-        user, event = register(id, command, unit.now)
-        unit.emit(event, because=request.cause)
-        return _answer(user, 201, {"Location": f"/users/{id}"})
+        return USER.created(register(id, command, unit.now), request, unit)
 
     async def page(self, request: Request) -> Answer:
-        limit = request.query.limit
+        query = request.query
         async with self._work() as unit:
-            rows = await store.page(unit, after=request.query.after, limit=limit + 1)
-        users, next = cut(rows, limit, lambda user: user.id)
-        return Answer(200, await page_body(VIEW, users, next, _shown))
+            users = await store.page(unit, after=query.after, limit=query.limit + 1)
+        return await USER.page(users, query.limit)
 
     async def show(self, request: Request) -> Answer:
         async with self._work() as unit:
-            return _answer(_there(request.id, await store.find(unit, request.id)))
+            return USER.answer(USER.there(request, await store.find(unit, request.id)))
 
     async def update(self, request: Request, unit: UnitOfWork) -> Answer:
         command = UpdateUser(request.body.name, request.body.email)
-        before = await _lock(request, unit)
-        user, emitted = update(before, command, unit.now)
-        if emitted:
-            await store.save(unit, user)
-        for event in emitted:
-            unit.emit(event, because=request.cause)
-        return _answer(user)
+        user = await _lock(request, unit)
+        return await USER.changed(update(user, command, unit.now), request, unit, store.save)
 
     async def remove(self, request: Request, unit: UnitOfWork) -> Answer:
         user = await _lock(request, unit)
-        event = remove(user, unit.now)
+        _, (event,) = remove(user, unit.now)
         await store.remove(unit, user.id)
         unit.emit(event, because=request.cause)
-        return Answer(204, headers=token(VIEW, user.id, self=event.version))
+        return USER.removed(user.id, event.version)
 
 
 async def _lock(request: Request, unit: UnitOfWork) -> User:
-    user = _there(request.id, await store.lock(unit, request.id))
-    request.precondition.demand(_stamps(user)[ETAG])
-    return user
-
-
-def _there(id: int, user: User | None) -> User:
-    if user is None:
-        raise NoSuchUser(f"there is no user {id}")
-    return user
-
-
-def _answer(user: User, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
-    return Answer(status, dumps(_shown(user)), {**(headers or {}), **_stamps(user)})
-
-
-def _stamps(user: User) -> dict[str, str]:
-    return stamps(VIEW, user.id, self=user.version)
-
-
-def _shown(user: User) -> dict[str, int | str | datetime]:
-    return {
-        "id": user.id,
-        "name": user.name,
-        "email": user.email,
-        "created_at": user.created_at,
-        "updated_at": user.updated_at,
-    }
+    return USER.demanded(request, await store.lock(unit, request.id))

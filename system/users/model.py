@@ -8,6 +8,7 @@ from datetime import datetime
 from system import events
 from system.events import UserCreated, UserDeleted, UserUpdated
 from system.kit.errors import DomainError, NotFound, StillReferred
+from system.kit.events import Decision
 from system.kit.ports.world import Now
 
 
@@ -50,14 +51,15 @@ class UpdateUser:
     email: str | None = None
 
 
-def register(id: int, command: RegisterUser, now: Now) -> tuple[User, UserCreated]:
+def register(id: int, command: RegisterUser, now: Now) -> Decision[User, UserCreated]:
     user = User(id, command.name, command.email, 1, now.at, now.at)
-    return user, UserCreated(
+    created = UserCreated(
         event_id=now.new_id(), occurred_at=now.at, user=_snapshot(user), version=user.version
     )
+    return user, (created,)
 
 
-def update(user: User, command: UpdateUser, now: Now) -> tuple[User, tuple[UserUpdated, ...]]:
+def update(user: User, command: UpdateUser, now: Now) -> Decision[User, UserUpdated]:
     changed = replace(
         user,
         name=user.name if command.name is None else command.name,
@@ -72,17 +74,12 @@ def update(user: User, command: UpdateUser, now: Now) -> tuple[User, tuple[UserU
     return changed, (updated,)
 
 
-def remove(user: User, now: Now) -> UserDeleted:
-    return UserDeleted(
+def remove(user: User, now: Now) -> Decision[None, UserDeleted]:
+    deleted = UserDeleted(
         event_id=now.new_id(), occurred_at=now.at, user_id=user.id, version=user.version + 1
     )
+    return None, (deleted,)
 
 
 def _snapshot(user: User) -> events.User:
-    return events.User(
-        id=user.id,
-        name=user.name,
-        email=user.email,
-        created_at=user.created_at,
-        updated_at=user.updated_at,
-    )
+    return events.User.model_validate(user, from_attributes=True)

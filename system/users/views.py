@@ -26,14 +26,8 @@ class UserResource(BaseModel):
 
 
 def user(event: UserEvent) -> Iterable[Put]:
-    told = event.user
-    fields = {
-        "name": told.name,
-        "email": told.email,
-        "created_at": told.created_at,
-        "updated_at": told.updated_at,
-    }
-    yield Put(VIEW, told.id, "self", event.version, fields)
+    fields = event.user.model_dump(exclude={"id"})
+    yield Put(VIEW, event.user.id, "self", event.version, fields)
 
 
 def user_gone(event: UserDeleted) -> Iterable[Put]:

@@ -13,8 +13,7 @@ def _again(reached: Reached, _: Any) -> Any:
     def cancel_for_stock(order: model.Order, reason: str, now: Any) -> Any:
         if order.status is OrderStatus.CANCELED:
             reached()
-        canceled, event = model._canceled(order, reason, now)  # noqa: SLF001 - the bug itself
-        return canceled, (event,)
+        return model._canceled(order, reason, now)  # noqa: SLF001 - the bug itself
 
     return cancel_for_stock
 

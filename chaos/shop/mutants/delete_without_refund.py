@@ -12,7 +12,8 @@ def _without_refund(reached: Reached, right: Any) -> Any:
     def remove(order: Any, now: Any) -> Any:
         if order.paid:
             reached()
-        return right(order, now).model_copy(update={"refund_due": False})
+        _, (deleted,) = right(order, now)
+        return None, (deleted.model_copy(update={"refund_due": False}),)
 
     return remove
 

@@ -31,7 +31,7 @@ def _unlocked(reached: Reached, _: Handler) -> Handler:
                 continue
             reached()
             lines = wanted(envelope.event.order.items)
-            made, taken, told = reserve(id, lines, stock, unit.now)
+            (made, taken), told = reserve(id, lines, stock, unit.now)
             held = made if made.state is ReservationState.RESERVED else replace(made, lines={})
             await store.insert_reservations(unit, [Reservation(id, held.state, 1, held.lines)])
             await store.save_stock(unit, taken)

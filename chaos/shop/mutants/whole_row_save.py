@@ -8,9 +8,10 @@ from typing import Any
 from chaos.kit.simulated.mutant import Mutant, Reached, attributes
 from system.kit.commands.group_commit import Commands
 from system.kit.http.route import Answer
+from system.kit.ports.work import UnitOfWork
 from system.products import store
-from system.products.api import ProductApi, _answer, _there
-from system.products.model import UpdateProduct, update
+from system.products.api import PRODUCT, ProductApi
+from system.products.model import Offered, UpdateProduct, update
 
 _read: ContextVar[Any] = ContextVar("read", default=None)
 
@@ -36,18 +37,18 @@ def _reads_first(_: Reached, right: Any) -> Any:
 def _saves_all(reached: Reached, _: Any) -> Any:
     async def change(_: ProductApi, request: Any, unit: Any) -> Answer:
         body = request.body
-        locked = _there(request.id, await store.lock(unit, request.id, with_stock=True))
+        locked = PRODUCT.there(request, await store.lock(unit, request.id, with_stock=True))
         before = _read.get() or locked
         if before[1] != locked[1]:
             reached()
         command = UpdateProduct(body.name, body.price, body.stock)
-        product, stock, emitted = update(before[0], before[1], command, unit.now)
-        if emitted:
+
+        async def save(unit: UnitOfWork, offered: Offered) -> None:
+            product, stock = offered
             await store.save(unit, product)
             await store.save_stock(unit, [stock])
-        for event in emitted:
-            unit.emit(event, because=request.cause)
-        return _answer(product, stock)
+
+        return await PRODUCT.changed(update(before, command, unit.now), request, unit, save)
 
     return change
 
