@@ -19,7 +19,7 @@ pytestmark = pytest.mark.needs("handlers")
 
 
 @pytest.fixture
-def trouble() -> FaultyHandler:
+def faulty() -> FaultyHandler:
     return FaultyHandler(OrderCreated, "product-consumer")
 
 
