@@ -4,8 +4,9 @@
 transaction is in flight share the next one: on the hot path one commit then serves a hundred
 of them, with the same durability. Both put a batch through the same chain, `chains.command_chain`.
 
-    9 are in hand     A B C come and wait      A B C share the next    D waits for nobody
-    ├── transaction ──┤                        ├── transaction ──┤     ├── transaction …
+    1. A's transaction is in flight. B, C and D come, and wait.
+    2. A commits. B, C and D share one transaction. E comes, and waits.
+    3. C is refused, alone. One COMMIT, and B and D are answered. E's transaction begins.
 
 No member suffers for its neighbours:
 
