@@ -3,7 +3,7 @@
 **The one order**: keys of commands, inbox, then the tables of the domains in an order that they agree
 on, outbox; within each by id. No two transactions then wait for each other.
 
-**Waiting.** A row that another transaction has locked holds up only what needs it. So whoever
+**Waiting.** A row that another transaction has locked holds up only what needs it. So a transaction that
 holds rows already waits `PATIENCE_S` for one more. Past that it rolls back, waits for that row in a
 transaction that holds nothing else, and begins again:
 

@@ -2,7 +2,7 @@
 
 Every line has `level`, `service`, `message` and `timestamp`; the rest are the ids of what
 happened. Messages are constant sentences, and what varies goes into fields:
-`log.info("account opened", account=42)`. No secret and nobody's name or address is logged: fields
+`log.info("account opened", account=42)`. No secret and no person's name or address is logged: fields
 are hidden by their names, and addresses and logins also inside texts, since drivers quote them.
 """
 
@@ -187,7 +187,7 @@ def _as_text(stream: TextIO) -> list[Processor]:
 
 
 def _printable(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Let nobody's input move the cursor, color the terminal or forge a line."""
+    """Let no input move the cursor, color the terminal or forge a line."""
     for name, value in event.items():
         if isinstance(value, str) and name not in ("exception", "stack"):
             event[name] = _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], value)
@@ -206,7 +206,7 @@ class _Output:
             stream.write(line + "\n")  # one write: lines of two threads do not mix
             stream.flush()
         except OSError:
-            # Nobody reads the log any more (a closed pipe, a full disk), and there is no other
+            # The log's reader is gone (a closed pipe, a full disk), and there is no other
             # place to say so. Requests and events must not fail for it.
             return
 
@@ -230,7 +230,7 @@ class _LibraryLines(logging.Handler):
             for process in self._processors:
                 line = process(None, level, line)
             self._output.msg(line)
-        except Exception:  # noqa: BLE001  # as logging's own handlers: a wrong format fails nobody
+        except Exception:  # noqa: BLE001  # as logging's own handlers: a wrong format fails no caller
             self.handleError(record)
 
 

@@ -19,7 +19,7 @@ from prometheus_client import (
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """The format of `generate_latest`, which every Prometheus reads."""
 
-# Without it, every sample has a time stamp beside it that nobody reads.
+# Without it, every sample has a time stamp beside it that no one reads.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the package annotates it by halves
 
 _REQUEST_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)

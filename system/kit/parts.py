@@ -20,7 +20,7 @@ class Commits:
         self._events: dict[str, asyncio.Event] = {}
 
     def of(self, aggregate: str) -> asyncio.Event:
-        """Is set when events of this aggregate were committed. Whoever waits for it clears it."""
+        """Is set when events of this aggregate were committed. The relay that waits for it clears it."""
         return self._events.setdefault(aggregate, asyncio.Event())
 
     def notify(self, aggregates: Collection[str]) -> None:

@@ -188,7 +188,7 @@ def _broker(text: str) -> str:
 def mysql_url(dsn: str) -> URL:
     """Read Go's DSN form or an SQLAlchemy URL. Raises ValueError, never with a piece of the text.
 
-    A piece might be the password: whoever forgets an escape or an `@` shifts all the parts.
+    A piece might be the password: an escape or an `@` that was forgotten shifts all the parts.
     """
     is_url = re.match(r"(mysql|mariadb)(\+\w+)?://", dsn)
     url = _from_sqlalchemy(dsn) if is_url else _from_go(dsn)
@@ -452,7 +452,7 @@ def load(kind: type[S], env_file: Path | None = Path(".env")) -> S:
 
     Raises BadSettings.
 
-    Variables that are not ours are nobody's mistake: the environment is full of them.
+    Variables that are not ours are no mistake: the environment is full of them.
     """
     try:
         # the parameter is made by pydantic-settings and known to no type checker

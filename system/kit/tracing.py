@@ -1,6 +1,6 @@
 """W3C trace context, https://www.w3.org/TR/trace-context/: one `traceparent` along the whole way.
 
-No tracer is at work here. Whoever has one finds the context in the HTTP requests, in the events'
+No tracer is at work here. A tracer of yours finds the context in the HTTP requests, in the events'
 headers and in the logs.
 """
 

@@ -35,7 +35,7 @@ async def reserve_stock(batch: Sequence[Envelope[OrderCreated]], unit: UnitOfWor
     lines = {id: wanted(envelope.event.order.items) for id, envelope in fresh.items()}
     # inserted as reserved before the stock is locked, for the sake of the lock order: a handler
     # of order.canceled that inserts the same row first must not wait for us while we wait for it.
-    # Nobody sees them before the commit; those that get no stock are set to rejected below
+    # They are not seen before the commit; those that get no stock are set to rejected below
     await store.insert_reservations(
         unit, [Reservation(id, ReservationState.RESERVED, 1, lines[id]) for id in sorted(fresh)]
     )

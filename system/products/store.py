@@ -104,7 +104,7 @@ async def page(unit: UnitOfWork, *, after: int, limit: int) -> list[Offered]:
 
 
 async def lock(unit: UnitOfWork, id: int, *, with_stock: bool) -> Offered | None:
-    """Lock a product; its stock only when it is to be set, so that a new price waits for nobody.
+    """Lock a product; its stock only when it is to be set, so that a new price does not wait.
 
     The stock first: a reservation may hold it, and orders must not wait for the product meanwhile.
     """

@@ -26,7 +26,7 @@ BATCH_MAX = 100
 """Larger ones hold their locks for longer than another transaction waits with rows in hand."""
 FULL_AT = 1_000
 FULL_AT_BYTES = 16 * 1024 * 1024
-"""A record of somebody else may be as large as a whole batch unpacks to."""
+"""A record that another program wrote may be as large as a whole batch unpacks to."""
 HEADER_BYTES = 100
 """About what the objects of a header take beside its name and value."""
 REVOKE_S = 4.0

@@ -36,7 +36,7 @@ async def known(
 ) -> set[UUID]:
     """Those of these events that the service has handled.
 
-    One that somebody else handles just now is not known yet: `remember` would wait for it. Who
+    One that another process handles just now is not known yet: `remember` would wait for it. Who
     is not to wait is told here, by LockWaitTimeout.
     """
     statement = _KNOWN if waits else _KNOWN_AT_ONCE

@@ -16,7 +16,7 @@ from system.kit.ports.work import UnitOfWorkFactory
 
 EVERY_S = 60.0
 ROWS_MAX = 1_000
-"""In one transaction, so that nobody waits long for its locks."""
+"""In one transaction, so that no handler waits long for its locks."""
 
 Delete = Callable[[AsyncConnection, datetime, int], Awaitable[int]]
 """Deletes what is older, at most so many rows; how many it was."""

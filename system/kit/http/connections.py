@@ -149,7 +149,7 @@ class Connection(web.RequestHandler):
             keepalive_timeout=connections.idle_s,
             access_log=None,  # type: ignore[arg-type]  # aiohttp's own way to have none
             auto_decompress=False,  # a coded body is refused, so never unpacked
-            lingering_time=2.0,  # for a refused body's rest; with aiohttp's 10 s nobody would stop
+            lingering_time=2.0,  # for a refused body's rest; with aiohttp's 10 s no process would stop
             max_line_size=LINE_MAX,
         )
         self.is_guest = False

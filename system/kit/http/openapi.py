@@ -254,7 +254,7 @@ class _Description:
     def _refusals(self, route: Route, *, with_body: bool) -> Json:
         by_status: defaultdict[int, list[str]] = defaultdict(list)
         for name in problems_of(route):
-            if with_body or name != MethodNotAllowed.name:  # whoever reads this has asked by HEAD
+            if with_body or name != MethodNotAllowed.name:  # the client has asked by HEAD
                 by_status[problems()[name].status].append(name)
         return {
             str(status): self._refusal(names, with_body=with_body)

@@ -5,7 +5,7 @@ tag as a new owner does. `If-Match` is compared within the transaction that chan
 its lock:
 
     GET /accounts/7          ETag: "4-9"        account at version 4, its balance at 9
-    (somebody pays in)                          balance at 10
+    (another pays in)                           balance at 10
     PUT /accounts/7          If-Match: "4-9"    412, and nothing was changed
 """
 

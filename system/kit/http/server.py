@@ -16,7 +16,7 @@ from system.kit.ports.world import World
 
 
 class CannotListen(Exception):
-    """A port cannot be had. The text is one line for whoever started the process."""
+    """A port cannot be had. The text is one line for the one who started the process."""
 
 
 def url(host: str, port: int) -> str:

@@ -383,7 +383,7 @@ def _counted(number: int, what: str) -> str:
 
 
 async def progress(client: Client, number: int) -> dict[str, Any]:  # JSON
-    """How far the rebuild is. It goes on while nobody can say so, and so does the question."""
+    """How far the rebuild is. It goes on while no consumer can say so, and so does the question."""
     asked = 1
     while True:
         try:

@@ -1,4 +1,4 @@
-"""What a command writes: for a person at a terminal, for a pipe, or for nobody."""
+"""What a command writes: for a person at a terminal, for a pipe, or for no reader."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def prepare() -> None:
 
 
 def say(*lines: str) -> None:
-    """Print lines at once; to nobody, if nobody reads any more. Raises OSError."""
+    """Print lines at once; to no one, if the reader is gone. Raises OSError."""
     try:
         sys.stdout.write("".join(f"{line}\n" for line in lines))
         sys.stdout.flush()

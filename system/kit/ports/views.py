@@ -104,7 +104,7 @@ class ViewStore(Protocol):
         ...
 
     async def clear(self, number: int) -> None:
-        """Drop a generation that nobody reads."""
+        """Drop a generation that no reader reads."""
         ...
 
     async def ping(self) -> None:

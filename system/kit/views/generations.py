@@ -4,7 +4,7 @@ A rebuild is a second subscription, `projections.g2` beside `projections.g1`, an
 nothing away from readers. How a reader never goes back in time:
 
 1. g2 has rehearsed: it came to where the log ended a moment before. What cannot come there, for an
-   event that it cannot show, or because it waits for g1, freezes nobody.
+   event that it cannot show, or because it waits for g1, freezes nothing.
 2. g1 is frozen: no put lands in it any more. Whatever g1 shows was in the log by then. The log's
    ends are read now, after the freeze.
 3. Once g2 has come to those ends it shows all that g1 does, or newer: one compare-and-set
@@ -212,7 +212,7 @@ class Projecting:
         return True
 
     async def _clear_old(self, generations: Generations) -> None:
-        """Drop what nobody reads, once a build: here, where a store that is away is waited for."""
+        """Drop what no reader reads, once a build: here, where a store that is away is waited for."""
         if self._cleared_for == generations.building:
             return
         for number in range(1, generations.last):

@@ -2,7 +2,7 @@
 
 Only state, changed between awaits: whatever a member's process dies of, the group stays whole.
 Nothing here has a timer of its own. Members look for silent ones whenever they give a sign of
-lifespan, and a group in which nobody is alive has nobody to give partitions to.
+lifespan, and a group without a living member has no one to give partitions to.
 
 A rebalance: every member lets go of all its partitions in its next poll; once all have, the
 partitions are dealt anew. Who does not let go in time is expelled.

@@ -71,7 +71,7 @@ T = TypeVar("T")
 
 
 class Background:
-    """Tasks that nobody waits for but `close`."""
+    """Tasks that only `close` waits for."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -96,7 +96,7 @@ class Kept(Generic[C]):
         self._background = Background()
 
     async def get(self) -> C:
-        """Raises Unavailable. Whoever asks meanwhile shares one start, and its failure."""
+        """Raises Unavailable. All that ask meanwhile share one start, and its failure."""
         if self._client is not None:
             return self._client
         if self._starting is None:
@@ -149,10 +149,10 @@ async def close_admin(admin: Admin) -> None:
 async def close_producer(producer: Producer) -> None:
     """Let it send what it has if that works within its bound; else it is cut off."""
     # `stop` alone would wait for batches that an absent leader never acknowledges, in a task
-    # of its own that nobody could end.
+    # of its own that could not be ended.
     if await _within(STOP_S, producer.flush()) and await _within(CUT_OFF_S, producer.stop()):
         return
-    producer._closed = True  # noqa: SLF001 (or it says when it is deleted that nobody closed it)
+    producer._closed = True  # noqa: SLF001 (or it says when it is deleted that it was not closed)
     sender = producer._sender.sender_task  # noqa: SLF001
     await _cut_off(producer.client, [sender] if sender is not None else [])
 
@@ -182,9 +182,9 @@ def _tasks_of(consumer: Consumer) -> list[asyncio.Task[None]]:
 
 
 def see_commits(consumer: Consumer) -> None:
-    """Look at the failure of each commit, also when whoever wanted it has given up.
+    """Look at the failure of each commit, also when the caller has given up.
 
-    aiokafka shields a commit from that, and then nobody waits for it any more.
+    aiokafka shields a commit from that, and then no task waits for it any more.
     """
     coordinator = consumer._coordinator  # noqa: SLF001
     commit = coordinator._do_commit_offsets  # noqa: SLF001

@@ -53,7 +53,7 @@ class GroupRules:
     session_s: float = 6.0
     rebalance_s: float = 30.0
     unpolled_s: float = 300.0
-    """How long nobody may poll before the partitions go to others."""
+    """How long a member may not poll before the partitions go to others."""
     watch_s: float = 5.0
     """How often a silent membership is looked at."""
     stuck_s: float = 10.0
@@ -61,7 +61,7 @@ class GroupRules:
     unassigned_s: float = 25.0
     """How long a join may take before the consumer is given up."""
     covered_s: float = 10.0
-    """How often it is looked at whether every partition is somebody's."""
+    """How often it is looked at whether every partition has an owner."""
 
     @property
     def heartbeat_s(self) -> float:
@@ -309,7 +309,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         self._done |= offsets
 
     async def _pass_over(self) -> None:
-        """Commit past what nobody is given: marks of transactions, and what was aborted.
+        """Commit past what no member is given: marks of transactions, and what was aborted.
 
         1. Records 0 to 4 are given, and 5 is committed. 2. The end is 6: the transaction's mark.
         3. With 5 committed, the group would for ever be one behind, and a rebuild never done.
@@ -372,7 +372,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         self.news.set()
 
     async def revoke(self) -> None:
-        """Tell the owner, once per assignment; whoever comes second waits for the first."""
+        """Tell the owner, once per assignment; the second caller waits for the first."""
         async with self._revoking:
             owned, self._owned = self._owned, None
             self._moved_at = asyncio.get_running_loop().time()
@@ -394,7 +394,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
         return self._member_id != "" and (coordinator is None or coordinator.generation < 0)
 
     async def _is_replaced(self) -> bool:
-        """Whether the group has another member with our id; if nobody says so, we join again."""
+        """Whether the group has another member with our id; if the broker does not say so, we join again."""
         try:
             members = await self._questions.members()
         except Unavailable:
@@ -434,10 +434,10 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka s
     # New partitions
 
     async def _cover(self) -> None:
-        """See to it that every partition is somebody's.
+        """See to it that every partition has an owner.
 
         The leader looks for new ones by itself, unless it has restarted within its session: then
-        it does not know that it leads, and nobody looks (KAFKA-13435).
+        it does not know that it leads, and no member looks (KAFKA-13435).
         """
         while True:
             await asyncio.sleep(self._rules.covered_s)

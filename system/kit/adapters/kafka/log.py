@@ -219,7 +219,7 @@ class KafkaLog:
         return await self._ends_at(topics, READ_COMMITTED)
 
     async def _written(self, topics: Collection[str]) -> Mapping[Partition, int]:
-        """The ends with what stands behind an open transaction, which nobody can read yet."""
+        """The ends with what stands behind an open transaction, which no one can read yet."""
         return await self._ends_at(topics, READ_UNCOMMITTED)
 
     async def _ends_at(self, topics: Collection[str], isolation: int) -> Mapping[Partition, int]:

@@ -3,7 +3,7 @@
 An idempotent producer of aiokafka never lets a batch expire whose leader is known, and after any
 batch that failed it goes on with sequence numbers that the broker refuses. So a batch that fails
 or is late costs the producer: its partition's messages are failed and a new one is made. A batch
-of the old one may still arrive. That is a repeat, and never a reordering: whoever publishes again
+of the old one may still arrive. That is a repeat, and never a reordering: a relay that publishes again
 begins with the first message that failed.
 """
 

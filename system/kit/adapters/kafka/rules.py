@@ -58,7 +58,7 @@ def fits(message: Message) -> bool:
 
 def too_large(message: Message, stored_bytes: int) -> MessageTooLarge | None:
     """Why a message that is stored in so many bytes, as it is or compressed, cannot be."""
-    if (number := len(message.headers)) > HEADERS_MAX:  # nobody could read it back
+    if (number := len(message.headers)) > HEADERS_MAX:  # it could not be read back
         return MessageTooLarge(f"{number} headers, over the limit of {HEADERS_MAX}")
     if (size := batch_bytes(message)) > UNPACKED_BYTES_MAX:
         return MessageTooLarge(f"{size} bytes, over the limit of {UNPACKED_BYTES_MAX}")

@@ -13,7 +13,7 @@ generation, then (b) waits until no put's name is left.
   that dies between 1 and 3. Such a freeze times out and thaws. A name that was seen for longer
   than any put may take is taken out, so that the next freeze goes through.
 - A freeze has a token, and only who knows it thaws. A generation has one freeze at a time.
-- The freezer dies: whoever has seen the same freeze for longer than it may last takes it off with
+- The freezer dies: a member that has seen the same freeze for longer than it may last takes it off with
   its next put or freeze. `switch` demands the freeze of its own token, in the same document: once
   that is off, puts may have landed that the new generation has not seen. A switch also retires the
   generation that was live: its puts are refused from then on.
@@ -63,7 +63,7 @@ WAIT_MS = 2_000
 CALL_S = 5.0
 """Of each call of the port."""
 STALE_S = CALL_S + 1.0
-"""A put's name that is older has no put any more that somebody waits for."""
+"""A put's name that is older has no put any more that a caller waits for."""
 LOOK_S = 0.01
 
 POINTER = {"_id": "generations"}
@@ -109,7 +109,7 @@ class Refused(Exception):
 
 
 class UnfitViews(Unavailable):
-    """The server is there and lets nobody in by this name; by waiting alone it will not be mended."""
+    """The server is there and refuses this login; waiting alone will not fix that."""
 
 
 def _client(uri: str) -> AsyncIOMotorClient[Raw]:
@@ -123,7 +123,7 @@ def _client(uri: str) -> AsyncIOMotorClient[Raw]:
                 connectTimeoutMS=WAIT_MS,
                 socketTimeoutMS=WAIT_MS,
                 waitQueueTimeoutMS=WAIT_MS,
-                retryWrites=False,  # whoever calls tries again, and knows that it may repeat
+                retryWrites=False,  # the caller tries again, and knows that it may repeat
             )
     except (PyMongoError, ValueError, TypeError, UserWarning) as error:
         reason = " ".join(str(error).split())
@@ -149,7 +149,7 @@ async def bounded(what: str, bound_s: float = CALL_S) -> AsyncIterator[None]:
 def said(of: Mapping[str, Any] | None) -> str:
     """What the server says of an error, without the values that it quotes: people's data.
 
-    The driver's own text quotes them, too. So the driver's error is nobody's cause either.
+    The driver's own text quotes them, too. So the driver's error is no cause of ours either.
     """
     text, code = (of or {}).get("errmsg", ""), (of or {}).get("code")
     return re.split(r'[{"]', text, maxsplit=1)[0].rstrip(" :") + f" (code {code})"

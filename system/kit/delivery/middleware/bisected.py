@@ -13,7 +13,7 @@ def bisected(step: Step) -> Step:
 
     No savepoints: they cost two round trips a message, and a deadlock destroys them anyway.
 
-    A row that somebody else has locked is no failure. The batch is halved, too, but from then on
+    A row that another transaction has locked is no failure. The batch is halved, too, but from then on
     a message that meets a locked row fails at once. What is left waits when all others are done:
 
         1. a b c d share a transaction; b needs a locked row: 0.2 s later all of it rolls back

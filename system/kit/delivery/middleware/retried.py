@@ -42,7 +42,7 @@ def retried(
             except (Fenced, Stopping):
                 raise
             except TimedOut as error:
-                await probe()  # raises Unavailable when the store is away: then nobody is to blame
+                await probe()  # raises Unavailable when the store is away: it blames no message
                 return error
             except Unavailable:
                 raise

@@ -1,4 +1,4 @@
-"""Wait while a store is away: an outage is nobody's fault and parks nothing."""
+"""Wait while a store is away: an outage is no message's fault and parks nothing."""
 
 from __future__ import annotations
 
