@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import cycle
 from random import Random
 from typing import Literal
 
-from chaos.kit.blackbox import Fault, Stranger
+from chaos.kit.blackbox import Fault, Record, Stranger, Unreadable
 from chaos.strangers.ground import Ground, Line
 from chaos.strangers.processes import Running
 from chaos.strangers.topics import Topics
@@ -72,6 +72,7 @@ class Nemesis:
     ) -> None:
         """`killed` are those that nobody else may start, for as long as they are in it."""
         self.faults: list[Fault] = []
+        self._stranger = ground.stranger
         self._toxiproxy = ground.toxiproxy
         self._writes = {
             name: [topic.name for topic in ground.stranger.topics if topic.by == name]
@@ -128,7 +129,7 @@ class Nemesis:
             aimed_at, after_s = self._written_by_others(planned.process), 0.75 * SLOW_MS / 1000
         await self._toxiproxy.spoil(line, "latency", stream="upstream", latency=SLOW_MS)
         if aimed_at:
-            await self._topics.wait_for_one(aimed_at, SLOW_S)
+            await self._topics.wait_for_one(aimed_at, SLOW_S, self._aim(aimed_at))
         else:
             after_s = self._random.uniform(SLOW_S / 8, SLOW_S / 4)
         await asyncio.sleep(after_s)
@@ -137,6 +138,17 @@ class Nemesis:
             await asyncio.sleep(self._random.uniform(*DOWN_S))
             await self._toxiproxy.heal()
         await self._processes[planned.process].until_ready()
+
+    def _aim(self, topics: Collection[str]) -> Callable[[Record], bool]:
+        """Where some records move amounts, wait for one that does: a refusal done twice shows nowhere."""
+        seen = (record for record in self._topics.records if record.topic in topics)
+        return self._moves_something if any(map(self._moves_something, seen)) else lambda _: True
+
+    def _moves_something(self, record: Record) -> bool:
+        try:
+            return any(event.moves for event in self._stranger.events(record))
+        except Unreadable:
+            return False
 
     def _written_by_others(self, process: str) -> list[str]:
         return [name for other, names in self._writes.items() if other != process for name in names]

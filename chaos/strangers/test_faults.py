@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
+from collections.abc import Callable, Sequence
+from random import Random
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
+
+from chaos.kit.blackbox import Record
+from chaos.strangers import faults
 from chaos.strangers.adapters import load
-from chaos.strangers.faults import plan, turns
-from chaos.strangers.ground import Ground
+from chaos.strangers.faults import Nemesis, Planned, plan, turns
+from chaos.strangers.ground import Ground, Line
+from chaos.strangers.processes import NotReady
 
 
 def test_a_seed_fixes_the_faults() -> None:
@@ -42,3 +52,138 @@ async def test_each_fault_has_one_turn_or_as_many_as_there_is_time_for() -> None
     assert list(turns(planned, now_s)) == []
     endless = turns(planned, now_s + 3600)
     assert [next(endless) for _ in range(2 * len(planned))] == planned * 2
+
+
+def record(topic: str, type: str) -> Record:
+    lines = [{"item": 1, "count": 2, "price": 1001}]
+    value = {"id": "e", "type": type, "purchase": 7, "lines": lines}
+    return Record(topic, 0, 0, b"", json.dumps(value).encode())
+
+
+PLACED = record("purchases", "purchase_placed")
+RESERVED = record("stock", "stock_reserved")
+REFUSED = record("stock", "stock_refused")
+
+
+class Recorder:
+    """A proxy, a process and topics that only note what is done to them, in its order."""
+
+    def __init__(self, *records: Record, comes_back: bool = True) -> None:
+        self.records = records
+        self.done: list[str] = []
+        self.aims: list[Record] = []
+        self._comes_back = comes_back
+
+    async def spoil(self, line: str, toxic: str, **_: object) -> None:
+        self.done.append(f"{line}: {toxic}")
+
+    async def cure(self, line: str, toxic: str) -> None:
+        self.done.append(f"{line}: no {toxic}")
+
+    async def set_up(self, line: str, *, up: bool) -> None:
+        self.done.append(f"{line}: {'up' if up else 'cut'}")
+
+    async def heal(self) -> None:
+        self.done.append("healed")
+
+    async def wait_for_one(
+        self, topics: Sequence[str], _: float, matters: Callable[[Record], bool]
+    ) -> bool:
+        self.done.append(f"a record of {', '.join(topics)}")
+        self.aims = [one for one in (PLACED, RESERVED, REFUSED) if matters(one)]
+        return True
+
+    async def kill(self) -> None:
+        self.done.append("killed")
+
+    def start(self) -> None:
+        self.done.append("started")
+
+    async def until_ready(self) -> None:
+        if not self._comes_back:
+            raise NotReady("it stays away")
+        self.done.append("ready")
+
+
+@pytest.fixture
+def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWAY_S", "LOST_S", "SLOW_S"):
+        monkeypatch.setattr(faults, name, 0.0)
+    for name in ("CALM_S", "DOWN_S"):
+        monkeypatch.setattr(faults, name, (0.0, 0.0))
+    monkeypatch.setattr(faults, "SLOW_MS", 0)
+
+
+def nemesis(recorder: Recorder, killed: set[str]) -> Nemesis:
+    stranger, _ = load("naive")
+    ground: Any = SimpleNamespace(stranger=stranger, toxiproxy=recorder)
+    both: Any = dict.fromkeys(("purchases", "warehouse"), recorder)
+    topics: Any = recorder
+    return Nemesis(ground, both, topics, killed, Random(1))
+
+
+STORE = Line("warehouse", "mysql", 1)
+KILLED = "killed, {}: cut, healed, started, ready"
+STEPS = {
+    Planned("kill", "warehouse"): ["killed, started, healed, ready"],
+    Planned("away", line=STORE): ["warehouse-mysql: cut, healed"],
+    Planned("slow, then kill", "warehouse", STORE): [
+        *["warehouse-mysql: latency, a record of stock", KILLED.format("warehouse-mysql")]
+        * faults.SLOW_TIMES,
+        "healed, ready",
+    ],
+    Planned("slow, then kill", "warehouse", Line("", "kafka", 2)): [
+        *["kafka: latency, a record of purchases", KILLED.format("kafka")] * faults.SLOW_TIMES,
+        "healed, ready",
+    ],
+    Planned("lose answers", line=STORE): [
+        *["warehouse-mysql: limit_data, warehouse-mysql: no limit_data"] * faults.LOST_TIMES,
+        "healed",
+    ],
+}
+
+
+@pytest.mark.usefixtures("_without_pauses")
+@pytest.mark.parametrize("planned", STEPS, ids=str)
+async def test_a_fault_is_done_step_by_step_healed_and_noted(planned: Planned) -> None:
+    recorder, killed = Recorder(), set[str]()
+    one = nemesis(recorder, killed)
+
+    await one.inject(planned)
+
+    assert recorder.done == ", ".join(STEPS[planned]).split(", ")
+    assert [fault.what for fault in one.faults] == [str(planned)]
+    assert killed == set()
+
+
+@pytest.mark.usefixtures("_without_pauses")
+async def test_where_a_process_stays_away_the_lines_are_healed_all_the_same() -> None:
+    recorder, killed = Recorder(comes_back=False), set[str]()
+    one = nemesis(recorder, killed)
+
+    with pytest.raises(NotReady, match="stays away"):
+        await one.inject(Planned("slow, then kill", "warehouse", STORE))
+
+    assert recorder.done[-1] == "healed"
+    assert len(one.faults) == 1
+    assert killed == set()
+
+
+@pytest.mark.usefixtures("_without_pauses")
+@pytest.mark.parametrize(
+    ("seen", "aims"),
+    [
+        ([PLACED, RESERVED], [RESERVED]),
+        ([PLACED, REFUSED], [PLACED, RESERVED, REFUSED]),
+        ([record("stock", ""), PLACED], [PLACED, RESERVED, REFUSED]),
+    ],
+    ids=["some move amounts", "none does", "some tell nothing"],
+)
+async def test_a_kill_is_aimed_at_a_record_that_moves_amounts_where_there_are_such(
+    seen: list[Record], aims: list[Record]
+) -> None:
+    recorder = Recorder(*seen)
+
+    await nemesis(recorder, set()).inject(Planned("slow, then kill", "warehouse", STORE))
+
+    assert recorder.aims == aims

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -93,13 +93,17 @@ class Topics:
                 async with self._came:
                     self._came.notify_all()
 
-    async def wait_for_one(self, topics: Collection[str], bound_s: float) -> bool:
-        """Wait for the next record of these topics; whether one came."""
+    async def wait_for_one(
+        self, topics: Collection[str], bound_s: float, matters: Callable[[Record], bool]
+    ) -> bool:
+        """Wait for the next record of these topics that matters; whether one came."""
         seen = len(self.records)
         with suppress(TimeoutError):
             async with asyncio.timeout(bound_s), self._came:
                 await self._came.wait_for(
-                    lambda: any(record.topic in topics for record in self.records[seen:])
+                    lambda: any(
+                        record.topic in topics and matters(record) for record in self.records[seen:]
+                    )
                 )
                 return True
         return False
