@@ -79,5 +79,7 @@ def _check(stranger: Stranger, path: str) -> None:
             f"{path}: say of {names(unsaid)} whether it can be seen (sees), or why not (blind)"
         )
     known = {promise.name for promise in PROMISES}
+    if stranger.workload.accounts < 2:
+        raise BadAdapter(f"{path}: workload: accounts: at least 2, or there is nothing to move")
     if unknown := sorted(stranger.known.keys() - known):
         raise BadAdapter(f"{path}: known: there is no promise {', '.join(map(repr, unknown))}")

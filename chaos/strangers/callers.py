@@ -27,9 +27,12 @@ NOWHERE = "999999999"
 """An account that there is not."""
 UNKNOWN = 0.05
 """How often a thing shall take from it."""
+NOTHING_S = 0.01
+"""After a command that the system does not have."""
 TWICE = 0.2
 """How often a command that has a key is sent twice."""
 SETUP_S = 60.0
+AGAIN_S = 0.5
 
 
 class Sends(Protocol):
@@ -105,7 +108,7 @@ class Caller:
             if _now() > ends_at:
                 said = op.answer.body[:200] if op.answer is not None else b""
                 raise CannotBegin(f"{command}: {op.request}: {op.meant.why} {said!r}")
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(AGAIN_S)
 
     async def begin(self) -> None:
         """Raises CannotBegin."""
@@ -121,7 +124,14 @@ class Caller:
                 raise CannotBegin("the adapter has no request for `open`: there is nothing to take")
             if not op.meant.about:
                 raise CannotBegin("meaning() of `open` gives no `about`, the id of the account")
+            if op.meant.about in self._shared.opened:
+                raise CannotBegin(
+                    f"two accounts have the id {op.meant.about}, by meaning() of `open`"
+                )
             self._shared.opened[op.meant.about] = amount
+        makes = (self._command(do) for do in ("place", "move"))
+        if not any(self._said(command) for command in makes):
+            raise CannotBegin("the adapter has no request for `place`, and none for `move`")
 
     async def work(self, is_over: asyncio.Event) -> None:
         """Do one thing after the other until it is over."""
@@ -129,41 +139,50 @@ class Caller:
         verbs, weights = zip(*workload.weights.items(), strict=True)
         while not is_over.is_set():
             (do,) = self._random.choices(verbs, weights)
-            await self.do(do)
-            await asyncio.sleep(self._random.uniform(0, 2 * workload.pause_s))
+            asked = await self.do(do)
+            pause_s = self._random.uniform(0, 2 * workload.pause_s)
+            await asyncio.sleep(NOTHING_S if asked is None else pause_s)
 
-    async def do(self, do: Do) -> None:
+    async def do(self, do: Do) -> Op | None:
+        """None: the system has no such command, or this client no thing for it yet."""
         match do:
             case "place" | "move":
-                await self.make(do)
+                return await self.make(do)
             case "read account" | "view account":
-                await self.ask(Command(do, self._random.choice(sorted(self._shared.opened))))
+                account = self._random.choice(sorted(self._shared.opened))
+                return await self.ask(Command(do, account))
             case _ if self._own:
                 thing = self._random.choice(self._own)
                 op = await self.ask(Command(do, thing))
                 if op is not None and op.meant.outcome == "info" and do not in READS:
                     self._own.remove(thing)
+                return op
+        return None
 
-    async def make(self, do: Do) -> None:
-        mark = self._shared.marks()
-        can_repeat = Sight.IDEMPOTENCY in self._shared.stranger.sees
-        key = f"key-{mark}" if can_repeat else None
-        command = Command(do, mark=mark, moves=self._moves(do), key=key)
+    async def make(self, do: Do) -> Op | None:
+        command = self._command(do)
         ops = [await self.ask(command)]
-        if can_repeat and self._random.random() < TWICE:
+        if command.key and self._random.random() < TWICE:
             ops.append(await self.ask(command))
         things = {op.meant.about for op in ops if op is not None and op.ok and op.meant.about}
         self._own += sorted(things)
+        return ops[0]
+
+    def _command(self, do: Do) -> Command:
+        mark = self._shared.marks()
+        key = f"key-{mark}" if Sight.IDEMPOTENCY in self._shared.stranger.sees else None
+        return Command(do, mark=mark, moves=self._moves(do), key=key)
 
     def _moves(self, do: Do) -> dict[str, int]:
         workload = self._shared.stranger.workload
         accounts = sorted(self._shared.opened)
-        if self._random.random() < UNKNOWN:
-            return {NOWHERE: -1}
+        is_unknown = self._random.random() < UNKNOWN
         if do == "move":
             source, target = self._random.sample(accounts, 2)
             amount = self._random.randint(1, workload.quantity)
-            return {source: -amount, target: amount}
+            return {NOWHERE if is_unknown else source: -amount, target: amount}
+        if is_unknown:
+            return {NOWHERE: -1}
         lines = self._random.randint(1, min(workload.lines, len(accounts)))
         chosen = self._random.sample(accounts, lines)
         return {account: -self._random.randint(1, workload.quantity) for account in chosen}

@@ -22,7 +22,7 @@ from chaos.kit.blackbox import (
     Workload,
 )
 from chaos.strangers.adapters import BadAdapter
-from chaos.strangers.callers import Caller, CannotBegin, Shared
+from chaos.strangers.callers import NOWHERE, Caller, CannotBegin, Shared
 
 DONE = Answer("answered", 201)
 REFUSED = Answer("refused", error="nobody listens")
@@ -36,7 +36,22 @@ class Echo(Client):
         return Request("api", "POST", f"/{command.do}")
 
     def meaning(self, command: Command, answer: Answer) -> Meant:
+        return Meant.by_status(answer, about=str(command.mark) if command.do == "open" else "1")
+
+
+class Idle(Echo):
+    def request(self, command: Command) -> Request | None:
+        return super().request(command) if command.do == "open" else None
+
+
+class Forgetful(Echo):
+    def meaning(self, command: Command, answer: Answer) -> Meant:
         return Meant.by_status(answer, about="1")
+
+
+class Nameless(Echo):
+    def meaning(self, command: Command, answer: Answer) -> Meant:
+        return Meant.by_status(answer)
 
 
 class Bad(Echo):
@@ -123,7 +138,7 @@ async def test_accounts_are_opened_before_anything_else_and_the_first_is_scarce(
     await one.open_accounts()
 
     assert [str(op.request) for op in shared.ops] == ["POST /open of api"] * 2
-    assert shared.opened == {"1": Workload().amount}  # both answers gave one id
+    assert list(shared.opened.values()) == [Workload().scarce, Workload().amount]
     assert shared.ops[0].command.amount == Workload().scarce
 
 
@@ -160,3 +175,79 @@ async def test_what_nobody_knows_the_outcome_of_is_never_touched_again() -> None
     await one.do("read")
 
     assert len(sender.requests) == before
+
+
+@pytest.mark.parametrize(
+    ("makes", "said"),
+    [
+        (Idle, "no request for `place`, and none for `move`"),
+        (Forgetful, "two accounts have the id 1"),
+        (Nameless, "gives no `about`"),
+    ],
+)
+async def test_what_could_never_be_judged_is_said_before_anything_else(
+    makes: type[Client], said: str
+) -> None:
+    one, _ = caller(Says(DONE), makes)
+
+    with pytest.raises(CannotBegin, match=said):
+        await one.open_accounts()
+
+
+async def test_a_move_has_a_source_and_a_target_even_where_it_takes_from_nowhere() -> None:
+    one, shared = caller(Says(DONE), opened={"1": 5, "2": 5})
+    for _ in range(200):
+        await one.make("move")
+
+    moves = [op.command.moves for op in shared.ops]
+    assert all(len(move) == 2 and sum(move.values()) == 0 for move in moves)
+    assert any(move.get(NOWHERE, 0) < 0 for move in moves)
+
+
+async def test_a_command_that_cannot_be_asked_says_so_and_makes_no_client_wait() -> None:
+    one, _ = caller(Says(DONE), opened={"1": 5, "2": 5})
+
+    assert await one.do("cancel") is None  # it has placed nothing yet
+    assert await one.do("place") is not None
+    assert await one.do("cancel") is not None
+    assert await one.do("view") is None  # the system has no such command
+
+
+async def test_what_is_asked_first_is_asked_until_it_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chaos.strangers.callers.AGAIN_S", 0.0)
+    one, shared = caller(Says(SENT, Answer("answered", 503), DONE))
+
+    op = await one.surely(Command("open"))
+
+    assert op is not None
+    assert [each.meant.outcome for each in shared.ops] == ["info", "info", "ok"]
+
+
+async def test_without_idempotency_nothing_has_a_key_and_nothing_is_sent_twice() -> None:
+    one, shared = caller(Says(DONE), opened={"1": 5, "2": 5})
+    shared.stranger.sees = ~Sight.IDEMPOTENCY  # type: ignore[misc] # of this one alone
+    for _ in range(40):
+        await one.make("place")
+
+    assert len(shared.ops) == 40
+    assert {op.command.key for op in shared.ops} == {None}
+
+
+async def test_what_was_refused_is_never_touched_again() -> None:
+    one, shared = caller(Says(Answer("answered", 409)), opened={"1": 5, "2": 5})
+    await one.make("place")
+
+    assert await one.do("read") is None
+    assert len(shared.ops) == 1
+
+
+async def test_some_take_from_an_account_that_there_is_not() -> None:
+    one, shared = caller(Says(DONE), opened={"1": 5, "2": 5})
+    for _ in range(200):
+        await one.make("place")
+
+    taken = [set(op.command.moves) for op in shared.ops]
+    assert {NOWHERE} in taken
+    assert {"1"} in taken

@@ -7,8 +7,15 @@ from pathlib import Path
 import pytest
 
 from chaos.command import main
+from chaos.kit.blackbox import PROMISES, Evidence, Shown, Sight, States, judge
+from chaos.strangers import command
 from chaos.strangers.adapters import load
+from chaos.strangers.callers import CannotBegin
 from chaos.strangers.ground import Ground
+from chaos.strangers.processes import NotReady
+from chaos.strangers.run import Result
+
+PAGE = (Path(__file__).parents[2] / "docs" / "strangers.md").read_text(encoding="utf-8")
 
 
 def test_the_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,3 +73,81 @@ def test_what_cannot_be_is_refused(
 def test_what_is_mistyped_is_refused(arguments: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["strangers", *arguments])
+
+
+@pytest.mark.parametrize("sight", Sight)
+def test_the_page_says_what_is_not_judged_without_a_sight(sight: Sight) -> None:
+    unjudged = ", ".join(promise.name for promise in PROMISES if sight in promise.needs)
+
+    (row,) = (line for line in PAGE.splitlines() if line.startswith(f"| `{sight.name}` |"))
+
+    assert row.endswith(f" | {unjudged} |")
+
+
+@pytest.mark.parametrize(
+    ("read", "known", "status"),
+    [
+        (Shown("DONE"), {}, 0),
+        (Shown("NEW"), {}, 1),
+        (Shown("NEW"), {"final states reached": "issue 17"}, 0),
+        (Shown("DONE"), {"final states reached": "issue 17"}, 1),
+    ],
+    ids=["kept", "broken", "broken, as is known", "kept after all"],
+)
+def test_the_exit_status_says_whether_all_is_as_was_said_and_the_page_tells_why(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    read: Shown,
+    known: dict[str, str],
+    status: int,
+) -> None:
+    evidence = Evidence(States({"NEW": {"DONE"}}, {"DONE"}, ()), read={"17": read})
+    verdicts = judge(evidence, PROMISES, sees=~Sight(0), known=known)
+
+    async def run(*_: object) -> Result:
+        return Result(evidence, verdicts)
+
+    monkeypatch.setattr(command, "run", run)
+    page = tmp_path / "page.md"
+    judging = ["judge", "naive", "--evidence", str(tmp_path / "logs"), "--page", str(page)]
+
+    assert main(["strangers", *judging]) == status
+    assert "| final states reached | " in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (CannotBegin("open is refused"), "cannot judge: open is refused"),
+        (
+            ExceptionGroup("", [NotReady("shop: no such table")]),
+            "cannot judge: shop: no such table",
+        ),
+    ],
+)
+def test_what_cannot_be_judged_is_said_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    error: Exception,
+    said: str,
+) -> None:
+    async def run(*_: object) -> Result:
+        raise error
+
+    monkeypatch.setattr(command, "run", run)
+
+    assert main(["strangers", "judge", "naive", "--evidence", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == said
+
+
+def test_a_mistake_of_the_judge_is_not_taken_for_one_of_the_system(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def run(*_: object) -> Result:
+        raise ExceptionGroup("", [NotReady("shop"), ZeroDivisionError("of the judge")])
+
+    monkeypatch.setattr(command, "run", run)
+
+    with pytest.raises(ExceptionGroup):
+        main(["strangers", "judge", "naive", "--evidence", str(tmp_path)])

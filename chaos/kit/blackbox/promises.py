@@ -236,11 +236,10 @@ def conserved(evidence: Evidence) -> Cases:
 
 def taken_by_things(evidence: Evidence) -> Cases:
     """What an account holds is what it held, less what is held by things that are there."""
-    expected = dict(evidence.opened)
+    expected = Counter(evidence.opened)
     for thing, shown in evidence.read.items():
         if shown.state in evidence.states.holds and thing in evidence.placed:
-            for account, amount in evidence.placed[thing].command.moves.items():
-                expected[account] += amount
+            expected.update(evidence.placed[thing].command.moves)
     yield from _as_expected(evidence, expected)
 
 
@@ -248,7 +247,7 @@ def _as_expected(evidence: Evidence, expected: Mapping[str, int]) -> Cases:
     for account, amount in expected.items():
         shown = evidence.held.get(account)
         if shown is None or shown.amount is None:
-            yield Breach(f"account {account} is not there")
+            yield Breach(f"account {account} is not there, and should show {amount}")
         elif shown.amount != amount:
             lost = "made" if shown.amount > amount else "lost"
             yield Breach(
@@ -484,7 +483,7 @@ PROMISES = (
         "one effect per cause",
         "Each effect of a cause happens once, however often the cause is delivered.",
         "check, act, mark as three commits; no inbox; a mark outside of the effect's transaction",
-        _S.RECORDS | _S.MOVES,
+        _S.RECORDS | _S.MOVES | _S.EVENT_IDS,
         one_effect_per_cause,
     ),
     Promise(

@@ -112,8 +112,18 @@ class Workload:
     """A thing takes from up to so many accounts at once."""
     quantity: int = 3
     weights: Mapping[Do, int] = field(
-        default_factory=lambda: {"place": 6, "cancel": 2, "advance": 2, "read": 2, "view": 2}
+        default_factory=lambda: {
+            "place": 6,
+            "move": 6,
+            "cancel": 2,
+            "advance": 2,
+            "read": 2,
+            "view": 2,
+            "read account": 1,
+            "view account": 1,
+        }
     )
+    """How often each command is drawn. One that the system does not have costs nothing."""
 
 
 class Client(ABC):
@@ -138,8 +148,13 @@ class Stranger(ABC):
     states: ClassVar[States]
     sees: ClassVar[Sight]
     blind: ClassVar[Sequence[Blind]] = ()
-    tells: ClassVar[Mapping[Do, tuple[Kind, ...]]] = {"place": ("placed",), "cancel": ("ended",)}
-    """Which kinds of events tell of an acknowledged command. One that is left out tells nothing."""
+    tells: ClassVar[Mapping[Do, tuple[Kind, ...]]] = {
+        "place": ("placed",),
+        "move": ("placed", "moved", "refused"),
+        "cancel": ("ended",),
+    }
+    """Which kinds of events tell of an acknowledged command: any of them will do. A command that is
+    left out is told by none."""
     known: ClassVar[Mapping[str, str]] = {}
     """Promises that are known to be broken, and why: one that is kept after all is news."""
     workload: ClassVar[Workload] = Workload()
