@@ -134,13 +134,14 @@ class Ground:
                 for server in self._all():
                     tasks.create_task(server.start())
             for line in self.lines.values():
-                await self.toxiproxy.proxy(line.name, self._upstream(line), port=line.port)
+                await self.toxiproxy.proxy(line.name, self.upstream(line), port=line.port)
         except BaseException:  # also Ctrl-C: leave no process and no folder behind
             await self._stop()
             raise
         return self
 
-    def _upstream(self, line: Line) -> str:
+    def upstream(self, line: Line) -> str:
+        """What stands behind its proxy."""
         if line.to in self.ports:
             return f"{HOST}:{self.ports[line.to]}"
         if line.to == "kafka":

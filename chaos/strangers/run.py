@@ -91,13 +91,13 @@ async def run(stranger: Stranger, adapter: Path, logs: Path, wanted: Wanted) -> 
                 await topics.follow()
             say(f"{stranger.name}: {len(processes)} processes are ready")
             async with Sender(lambda name: processes[name].url) as sender:
-                return await _Run(ground, processes, topics, sender, wanted).judged()
+                return await Judging(ground, processes, topics, sender, wanted).judged()
         finally:
             await asyncio.gather(*(running.kill() for running in processes.values()))
             await topics.close()
 
 
-class _Run:
+class Judging:
     def __init__(
         self,
         ground: Ground,
@@ -128,7 +128,7 @@ class _Run:
         await self._put_poison_in()
         faults, missing = await self._disturb(callers)
         say("healed; waiting for rest")
-        came, readings = await self._come_to_rest()
+        came, readings = await self.come_to_rest()
         evidence = self._evidence(faults, [*missing, *came], readings)
         verdicts = judge(
             evidence, PROMISES, sees=stranger.sees, blind=stranger.blind, known=stranger.known
@@ -171,7 +171,7 @@ class _Run:
 
     # --- rest -------------------------------------------------------------------------------------
 
-    async def _come_to_rest(self) -> tuple[list[str], Readings]:
+    async def come_to_rest(self) -> tuple[list[str], Readings]:
         """Wait until no lag, no end and no reading has moved for longer than the longest poll."""
         killed: set[str] = set()
         watching = asyncio.create_task(look_after(self._processes, killed))

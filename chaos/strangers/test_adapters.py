@@ -58,6 +58,7 @@ def test_the_folder_of_an_adapter_is_where_its_commands_are_seen_from(tmp_path: 
         ('    name = "mine"\n', "", "`name` is not set"),
         ("class Mine(kit.Stranger)", "class Mine", "no subclass of Stranger"),
         ("def events", "def event", "abstract method"),
+        ("    name =", "    workload = kit.Workload(accounts=1)\n    name =", "at least 2"),
         ("import blackbox as kit", "import blackbox as ki", "cannot be loaded: NameError"),
     ],
 )  # fmt: skip
@@ -108,3 +109,50 @@ def test_each_process_has_a_line_of_its_own_and_all_share_that_to_kafka() -> Non
     names = set(Ground(stranger).lines)
 
     assert names == {"kafka", "purchases-mysql", "warehouse-mysql", "purchases-warehouse"}
+
+
+@pytest.mark.parametrize(
+    ("needs", "said", "filled"),
+    [
+        ("mysql", "{mysql.user}/{mysql.database}", "ecommerce/ecommerce"),
+        ("mariadb", "{mysql.user}/{mysql.database}", "ecommerce/ecommerce"),
+        ("postgres", "{postgres.user}/{postgres.database}", "postgres/postgres"),
+    ],
+)
+def test_each_database_has_its_own_login(
+    tmp_path: Path, needs: str, said: str, filled: str
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        GOOD.replace('"kafka", "mysql"', f'"{needs}",').replace("{mysql.host}:{mysql.port}", said)
+    )
+    stranger, _ = load(str(file))
+
+    (process,) = stranger.processes
+    assert Ground(stranger).environment(process)["DB"] == filled
+
+
+def test_what_a_process_is_told_leads_through_a_proxy_to_what_it_means() -> None:
+    stranger, _ = load("naive")
+    ground = Ground(stranger)
+    told = {process.name: ground.environment(process) for process in stranger.processes}
+
+    ports = {name: line.port for name, line in ground.lines.items()}
+    assert told["purchases"]["WAREHOUSE"].endswith(f":{ports['purchases-warehouse']}")
+    assert told["purchases"]["KAFKA"].endswith(f":{ports['kafka']}")
+    assert told["purchases"]["DB_PORT"] == str(ports["purchases-mysql"])
+    assert told["warehouse"]["DB_PORT"] == str(ports["warehouse-mysql"])
+    assert ports["purchases-warehouse"] != ground.ports["warehouse"]
+    assert ports["kafka"] != ground.kafka.port
+    assert len(set(ports.values())) == len(ports)
+
+
+def test_a_proxy_stands_before_what_it_is_named_after() -> None:
+    stranger, _ = load("naive")
+    ground = Ground(stranger)
+
+    upstream = {name: ground.upstream(line) for name, line in ground.lines.items()}
+
+    assert upstream["purchases-warehouse"].endswith(f":{ground.ports['warehouse']}")
+    assert upstream["purchases-mysql"] == upstream["warehouse-mysql"]
+    assert upstream["kafka"] == ground.kafka.behind_proxy

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from chaos.kit.blackbox import Process
 from chaos.strangers.processes import NotReady, Running, look_after, start_all
+from scenarios.harness.servers.common import HOST
 
 LIVES = ("sleep", "60")
 DIES = ("sh", "-c", "echo no such table >&2; exit 3")
@@ -99,3 +102,82 @@ async def test_one_waits_for_those_that_it_needs(tmp_path: Path) -> None:
     await asyncio.gather(*(one.kill() for one in both.values()))
     assert (tmp_path / "early.log").exists()
     assert not (tmp_path / "late.log").exists()
+
+
+async def test_it_runs_in_its_folder_with_its_variables_beside_those_of_the_judge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shop").mkdir()
+    monkeypatch.setenv("INHERITED", "a")
+    says = ("sh", "-c", "echo $(basename $PWD) $INHERITED $OWN; exit 1")
+    one = running(tmp_path, Process("one", says, {"OWN": "b"}, folder="shop"))
+
+    await fallen(one)
+
+    assert one.falls == ["one ended with 1: shop a b"]
+
+
+@pytest.mark.parametrize(
+    ("how", "answer", "is_ready"),
+    [
+        ("GET /healthy", b"HTTP/1.1 204 No Content", True),
+        ("GET /healthy", b"HTTP/1.1 503 Service Unavailable", False),
+        ("tcp", b"", True),
+    ],
+)
+async def test_it_is_ready_when_it_answers_so(
+    tmp_path: Path, how: str, answer: bytes, *, is_ready: bool
+) -> None:
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        writer.write(answer + b"\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, HOST, 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        process = Process("one", LIVES, ready=how, grace_s=60.0 if is_ready else 0.3)
+        one = Running(process, LIVES, {}, port=port, adapter=tmp_path, logs=tmp_path)
+        one.start()
+        try:
+            await one.until_ready()
+        except NotReady:
+            assert not is_ready
+        else:
+            assert is_ready
+        await one.kill()
+
+    if how != "tcp":
+        assert asked[0].startswith(b"GET /healthy ")
+
+
+async def test_one_that_may_be_restarted_is_waited_for_through_its_falls(tmp_path: Path) -> None:
+    """Two starts end by themselves; the third one lives."""
+    once = "echo >>tries; [ $(wc -l <tries) -gt 2 ] && exec sleep 60; exit 1"
+    one = running(tmp_path, Process("one", ("sh", "-c", once), falls="restart", grace_s=60.0))
+    one.start()
+
+    waiting = asyncio.create_task(one.until_ready())
+    async with asyncio.timeout(DEADLINE_S):
+        while not (tmp_path / "tries").exists() or len((tmp_path / "tries").read_text()) < 3:
+            await asyncio.sleep(0.01)
+    waiting.cancel()
+    await one.kill()
+
+    assert one.falls == []
+
+
+async def test_what_runs_already_is_not_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = Mock(wraps=subprocess.Popen)
+    monkeypatch.setattr(subprocess, "Popen", started)
+    one = running(tmp_path, Process("one", LIVES, ready="running"))
+
+    one.start()
+    one.start()
+    await one.kill()
+
+    assert started.call_count == 1

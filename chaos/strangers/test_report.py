@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from chaos.kit.blackbox import (
     PROMISES,
+    Breach,
     Command,
     Event,
     Evidence,
@@ -15,9 +18,10 @@ from chaos.kit.blackbox import (
     Sight,
     States,
     Told,
+    Verdict,
     judge,
 )
-from chaos.strangers.report import lines, page
+from chaos.strangers.report import STEPS_MAX, lines, page, steps
 from chaos.strangers.run import Result, Wanted
 
 EVIDENCE = Evidence(
@@ -55,3 +59,26 @@ def test_the_page_has_a_chapter_for_each_broken_promise() -> None:
     for verdict in broken:
         assert f"\n## {verdict.promise.name}\n" in text
     assert "with seed 7" in text
+
+
+def test_of_many_stories_the_shortest_is_told_and_of_a_long_one_its_beginning_and_its_end() -> None:
+    short = Told(Event("placed", "9", state="NEW"), Record("things", 0, 900, b"", b"short"))
+    long = [
+        Told(
+            Event("changed", "17", id=str(number)),
+            Record("things", 0, number, b"", b"", at_s=number),
+        )
+        for number in range(40)
+    ]
+    evidence = replace(EVIDENCE, told=long, ops=[], faults=[])
+    verdict = Verdict(PROMISES[0], "broken", 2, [Breach("long", "17"), Breach("short", "9")])
+
+    told = steps(verdict, evidence)
+    both = steps(verdict, replace(evidence, told=[*long, short]))
+
+    assert len(told) == STEPS_MAX
+    assert "things 0@0" in told[0]
+    assert "steps more" in told[STEPS_MAX - 4]
+    assert told[-1].startswith("at rest")
+    assert len(both) == 1
+    assert "things 0@900" in both[0]

@@ -62,3 +62,31 @@ async def test_a_process_that_there_is_not_is_the_adapters_mistake() -> None:
     async with Sender({"shop": ""}.__getitem__) as sender:
         with pytest.raises(BadAdapter, match="no process 'store'"):
             await sender.send(Request("store", "GET", "/"))
+
+
+async def test_a_body_is_sent_as_json_with_the_headers_of_the_adapter() -> None:
+    async with server(ANSWER) as (url, heads), Sender({"shop": url}.__getitem__) as sender:
+        await sender.send(Request("shop", "POST", "/things", {"price": 1017}, {"Key": "key-7"}))
+
+    assert b"Content-Type: application/json" in heads[0]
+    assert b"Content-Length: 15" in heads[0]
+    assert b"Key: key-7" in heads[0]
+
+
+async def test_an_answer_that_does_not_come_in_time_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chaos.strangers.sender.PATIENCE_S", 0.05)
+    over = asyncio.Event()
+
+    async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    async with await asyncio.start_server(silent, HOST, 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        answer = await sent(f"http://{HOST}:{port}")
+        over.set()
+
+    assert answer.stage == "sent"
+    assert "Timeout" in answer.error

@@ -160,13 +160,12 @@ class Evidence:
             if op.command.do not in READS and not _has_reached_nobody(op)
         ]
         lines += [(one.record.at_s, f"{one.record.place}: {one.event}") for one in told]
-        if lines:
-            first, last = min(lines)[0] - NEAR_S, max(lines)[0] + NEAR_S
-            lines += [
-                (fault.began_s, f"fault: {fault.what} for {fault.ended_s - fault.began_s:.1f} s")
-                for fault in self.faults
-                if fault.began_s <= last and fault.ended_s >= first
-            ]
+        steps = [at_s for at_s, _ in lines]
+        lines += [
+            (fault.began_s, f"fault: {fault.what} for {fault.ended_s - fault.began_s:.1f} s")
+            for fault in self.faults
+            if any(fault.began_s - NEAR_S <= at_s <= fault.ended_s + NEAR_S for at_s in steps)
+        ]
         began_s = min((op.began_s for op in self.ops), default=0.0)
         yield from (f"{at_s - began_s:7.2f} s  {what}" for at_s, what in sorted(lines))
         if (shown := self.read.get(thing)) is not None:

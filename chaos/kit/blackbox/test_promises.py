@@ -177,6 +177,7 @@ def test_of_nothing_nothing_is_said(name: str) -> None:
             "cannot be read: no JSON",
         ),
         ("amounts conserved", replace(HELD, held={}), "is not there"),
+        ("amounts are held by things", replace(HELD, opened={}, held={}), "account a is not there"),
         ("readers never go back", replace(HELD, ops=[look("1", "NEW", 1), look("1", None, 2)]), "nothing"),
         ("dead letters are the poison", replace(HELD, letters={"dlq": [LETTER]}), "is no poison"),
         ("things hold what they took", replace(HELD, told=[PLACED]), "nothing, not -2 of a"),
@@ -227,16 +228,30 @@ def test_what_is_known_to_be_broken_is_news_only_when_it_is_kept() -> None:
 
 
 def test_the_story_of_a_thing_has_its_commands_its_events_and_the_faults_between() -> None:
+    late = replace(RESERVED, record=replace(RESERVED.record, at_s=100.0))
     nobody = replace(cancel(), answer=Answer("refused", error="nobody listens"))
     evidence = replace(
         HELD,
         ops=[place(), nobody],
-        faults=[Fault("kill -9 shop", 0.5, 1.0), Fault("long after", 100.0, 101.0)],
+        faults=[
+            Fault("kill -9 shop", 0.5, 1.0),
+            Fault("in between", 50.0, 51.0),
+            Fault("at the end", 70.0, 99.0),
+            Fault("long after", 200.0, 201.0),
+        ],
+        told=[PLACED, late],
     )
 
     story = "\n".join(evidence.story("1"))
 
-    for step in ("one: place mark 7", "things 0@0: placed 1", "kill -9 shop", "1 is HELD"):
+    for step in (
+        "one: place mark 7",
+        "things 0@0: placed 1",
+        "kill -9 shop",
+        "at the end",
+        "1 is HELD",
+    ):
         assert step in story
+    assert "in between" not in story
     assert "long after" not in story
     assert "cancel" not in story  # it has reached nobody
