@@ -41,12 +41,13 @@ from system.kit.delivery.middleware.inboxed import inboxed
 from system.kit.delivery.middleware.retried import retried
 from system.kit.delivery.middleware.transactional import transactional
 from system.kit.delivery.middleware.waits_for_stores import waits_for_stores
+from system.kit.delivery.relay import Relay, RelayParts
 from system.kit.errors import Refused
 from system.kit.events import Cause
 from system.kit.http.route import Answer, Request, Route
 from system.kit.lifespan import Lifespan
 from system.kit.metrics import Metrics
-from system.kit.ports.log import Partition, Record
+from system.kit.ports.log import Message, Partition, Record
 from system.kit.ports.work import UnitOfWork
 from system.kit.steps import chain
 from system.orders import api as order_api
@@ -66,6 +67,7 @@ WITHIN_S = 60.0
 MANY = 40
 _NOBODY = Cause(UUID(int=0), None, "")
 _PAGE = OrdersPage()
+_OFFERED = {"name": "Lamp", "price": Decimal("19.90"), "stock": 1000}
 
 
 @dataclass
@@ -117,6 +119,19 @@ class Shop:
             while not await self.database.waiting():
                 await asyncio.sleep(0.2)  # InnoDB tells nothing new to those who ask more often
 
+    async def unsent(self) -> list[int]:
+        async with self.work() as unit:
+            return [row.id for row in await outbox.unsent(unit.sql, "product", limit=100)]
+
+    async def events(self) -> int:
+        async with self.work() as unit:
+            return len((await unit.sql.execute(select(outbox.outbox.c.id))).all())
+
+    async def unsent_are(self, ids: set[int]) -> None:
+        """Return as soon as just these rows are left."""
+        while set(await self.unsent()) != ids:
+            await asyncio.sleep(0.05)
+
     async def orders(self) -> int:
         async with self.work() as unit:
             return len((await unit.sql.execute(select(orders.c.id))).all())
@@ -128,7 +143,6 @@ async def shop(database: Database) -> Shop:
     around = command_chain(work, RealWorld())
     routes = order_api.routes(work, Commands(work, around))
     routes += product_api.routes(work, Commands(work, around))
-    offered = {"name": "Lamp", "price": Decimal("19.90"), "stock": 1000}
     made = Shop(
         work,
         database.engine(pool_size=30),
@@ -137,7 +151,7 @@ async def shop(database: Database) -> Shop:
         await add_users(work, user("a@b.example"), user("b@b.example")),
         (),
     )
-    answers = [await made.ask("POST /products", offered) for _ in range(3)]
+    answers = [await made.ask("POST /products", _OFFERED) for _ in range(3)]
     made.products = [orjson.loads(answer.body)["id"] for answer in answers]
     return made
 
@@ -451,3 +465,45 @@ async def test_events_of_an_order_that_is_locked_wait_and_their_neighbours_are_n
         assert not batch.done()
     await batch
     assert await noted() == ids
+
+
+# The outbox
+
+
+class TakesAll:
+    """A log that takes every message, and remembers it."""
+
+    def __init__(self) -> None:
+        self.taken: list[bytes] = []
+
+    async def publish(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
+        self.taken += [message.key for message in messages]
+        return [None] * len(messages)
+
+
+async def test_an_outbox_row_that_is_locked_keeps_only_its_own_lane_from_being_marked(
+    shop: Shop,
+) -> None:
+    log = TakesAll()
+    parts = RelayParts(
+        work=shop.work,
+        log=log,  # type: ignore[arg-type]
+        world=RealWorld(),
+        metrics=Metrics(),
+        logger=logs.logger("relay"),
+        commits=asyncio.Event(),
+    )
+    lifespan = Lifespan()
+    async with asyncio.timeout(WITHIN_S), asyncio.TaskGroup() as tasks:
+        (locked, *_) = await shop.unsent()
+        async with shop.locked(outbox.outbox.c.id, locked):
+            tasks.create_task(Relay("product", parts, poll_interval_s=0.05).run(lifespan))
+            await shop.unsent_are({locked})
+            for _ in range(
+                3
+            ):  # what comes meanwhile, in other lanes and by transactions of its own
+                await shop.ask("POST /products", _OFFERED)
+                await shop.unsent_are({locked})
+        await shop.unsent_are(set())
+        lifespan.stopping.set()
+    assert len(log.taken) == await shop.events(), "what was sent is not sent again"

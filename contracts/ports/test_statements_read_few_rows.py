@@ -144,7 +144,7 @@ STATEMENTS: dict[str, tuple[Ask, int]] = {
     ),
     "the mark of a page": (
         lambda unit: outbox.mark(unit.sql, range(1, PAGE + 1), AT),
-        PAGE,
+        2 * PAGE,  # which of them nobody has locked, and then those
     ),
     "the backlog, which is counted, but not what was sent": (
         lambda unit: outbox.backlog(unit.sql, "user"),

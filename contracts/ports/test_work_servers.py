@@ -473,6 +473,15 @@ async def test_a_step_of_ids_other_than_one_is_refused(empty: Database) -> None:
             await create_tables(empty.engine())
 
 
+async def test_a_server_that_rolls_back_all_when_a_lock_is_waited_for_too_long_is_refused(
+    empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # it can be set at the server's start alone, so what is wanted is set instead
+    monkeypatch.setitem(work_sql.VARIABLES, "innodb_rollback_on_timeout", (1, "for this test"))
+    with pytest.raises(UnfitDatabase, match="innodb_rollback_on_timeout is 0; it must be 1, for"):
+        await create_tables(empty.engine())
+
+
 async def test_a_server_that_is_too_old_is_refused(
     empty: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,11 +56,11 @@ WATCHED_A_SECOND = 10
 class Size:
     """How much is measured."""
 
-    rounds: int = 5
-    seconds: float = 1.0
+    rounds: int = 7
+    seconds: float = 1.5
     """Of each closed loop."""
     clients: Sequence[int] = (1, 16, 64, 256)
-    events: int = 3_000
+    events: int = 6_000
     """In a backlog."""
     rates: Sequence[int] = (5, 20, 50, 100)
     """Orders a second, from order to view."""

@@ -40,7 +40,7 @@ def rows(figures: Sequence[Measured]) -> Iterator[tuple[str, ...]]:
                 arm,
                 number(figure.value(arm)),
                 f"{figure.spread(arm):.0%}",
-                "" if own else "void" if figure.void() else f"{figure.ratio(arm):.0%}",
+                "" if own else "void" if figure.is_void(arm) else f"{figure.ratio(arm):.0%}",
                 details,
             )
 
@@ -113,9 +113,9 @@ holds elsewhere are the ratios, each taken within one round.
 
 ## Figures
 
-Medians over the rounds; the spread is (largest − smallest) / median. *Of the limit* is how much of
-that limit the system reaches: 100 % is as good as the limit. The figures of every round are in
-[{data}]({data}).
+Medians over the rounds; the spread is how far their middle half lies apart, as a share of the
+median. *Of the limit* is how much of that limit the system reaches: 100 % is as good as the limit.
+The figures of every round are in [{data}]({data}).
 
 {figures}
 

@@ -37,8 +37,12 @@ def test_a_figure_whose_ratios_differ_too_much_is_void() -> None:
     steady, shaky = seen([50, 55], [100, 100]), seen([50, 100], [100, 100])
 
     assert steady.void() == []
-    assert shaky.void() == ["relay: the spread beside bare is 67%"]
+    assert shaky.void() == ["relay: the spread beside bare is 33%"]
     assert table([shaky]).splitlines()[2].split() == "bare 100 0% void".split()
+
+
+def test_one_round_in_which_the_machine_stood_still_voids_no_figure() -> None:
+    assert seen([50, 51, 52, 51, 5], [100] * 5).void() == []
 
 
 def test_arms_are_measured_in_turn() -> None:

@@ -32,7 +32,7 @@ Row = tuple[Any, ...]  # as the driver gives it
 
 UNSENT = (
     "SELECT id, event_type, message_key, payload, headers FROM outbox"
-    " WHERE aggregate = 'order' AND processed_at IS NULL ORDER BY id LIMIT {}"
+    " WHERE aggregate = 'order' AND processed_at IS NULL AND id > {} ORDER BY id LIMIT {}"
 )
 MARK = "UPDATE outbox SET processed_at = '{}' WHERE id IN ({})"
 INBOX = "INSERT INTO processed_events (event_id, service_name, processed_at) VALUES "
@@ -99,16 +99,26 @@ async def consumer(place: Place, group: str, *topics: str) -> AsyncIterator[AIOK
 
 
 async def relay(place: Place, events: int, note: Note) -> None:
-    """Read a page, send it, mark it, in turn."""
-    async with database(place) as sql, producer(place) as kafka:
-        sent = 0
+    """Send a page, while the next one is read and the last one is marked."""
+    async with database(place) as reading, database(place) as marking, producer(place) as kafka:
+
+        async def mark(rows: Sequence[Row]) -> None:
+            if rows:
+                await _run(marking, MARK.format(AT, ",".join(str(row[0]) for row in rows)))
+                await marking.commit()
+                note(len(rows))
+
+        sent, last = 0, list[Row]()
+        page = await _rows(reading, UNSENT.format(0, PAGE))
         while sent < events:
-            rows = await _rows(sql, UNSENT.format(PAGE))
-            await send(kafka, place, rows)
-            await _run(sql, MARK.format(AT, ",".join(str(row[0]) for row in rows)))
-            await sql.commit()
-            sent += len(rows)
-            note(len(rows))
+            _, _, ahead = await asyncio.gather(
+                send(kafka, place, page),
+                mark(last),
+                _rows(reading, UNSENT.format(page[-1][0], PAGE)),
+            )
+            sent += len(page)
+            last, page = list(page), ahead
+        await mark(last)
 
 
 async def send(kafka: AIOKafkaProducer, place: Place, rows: Sequence[Row]) -> None:
@@ -196,7 +206,7 @@ async def note_reservations(place: Place, events: int, note: Note) -> None:
 
 
 async def project(place: Place, events: int, note: Note) -> None:
-    """Bulks of the same documents, by id alone."""
+    """Bulks of the same documents, by id alone, for all partitions at once."""
     settings = place.within(Settings(), instance="bare")
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
         settings.mongo_uri.get_secret_value()
@@ -208,28 +218,27 @@ async def project(place: Place, events: int, note: Note) -> None:
         done = 0
         while done < events:
             batch = sorted(await _events(topics), key=lambda event: int(event["order_id"]))
-            writes = [
-                UpdateOne(
-                    {"_id": event["order_id"]},
-                    {
-                        "$set": {
-                            "parts.self": event["order"],
-                            "versions.self": event["version"],
-                            "parts.names": {
-                                "user": event["user_name"],
-                                "products": event["product_names"],
-                            },
-                            "versions.names": event["version"],
-                        }
-                    },
-                    upsert=True,
-                )
-                for event in batch
-            ]
-            await collection.bulk_write(writes, ordered=False)
+            parts = (batch[number::PARTITIONS] for number in range(PARTITIONS))
+            writes = ([_put(event) for event in part] for part in parts if part)
+            await asyncio.gather(*(collection.bulk_write(each, ordered=False) for each in writes))
             await topics.commit()
             done += len(batch)
             note(len(batch))
+
+
+def _put(event: dict[str, Any]) -> UpdateOne:
+    return UpdateOne(
+        {"_id": event["order_id"]},
+        {
+            "$set": {
+                "parts.self": event["order"],
+                "versions.self": event["version"],
+                "parts.names": {"user": event["user_name"], "products": event["product_names"]},
+                "versions.names": event["version"],
+            }
+        },
+        upsert=True,
+    )
 
 
 _HEADERS = orjson.dumps(

@@ -99,7 +99,8 @@ class Bench:
         return chain(made_by(made_of), handled(handler))
 
     async def open_letters(self) -> list[DeadLetter]:
-        return await self.letters.open(["user.created"])
+        found = await self.letters.open(["user.created"])
+        return [await self.letters.kept(letter) for letter in found]
 
     async def batch(self, *messages: Message) -> Batch:
         """Put messages of one key into the log, and take them as a lane would."""

@@ -42,7 +42,7 @@ def failure(after_s: int = 31) -> Failure:
 
 async def only(it: Bench) -> DeadLetter:
     (letter,) = await it.letters.open([TOPIC])
-    return letter
+    return await it.letters.kept(letter)
 
 
 @in_virtual_time
@@ -83,6 +83,17 @@ async def test_two_consumers_have_a_letter_each_of_one_message() -> None:
         ] == [CONSUMER]
         await it.letters.replay((await it.letters.open([TOPIC], consumer=CONSUMER))[0])
         assert [letter.consumer for letter in await it.letters.open([TOPIC])] == ["query-consumer"]
+
+
+@in_virtual_time
+async def test_what_may_be_large_of_a_letter_is_not_read_with_all_of_them() -> None:
+    async with bench() as it:
+        await parked(it)
+        (listed,) = await it.letters.open()
+        assert (listed.message.key, listed.message.value) == (ORIGINAL.key, b"")
+        assert (listed.message.headers, listed.trace) == ((), "")
+        whole = await it.letters.kept(listed)
+        assert (whole.message, bool(whole.trace)) == (ORIGINAL, True)
 
 
 @in_virtual_time
@@ -229,7 +240,7 @@ class Narrow:
     log: Log
     bytes_max: int = 1_500
     instead: Record | None = None
-    """What stands where a record is looked for."""
+    """What stands where a message is looked for."""
     is_gone: bool = False
 
     def __getattr__(self, name: str) -> object:
@@ -242,7 +253,7 @@ class Narrow:
         return await self.log.publish(messages)
 
     async def record(self, partition: Partition, offset: int) -> Record | None:
-        if self.is_gone or self.instead is not None:
+        if partition.topic == TOPIC and (self.is_gone or self.instead is not None):
             return self.instead
         return await self.log.record(partition, offset)
 

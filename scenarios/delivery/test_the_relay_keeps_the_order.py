@@ -175,17 +175,18 @@ async def test_a_lost_acknowledgement_repeats_and_keeps_the_order() -> None:
 
 
 @in_virtual_time
-async def test_a_mark_that_is_lost_only_repeats() -> None:
+async def test_a_mark_that_fails_is_made_again_and_nothing_is_published_again() -> None:
     faults = Switchboard()
     async with bench() as it:
         await commit(it, renamed(1, 1))
         async with running(relay(it, faults)):
             published = faults.hold("log.publish", hop=Hop.REPLY)
             await published.reached()
-            faults.fail("sql.begin", times=1)  # of the mark
+            failing = faults.fail("sql.begin", times=9)  # of the mark
             published.release()
             await sent(it)
-        assert await told(it, 1) == [1, 1]
+        assert failing.struck == 9
+        assert await told(it, 1) == [1]
 
 
 @in_virtual_time
@@ -202,6 +203,43 @@ async def test_conflicts_at_the_mark_repeat_the_mark_alone() -> None:
             await sent(it)
         assert conflicts.struck == CONFLICTS_MAX
         assert await told(it, 1) == await told(it, 2) == [1, 2]
+
+
+@in_virtual_time
+async def test_a_row_that_nobody_can_read_holds_up_its_lane_alone_and_is_told() -> None:
+    async with bench() as it:
+        await commit(it, renamed(1, 1), renamed(1, 2), renamed(1, 3))
+        right = await _rewrite_headers(it, id=2, headers=b'["by hand"]')
+        lines = LogCapture()
+        async with running(relay(it, logger=_warnings(lines))):
+            await commit(it, renamed(2, 1))
+            await arrived(it, 2, 1)
+            await asyncio.sleep(60)
+            assert await told(it, 1) == [1]
+            assert await backlog(it) == 2
+            await _rewrite_headers(it, id=2, headers=right)
+            await sent(it)
+        assert await told(it, 1) == [1, 2, 3]
+    (first, *_) = (line for line in lines.entries if line["event"] == "not published")
+    assert (first["outbox_id"], first["lanes"]) == (2, 1)
+    assert first["error"].startswith("its headers cannot be read")
+
+
+async def _rewrite_headers(it: Bench, *, id: int, headers: bytes) -> bytes:
+    """Write a row's headers by hand; what was there."""
+    which = outbox.outbox.c.id == id
+    async with it.parts.work() as unit:
+        was = await unit.sql.scalar(select(outbox.outbox.c.headers).where(which))
+        await unit.sql.execute(update(outbox.outbox).where(which).values(headers=headers))
+    assert isinstance(was, bytes)
+    return was
+
+
+def _warnings(lines: LogCapture) -> Logger:
+    made: Logger = structlog.wrap_logger(
+        None, [lines], structlog.make_filtering_bound_logger("warning")
+    )
+    return made
 
 
 class BlockedLog:
@@ -259,10 +297,7 @@ async def test_what_is_not_published_is_told_in_one_line_for_each_pause_and_not_
         await commit(it, *(renamed(1, version) for version in range(1, PAGE + 101)))
         await commit(it, renamed(2, 1))
         lines = LogCapture()
-        logger = structlog.wrap_logger(
-            None, [lines], structlog.make_filtering_bound_logger("warning")
-        )
-        telling = relay(it, log=log, logger=logger)  # type: ignore[arg-type]
+        telling = relay(it, log=log, logger=_warnings(lines))  # type: ignore[arg-type]
         async with running(telling):
             await asyncio.sleep(10)
         said = [line for line in lines.entries if line["event"] == "not published"]

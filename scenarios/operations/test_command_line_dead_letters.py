@@ -11,6 +11,7 @@ import sys
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -490,6 +491,23 @@ def test_letters_of_consumers_that_are_down_are_read_by_one_that_runs(command: C
         "order-consumer reads its dead letters in the log meanwhile" in line for line in told
     )
     assert len(asked) == len(consumers)
+
+
+def test_of_several_who_replay_all_at_once_each_letter_is_replayed_by_one(system: System) -> None:
+    letters = system.poison(*["user.created"] * 10, letters=10)
+    consumer = letters[0]["consumer"]
+
+    def replay(_: int) -> list[dict[str, Any]]:
+        path = "/admin/dead-letters/replay"
+        answer = system.program.ask(consumer, "POST", path, {"all": True})
+        return list(answer.body["dead_letters"])
+
+    with ThreadPoolExecutor(4) as at_once:
+        replayed = Counter(
+            letter["id"] for found in at_once.map(replay, range(4)) for letter in found
+        )
+    assert replayed.keys() >= {letter["id"] for letter in letters}
+    assert set(replayed.values()) == {1}
 
 
 def test_any_consumer_lists_and_replays_the_letters_of_another(system: System) -> None:

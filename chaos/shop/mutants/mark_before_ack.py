@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from chaos.kit.simulated.mutant import Mutant, Reached, attribute
+from system.kit.delivery import outbox
 from system.kit.delivery.relay import Relay
 
 
 def _early(reached: Reached, _: Any) -> Any:
-    async def publish(self: Any, rows: list[Any]) -> bool:
+    async def publish(self: Any, rows: list[Any]) -> list[int]:
         reached()
-        await self._mark([row.id for row in rows])
+        ids = [row.id for row in rows]
+        async with self._parts.work() as unit:
+            await outbox.mark(unit.sql, ids, unit.now.at)
         await self._parts.log.publish([row.message for row in rows])
-        return True
+        return ids
 
     return publish
 

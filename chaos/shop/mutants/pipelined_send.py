@@ -10,14 +10,12 @@ from system.kit.delivery.relay import Relay
 
 
 def _pipelined(reached: Reached, _: Any) -> Any:
-    async def publish(self: Any, rows: list[Any]) -> bool:
+    async def publish(self: Any, rows: list[Any]) -> list[int]:
         if len(rows) > 1:
             reached()
         log = self._parts.log
         results = await asyncio.gather(*(log.publish([row.message]) for row in rows))
-        acked = [row for row, (error,) in zip(rows, results, strict=True) if error is None]
-        await self._mark([row.id for row in acked])
-        return len(acked) == len(rows)
+        return [row.id for row, (error,) in zip(rows, results, strict=True) if error is None]
 
     return publish
 

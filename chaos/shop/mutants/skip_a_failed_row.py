@@ -9,12 +9,11 @@ from system.kit.delivery.relay import Relay
 
 
 def _shrugging(reached: Reached, _: Any) -> Any:
-    async def publish(self: Any, rows: list[Any]) -> bool:
+    async def publish(self: Any, rows: list[Any]) -> list[int]:
         results = await self._parts.log.publish([row.message for row in rows])
         if any(results):
             reached()
-        await self._mark([row.id for row in rows])
-        return True
+        return [row.id for row in rows]
 
     return publish
 

@@ -30,13 +30,13 @@ def _by_claim(reached: Reached, _: Any) -> Any:
 
 
 def _letting_go(_: Reached, right: Any) -> Any:
-    async def publish(self: Any, rows: Any) -> Any:
+    async def send(self: Any, rows: Any, *arguments: Any) -> Any:
         try:
-            return await right(self, rows)
+            return await right(self, rows, *arguments)
         finally:
             claimed.difference_update(row.id for row in rows)
 
-    return publish
+    return send
 
 
 def _without_lease(_: Reached, __: Any) -> Any:
@@ -52,7 +52,7 @@ MUTANT = Mutant(
     workloads=("twins",),
     switched_in=attributes(
         (Relay, "_read", _by_claim),
-        (Relay, "_publish", _letting_go),
+        (Relay, "_send", _letting_go),
         (Relay, "_hold_lease", _without_lease),
     ),
     strikes=("*@products*:log.publish:request:*", "*@orders*:log.publish:request:*"),

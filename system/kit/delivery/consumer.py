@@ -110,6 +110,7 @@ class Consumer:
         self._logger = logger
         self._batch_max = batch_max
         self._outage = Outage(logger, "the log is away", group=group)
+        self._uncommitted = Outage(logger, "offsets not committed yet", group=group)
         self._lanes: dict[Partition, Lane] = {}
         self._committed: dict[Partition, int] = {}
         self._subscription: Subscription | None = None
@@ -180,12 +181,11 @@ class Consumer:
             return
         try:
             await self._subscription.commit(news)
-        except Fenced as fenced:
-            # the effects are committed and the inbox knows them: the new owner skips the repeats
-            self._logger.warning("partitions lost", group=self.group, error=str(fenced))
-        except Unavailable as away:
-            self._logger.warning("offsets not committed yet", group=self.group, error=str(away))
+        except (Fenced, Unavailable) as error:
+            # of what was lost the effects are in and the inbox knows them: the new owner skips it
+            self._uncommitted.goes_on(error)
         else:
+            self._uncommitted.is_over()
             self._committed |= news
 
     def _raise_if_broken(self) -> None:

@@ -92,6 +92,9 @@ class DeadLetter:
     trace: str
     message: Message
     """As it was before it was parked; without anything if the letter is a reference."""
+    kept_in: Partition
+    kept_at: int
+    """The letter's own place, among the dead letters."""
     reference: Reference | None = None
 
 
@@ -187,11 +190,27 @@ class DeadLetters:
     async def open(
         self, topics: Collection[str] | None = None, *, consumer: str | None = None
     ) -> list[DeadLetter]:
-        """The unresolved letters of these topics or all, oldest first; of one consumer or all."""
+        """The unresolved letters of these topics or all, oldest first; of one consumer or all.
+
+        Without their trace, and of their messages only the key, however many and large they are:
+        `kept` gets all of one.
+        """
         read = map(dlq, self.topics if topics is None else topics)
-        records = [record async for record in self._log.read(*read)]
-        letters = [letter for letter in unresolved(records) if consumer in (None, letter.consumer)]
+        found = _Open()
+        async for record in self._log.read(*read):
+            found.add(record, _summary)
+        letters = [letter for letter in found.letters() if consumer in (None, letter.consumer)]
         return sorted(letters, key=lambda letter: letter.last_failed_at)
+
+    async def kept(self, letter: DeadLetter) -> DeadLetter:
+        """All of a letter that `open` has found. Raises Gone."""
+        record = await self._log.record(letter.kept_in, letter.kept_at)
+        if record is None:
+            topic, partition = letter.kept_in
+            raise Gone(
+                f"the letter is gone: {topic}, partition {partition}, offset {letter.kept_at}"
+            )
+        return _letter(_facts(record.message), record)
 
     def parked(self, topics: Collection[str]) -> Parked:
         """What this consumer has parked of these topics, whatever became of the letters."""
@@ -204,13 +223,13 @@ class DeadLetters:
         messages of the same key have gone on meanwhile; handlers are right under any order. A crash
         in between leaves the letter open: replaying it once more is harmless, too.
         """
-        message = without_replay(await self.message_of(letter))
+        message = without_replay(await self.message_of(await self.kept(letter)))
         headers = (*message.headers, (REPLAY_FOR, letter.consumer.encode()))
         await self._publish(replace(message, topic=letter.topic, headers=headers))
         await self._resolve(letter, Resolution.REPLAYED)
 
     async def message_of(self, letter: DeadLetter) -> Message:
-        """The message as it was, fetched from its place if need be. Raises Gone."""
+        """The message of a whole letter as it was, fetched from its place if need be. Raises Gone."""
         if letter.reference is None:
             return letter.message
         place = f"{letter.topic}, partition {letter.partition}, offset {letter.offset}"
@@ -291,15 +310,34 @@ def unresolved(records: Iterable[Record]) -> list[DeadLetter]:
     One parked twice counts once, and once resolved it stays so: the second parking can only be
     a redelivery of what has been replayed or purged. Records without our facts are not ours.
     """
-    letters: dict[str, DeadLetter] = {}
-    resolved = set()
+    found = _Open()
     for record in records:
+        found.add(record, _letter)
+    return found.letters()
+
+
+class _Open:
+    """The open letters among the records that are added."""
+
+    def __init__(self) -> None:
+        self._letters: dict[str, DeadLetter] = {}
+        self._resolved: set[str] = set()
+
+    def add(self, record: Record, made: Callable[[Mapping[str, str], Record], DeadLetter]) -> None:
         facts = _facts(record.message)
         if facts.get("resolution"):
-            resolved.add(facts.get("id"))
+            self._resolved.add(facts.get("id", ""))
         elif facts.keys() >= _FACTS and _are_ours(facts, record):
-            letters[facts["id"]] = _letter(facts, record.message)
-    return [letter for id, letter in letters.items() if id not in resolved]
+            self._letters[facts["id"]] = made(facts, record)
+
+    def letters(self) -> list[DeadLetter]:
+        return [letter for id, letter in self._letters.items() if id not in self._resolved]
+
+
+def _summary(facts: Mapping[str, str], record: Record) -> DeadLetter:
+    """A letter without what may be large of it."""
+    letter = _letter(facts, record)
+    return replace(letter, trace="", message=replace(letter.message, value=b"", headers=()))
 
 
 def _refers(message: Message) -> bool:
@@ -318,7 +356,8 @@ def _are_ours(facts: Mapping[str, str], record: Record) -> bool:
     return facts["id"] == dead_letter_id(*place, facts["consumer"])
 
 
-def _letter(facts: Mapping[str, str], message: Message) -> DeadLetter:
+def _letter(facts: Mapping[str, str], record: Record) -> DeadLetter:
+    message = record.message
     is_reference = _refers(message)
     headers = () if is_reference else message.headers[: -len(_FACTS)]
     return DeadLetter(
@@ -334,6 +373,8 @@ def _letter(facts: Mapping[str, str], message: Message) -> DeadLetter:
         last_failed_at=facts["last-failed-at"],
         trace=facts["trace"],
         message=Message(facts["topic"], message.key, message.value, headers),
+        kept_in=record.partition,
+        kept_at=record.offset,
         reference=Reference(int(facts["size"]), facts["digest"]) if is_reference else None,
     )
 

@@ -91,7 +91,15 @@ _UNSENT = (
 )
 _UNSENT_BESIDE = _UNSENT.where(outbox.c.lane.not_in(bindparam("lanes", expanding=True)))
 _UNSENT_IN = _UNSENT.where(outbox.c.lane == bindparam("lane"))
+_FREE = (
+    select(outbox.c.id)
+    .with_hint(outbox, "FORCE INDEX (PRIMARY)", "mysql")
+    .with_hint(outbox, "FORCE INDEX (PRIMARY)", "mariadb")
+    .where(among(outbox.c.id))
+    .with_for_update(skip_locked=True)
+)
 _MARK = update(outbox).where(among(outbox.c.id)).values(processed_at=bindparam("at"))
+_STILL_UNSENT = select(outbox.c.id).where(among(outbox.c.id), outbox.c.processed_at.is_(None))
 _OLD = (
     select(outbox.c.id)
     .where(outbox.c.aggregate == bindparam("aggregate"))
@@ -131,6 +139,8 @@ class Unsent:
     id: int
     lane: str
     message: Message
+    error: Poison | None = None
+    """Why its message cannot be sent as it is: somebody has written the row by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +220,18 @@ async def unsent_in(sql: AsyncConnection, aggregate: str, lane: str, *, limit: i
     return [_unsent(row) for row in await sql.execute(_UNSENT_IN, page)]
 
 
-async def mark(sql: AsyncConnection, ids: Collection[int], at: datetime) -> None:
-    """Mark rows as sent. Only after the broker's ack; then anyone may."""
-    await sql.execute(_MARK, {"ids": list(ids), "at": at})
+async def mark(sql: AsyncConnection, ids: Collection[int], at: datetime) -> set[int]:
+    """Mark rows as sent; which are left, because another transaction has locked them.
+
+    Only after the broker's ack; then anyone may. To skip what is locked is right here, and nowhere
+    else: these rows are in the log already, so their order is settled.
+    """
+    free = set((await sql.scalars(_FREE, {"ids": list(ids)})).all())
+    if free:
+        await sql.execute(_MARK, {"ids": sorted(free), "at": at})
+    if not (others := set(ids) - free):
+        return set()
+    return set((await sql.scalars(_STILL_UNSENT, {"ids": sorted(others)})).all())
 
 
 async def backlog(sql: AsyncConnection, aggregate: str) -> Backlog:
@@ -299,4 +318,9 @@ def _first(invalid: ValidationError) -> str:
 
 
 def _unsent(row: Row[*tuple[Any, ...]]) -> Unsent:
-    return Unsent(row.id, row.lane, message(row._mapping))
+    try:
+        return Unsent(row.id, row.lane, message(row._mapping))
+    except (ValueError, TypeError, AttributeError) as malformed:
+        bare = Message(row.event_type, row.message_key.encode(), row.payload, ())
+        error = Poison(f"its headers cannot be read: {malformed}")
+        return Unsent(row.id, row.lane, bare, error)

@@ -12,7 +12,8 @@ With `SKIP LOCKED`, B would have published 4–5 before 1–3.
 Each lane is sent by itself. While its rows are on their way it is busy, and what comes next is read
 beside it. If the log does not take them it stays busy, and its lowest row is tried again, after
 pauses that grow. So neither the rows that wait for a partition nor the seconds until it is given up
-hold up another.
+hold up another. A row that was sent and that another transaction has locked holds up its own lane, too:
+what else waits to be marked is marked without it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import takewhile
 
 from sqlalchemy import Column, Integer, Table, Update, bindparam, insert, or_, select, update
 
@@ -45,6 +47,7 @@ LEASE_S = 3.0
 RENEW_S = 1.0
 TROUBLE_MAX_S = 1.0
 TELL_MAX_S = 60.0
+LOCKED = "another transaction has locked it"
 MEASURE_SHARE = 20
 """Counting reads all that waits, so it may take a twentieth of the time."""
 
@@ -176,67 +179,88 @@ class Relay:
     async def _send(self, rows: Sequence[Unsent], lifespan: Lifespan) -> None:
         """Publish rows of one lane. While the log does not take them, try the lowest again."""
         lane, in_hand = rows[0].lane, len(rows)
-        is_done = await self._publish(rows)
-        del rows  # it may be long until the log takes them
+        acked = await self._publish(rows)
+        del rows  # it may be long until the log takes them, or until they are marked
         self._in_hand -= in_hand
-        pause_s = self._timing.relay_pause_min_s
         with suppress(Stopping):
-            while not is_done:
-                await lifespan.sleep(pause_s)
-                pause_s = min(pause_s * 2, TROUBLE_MAX_S)
-                is_done = await self._try(lane)
+            await self._mark(lane, acked, lifespan)
+            if len(acked) < in_hand:
+                await self._try_lowest(lane, lifespan)
         self._busy.discard(lane)
         self._trouble.is_over(lane)
         self._freed.set()
 
-    async def _try(self, lane: str) -> bool:
-        """Publish a lane's lowest row; whether the lane can go on."""
-        if not self._holds_lease:
-            return True  # it is another relay's by now
-        try:
-            async with self._parts.work() as unit:
-                rows = await outbox.unsent_in(unit.sql, self._aggregate, lane, limit=1)
-        except (Unavailable, Conflict):
-            return False  # that reading fails is said where pages are read
-        return await self._publish(rows)
-
-    async def _publish(self, rows: Sequence[Unsent]) -> bool:
-        """Publish rows, and mark what was acknowledged; whether that is all of them."""
-        results = await self._parts.log.publish([row.message for row in rows])
-        acked = [row for row, error in zip(rows, results, strict=True) if error is None]
-        failed = [
-            (row, error) for row, error in zip(rows, results, strict=True) if error is not None
-        ]
-        try:
-            await self._mark([row.id for row in acked])
-        except (Unavailable, Conflict) as error:
-            failed += [(row, error) for row in acked]
-        else:
-            for row in acked:
-                self._parts.metrics.published(row.message.topic)
-        self._trouble.note(failed)
-        return not failed
-
-    async def _mark(self, ids: Collection[int]) -> None:
-        """Mark rows as sent. Pages that wait here for each other share a transaction.
-
-        A conflict repeats this alone: to give up would publish the rows again.
-        """
-        self._acked.update(ids)
-        async with self._marking:
-            if self._acked.isdisjoint(ids):
-                return  # there was none, or another page has marked them with its own
-            together = sorted(self._acked)
-
-            async def once() -> None:
-                async with self._parts.work() as unit:
-                    await outbox.mark(unit.sql, together, unit.now.at)
-
+    async def _try_lowest(self, lane: str, lifespan: Lifespan) -> None:
+        """Publish a lane's lowest row, until the lane can go on."""
+        pause_s = self._timing.relay_pause_min_s
+        while True:
+            await lifespan.sleep(pause_s)
+            pause_s = min(pause_s * 2, TROUBLE_MAX_S)
+            if not self._holds_lease:
+                return  # it is another relay's by now
             try:
-                await despite_conflicts(once, self._parts.world)
-                self._acked.difference_update(together)
-            finally:
-                self._acked.difference_update(ids)  # on failure the others try for themselves
+                async with self._parts.work() as unit:
+                    rows = await outbox.unsent_in(unit.sql, self._aggregate, lane, limit=1)
+            except (Unavailable, Conflict):
+                continue  # that reading fails is said where pages are read
+            acked = await self._publish(rows)
+            await self._mark(lane, acked, lifespan)
+            if len(acked) == len(rows):
+                return
+
+    async def _publish(self, rows: Sequence[Unsent]) -> Collection[int]:
+        """Publish rows of one lane; the ids of those that were acknowledged."""
+        # one that cannot be sent keeps its place: what stands behind it waits
+        sent = list(takewhile(lambda row: row.error is None, rows))
+        results = await self._parts.log.publish([row.message for row in sent]) if sent else ()
+        failed: list[tuple[Unsent, Exception | None]] = [
+            (row, error) for row, error in zip(sent, results, strict=True) if error is not None
+        ]
+        failed += [(row, row.error) for row in rows[len(sent) :]]
+        if failed:
+            lowest, error = failed[0]
+            self._trouble.note("not published", lowest.lane, lowest.id, len(failed), error)
+        acked = {row.id for row in rows} - {row.id for row, _ in failed}
+        for row in rows:
+            if row.id in acked:
+                self._parts.metrics.published(row.message.topic)
+        return acked
+
+    async def _mark(self, lane: str, ids: Collection[int], lifespan: Lifespan) -> None:
+        """Mark rows as sent, however long that takes: to give up would publish them again.
+
+        Pages that wait here for each other share a transaction. A row that another transaction has
+        locked holds up its own lane alone: the others' rows are marked without it.
+        """
+        pause_s = self._timing.relay_pause_min_s
+        self._acked.update(ids)
+        while True:
+            async with self._marking:
+                if self._acked.isdisjoint(ids):
+                    return  # there was none, or another page has marked them with its own
+                error = await self._mark_acked()
+            if not (left := self._acked.intersection(ids)):
+                return
+            self._trouble.note("not marked", lane, min(left), len(left), error or LOCKED)
+            await lifespan.sleep(pause_s)
+            pause_s = min(pause_s * 2, TROUBLE_MAX_S)
+
+    async def _mark_acked(self) -> Exception | None:
+        """Mark all that was acknowledged, but what is locked. The error that kept it from that."""
+        together = sorted(self._acked)
+        left: set[int] = set()
+
+        async def once() -> None:
+            nonlocal left
+            async with self._parts.work() as unit:
+                left = await outbox.mark(unit.sql, together, unit.now.at)
+
+        try:
+            await despite_conflicts(once, self._parts.world)
+        except (Unavailable, Conflict) as error:
+            return error
+        self._acked.difference_update(set(together) - left)
+        return None
 
     async def _measure(self, lifespan: Lifespan) -> None:
         """Show how much is waiting, by the clock: also while nothing goes out, and not too often."""
@@ -318,31 +342,30 @@ def _lanes(rows: Iterable[Unsent]) -> set[str]:
 
 
 class _Trouble:
-    """Says what does not go out, in one line per pause, which grows for as long as it lasts."""
+    """Says what makes a lane wait, in one line per pause, which grows for as long as it lasts."""
 
     def __init__(self, relay: str, logger: Logger) -> None:
         self._relay = relay
         self._logger = logger
         self._lanes: set[str] = set()
         self._rows = 0
-        """Not published since the last line: counted, not kept."""
+        """Not published or marked since the last line: counted, not kept."""
         self._pause_s = TROUBLE_MAX_S
         self._silent_until = 0.0
 
-    def note(self, failed: Collection[tuple[Unsent, Exception]]) -> None:
-        self._lanes.update(row.lane for row, _ in failed)
-        self._rows += len(failed)
+    def note(self, what: str, lane: str, lowest: int, rows: int, why: object) -> None:
+        self._lanes.add(lane)
+        self._rows += rows
         now = asyncio.get_running_loop().time()
-        if not failed or now < self._silent_until:
+        if now < self._silent_until:
             return
-        first, error = min(failed, key=lambda each: each[0].id)
         self._logger.warning(
-            "not published",
+            what,
             relay=self._relay,
             rows=self._rows,
             lanes=len(self._lanes),
-            outbox_id=first.id,
-            error=str(error),
+            outbox_id=lowest,
+            error=str(why),
         )
         self._rows = 0
         self._silent_until = now + self._pause_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Annotated, Any, TypeVar
@@ -20,7 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from system.kit.delivery import dead_letters
 from system.kit.delivery.dead_letters import Gone, NotTaken
-from system.kit.errors import NotFound, RebuildInProgress
+from system.kit.errors import NotFound, RebuildInProgress, StoreUnavailable, Unavailable
 from system.kit.http.bodies import Body, Flag, Items, Maybe, Query
 from system.kit.http.route import OPERATIONS, Answer, Request, Route, tagged
 from system.kit.ports.log import header_bytes
@@ -268,6 +269,7 @@ def rebuild_routes(projecting: Projecting) -> list[Route]:
 class DeadLetterApi:
     def __init__(self, letters: dead_letters.DeadLetters) -> None:
         self._letters = letters
+        self._resolving = asyncio.Lock()
 
     async def page(self, request: Request) -> Answer:
         found = await self._open(request.query.topic, request.query.consumer)
@@ -286,10 +288,10 @@ class DeadLetterApi:
     async def _each(
         self, selection: Selection, resolve: Callable[[dead_letters.DeadLetter], Awaitable[None]]
     ) -> Answer:
-        letters = await self._selected(selection)
         failed: dict[str, str] = {}
-        if not selection.dry_run:
-            for letter in letters:
+        async with self._resolving:  # or two who ask for all replay each letter twice
+            letters = await self._selected(selection)
+            for letter in () if selection.dry_run else letters:
                 try:
                     await resolve(letter)
                 except (Gone, NotTaken) as error:  # its neighbours do not wait for it
@@ -301,6 +303,7 @@ class DeadLetterApi:
     async def _whole(self, letter: dead_letters.DeadLetter) -> WholeLetter:
         missing: str | None = None
         try:
+            letter = await self._letters.kept(letter)
             message = await self._letters.message_of(letter)
         except Gone as gone:
             missing, message = str(gone), letter.message
@@ -327,7 +330,7 @@ class DeadLetterApi:
 
     async def _named(self, ids: Sequence[str]) -> list[dead_letters.DeadLetter]:
         """These letters, of whatever consumer: its own may be down, and the log has all of them."""
-        by_id = {letter.id: letter for letter in await self._letters.open()}
+        by_id = {letter.id: letter for letter in await self._read(None)}
         missing = [id for id in ids if id not in by_id]
         if missing:
             raise NotFound(f"There is no open dead letter {', '.join(missing)}.")
@@ -335,7 +338,15 @@ class DeadLetterApi:
 
     async def _open(self, topic: str | None, consumer: str | None) -> list[dead_letters.DeadLetter]:
         topics = None if topic is None else (topic,)
-        return await self._letters.open(topics, consumer=consumer or self._letters.consumer)
+        return await self._read(topics, consumer or self._letters.consumer)
+
+    async def _read(
+        self, topics: Collection[str] | None, consumer: str | None = None
+    ) -> list[dead_letters.DeadLetter]:
+        try:
+            return await self._letters.open(topics, consumer=consumer)
+        except Unavailable as error:  # an operator is told what; clients of the APIs are not
+            raise StoreUnavailable(f"The dead letters cannot be read: {error}.") from error
 
 
 class RebuildApi:

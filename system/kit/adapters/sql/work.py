@@ -44,6 +44,14 @@ CLOSE_S = 2.0
 """The bound on throwing a connection away."""
 MYSQL_LEAST = (8, 0)
 MARIADB_LEAST = (10, 6)
+VARIABLES = {
+    "auto_increment_increment": (1, "or the ids of several rows inserted at once are not known"),
+    "innodb_rollback_on_timeout": (
+        0,
+        "or who waits for a locked row loses all of a transaction, and goes on within another",
+    ),
+}
+"""What each must be, and why."""
 TABLES_WAIT_S = 10.0
 """How long to wait while another process makes the tables."""
 LOCK_NAME_MAX = 64
@@ -384,12 +392,10 @@ async def _check_server(connection: AsyncConnection) -> None:
     if version < least:
         found, wanted = (".".join(map(str, numbers)) for numbers in (version, least))
         raise UnfitDatabase(f"its version is {found}; the least is {wanted}")
-    step = await connection.scalar(text("SELECT @@SESSION.auto_increment_increment"))
-    if step != 1:
-        raise UnfitDatabase(
-            f"its auto_increment_increment is {step}; it must be 1, or the ids of several rows"
-            " inserted at once are not known"
-        )
+    for name, (wanted_value, otherwise) in VARIABLES.items():
+        value = await connection.scalar(text(f"SELECT @@{name}"))
+        if value != wanted_value:
+            raise UnfitDatabase(f"its {name} is {value}; it must be {wanted_value}, {otherwise}")
 
 
 _COLUMNS = {
