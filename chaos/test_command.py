@@ -9,17 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from chaos import command
-from chaos.command import KINDS_MAX, main, told_once
-from chaos.kit.checkers.checker import Checker
+from chaos.command import main
+from chaos.kit.checkers import Checker
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import Op, Outcome
+from chaos.kit.simulated.command import KINDS_MAX, told_once
 from chaos.kit.simulated.faults import AT_REPLY, AT_REQUEST, IN_TIME, BadReplay, Place, kinds_at
 from chaos.kit.simulated.mutant import Mutant
-from chaos.kit.simulated.possible import CALLS, MEANINGS, fault_of
+from chaos.kit.simulated.possible import MEANINGS, calls, fault_of
 from chaos.kit.simulated.report import in_order
 from chaos.kit.simulated.runner import Run, Schedule, Simulator, schedule_of, simulator
+from chaos.kit.simulated.subject import Subject
 from chaos.shop.checkers import ANOMALIES, CHECKERS, Anomaly
+from chaos.shop.subject import SHOP
 from chaos.shop.workloads import WORKLOADS
 from scenarios.harness.faults import Hop
 
@@ -65,14 +67,14 @@ def test_a_workload_alone_is_no_run(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_call_of_a_run_can_be_named_in_an_id() -> None:
-    with simulator() as here:
+    with simulator(SHOP) as here:
         places = here.run(Schedule("orders", 1)).places
-    assert {place.call for place in places} <= set(CALLS)
+    assert {place.call for place in places} <= set(calls(SHOP))
 
 
 def test_a_client_that_is_not_there_cannot_be_left_out() -> None:
     with pytest.raises(BadReplay, match="no client 'nobody'; there are buyer, doubter, payer"):
-        schedule_of("orders~nobody/1")
+        schedule_of(SHOP, "orders~nobody/1")
 
 
 def test_every_kind_of_fault_is_explained_and_can_be_read() -> None:
@@ -81,7 +83,9 @@ def test_every_kind_of_fault_is_explained_and_can_be_read() -> None:
     kinds = {*AT_REQUEST, *AT_REPLY, *IN_TIME, *kinds_at(statement), *kinds_at(commit)}
     assert kinds <= MEANINGS.keys()
     for kind in kinds_at(statement):
-        assert str(fault_of(f"{kind}@{statement}", WORKLOADS["orders"])) == f"{kind}@{statement}"
+        assert (
+            str(fault_of(SHOP, f"{kind}@{statement}", WORKLOADS["orders"])) == f"{kind}@{statement}"
+        )
 
 
 @pytest.mark.parametrize(
@@ -105,7 +109,7 @@ def test_a_known_failure_whose_fault_comes_no_more_is_a_failure(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stale = "stock/1/crash@orders:sql.commit:reply:999"
-    monkeypatch.setattr(command, "_regressions", lambda: [stale])
+    monkeypatch.setattr(Subject, "regressions", [stale])
     asked = ["simulate", "--no-singles", "--schedules", "0", "--workload", "stock", "--jobs", "1"]
     assert main(asked) == 1
     printed = capsys.readouterr().out
@@ -162,7 +166,7 @@ def test_what_was_found_again_and_again_is_told_once() -> None:
     """And no checker drowns the others, whatever it finds."""
     names = list(ANOMALIES)[: KINDS_MAX + 2]
     found = [Anomaly(name, f"row {row}", "a_checker") for name in names for row in range(400)]
-    lines = list(told_once([*found, Anomaly(names[0], "row 0", "another")]))
+    lines = list(told_once([*found, Anomaly(names[0], "row 0", "another")], ANOMALIES))
     assert len(lines) == KINDS_MAX + 2
     assert lines[0].startswith(f"a_checker: {names[0]}: row 0 (400 times")
     assert lines[KINDS_MAX] == "a_checker: 2 kinds more"
@@ -205,7 +209,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
 
     right = Simulator.run
     monkeypatch.setattr(Simulator, "run", run)
-    monkeypatch.setattr(command, "_regressions", lambda: [FOUND, FOUND])
+    monkeypatch.setattr(Subject, "regressions", [FOUND, FOUND])
 
 
 def test_a_fault_that_is_over_before_its_workload_begins_is_refused(
@@ -222,7 +226,7 @@ def test_a_checker_that_falls_over_in_a_branch_is_one_line_at_the_end(
         yield from () if not evidence.disturbances else evidence.rows("userz")  # type: ignore[misc]
 
     monkeypatch.setitem(CHECKERS, "hasty", Checker("hasty", "None.", hasty))
-    monkeypatch.setattr(command, "_regressions", list)
+    monkeypatch.setattr(Subject, "regressions", [])
     assert main(["simulate", "--workload", "wander", "--schedules", "0", "--jobs", "1"]) == 2
     told = capsys.readouterr().err.splitlines()[-1]
     assert re.fullmatch(r"python -m chaos: error@.*: its run did not end, or not well", told)
@@ -259,7 +263,7 @@ def test_a_search_without_a_failure_shows_its_own_seed_and_tells_its_stages(
     assert "random schedules: 0 of 2 …" in capsys.readouterr().err.splitlines()
 
 
-@pytest.mark.parametrize("text", command._regressions())  # noqa: SLF001 - the file that it reads
+@pytest.mark.parametrize("text", SHOP.regressions)
 def test_what_once_broke_a_promise_can_still_be_struck(text: str) -> None:
     """Workloads change, and a schedule that comes by nothing any more proves nothing."""
-    assert str(schedule_of(text)) == text
+    assert str(schedule_of(SHOP, text)) == text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chaos.command import main
-from chaos.kit.nemeses import NEMESES
+from chaos.kit.simulated.nemeses import NEMESES
 from chaos.shop.checkers import CHECKERS
 from chaos.shop.workloads import WORKLOADS
 

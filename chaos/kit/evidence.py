@@ -12,13 +12,14 @@ from typing import Any
 from uuid import UUID
 
 from chaos.kit.history import Op
-from system.events import BY_TYPE, TOPICS
 from system.kit.delivery import outbox
 from system.kit.delivery.dead_letters import REPLAY_FOR, DeadLetter, unresolved, without_replay
 from system.kit.errors import Poison
 from system.kit.events import Envelope, dlq
 from system.kit.ports.log import Message, Record
 from system.kit.ports.views import Document
+from system.kit.table import System
+from system.kit.values import loads
 
 Row = Mapping[str, Any]  # a row of a table: values of several types
 
@@ -50,6 +51,8 @@ class Freeze:
 class Evidence:
     """All that checkers may know of a run."""
 
+    system: System
+    """What ran, as its table says; the right one, whatever a mutant has made of it."""
     history: Sequence[Op] = ()
     tables: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     log: Mapping[str, Sequence[Record]] = field(default_factory=dict)
@@ -75,12 +78,27 @@ class Evidence:
     """The ids of dead letters that the run itself caused: it made a healthy event's handler fail."""
     emitted_under: Sequence[tuple[str, str]] = ()
     """Of each event that was emitted under a correlation id: that one, and the event's own."""
+    _keyed: dict[tuple[str, str], Mapping[Any, Any]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def rows(self, table: str) -> Sequence[Row]:
         """All rows of a table of the write model. Raises LookupError for one that there is not."""
         if self.tables and table not in self.tables:
             raise LookupError(f"there is no table {table!r}; there are {', '.join(self.tables)}")
         return self.tables.get(table, ())
+
+    def row_by(self, column: str, table: str) -> Mapping[Any, Row]:  # by values of that column
+        """The rows of a table by a column that names each: `row_by("id", "accounts")`."""
+        if (table, column) not in self._keyed:
+            self._keyed[table, column] = {row[column]: row for row in self.rows(table)}
+        return self._keyed[table, column]
+
+    @cached_property
+    def stored(self) -> Mapping[str, Row]:
+        """The rows of the outbox by their events' ids, in the order of their own."""
+        rows = sorted(self.rows("outbox"), key=lambda row: int(row["id"]))
+        return {str(loads(row["payload"])["event_id"]): row for row in rows}
 
     def was_put_in(self, message: Message) -> bool:
         """Whether the run made this message up. A dead letter of it that is replayed still is it."""
@@ -92,10 +110,11 @@ class Evidence:
         return list(self._read())
 
     def _read(self) -> Iterator[Told]:
-        for topic in TOPICS:
+        events = self.system.events
+        for topic in events:
             for record in self.log.get(topic, ()):
                 try:
-                    yield Told(record, outbox.decode(record.message, BY_TYPE))
+                    yield Told(record, outbox.decode(record.message, events))
                 except Poison:
                     continue
 
@@ -104,7 +123,7 @@ class Evidence:
         readable = {id(told.record) for told in self.told}
         return [
             record
-            for topic in TOPICS
+            for topic in self.system.topics
             for record in self.log.get(topic, ())
             if id(record) not in readable
         ]
@@ -128,20 +147,20 @@ class Evidence:
     @cached_property
     def letters(self) -> Sequence[DeadLetter]:
         """The open dead letters."""
-        return [letter for topic in TOPICS for letter in unresolved(self.log.get(dlq(topic), ()))]
+        return [
+            letter
+            for topic in self.system.topics
+            for letter in unresolved(self.log.get(dlq(topic), ()))
+        ]
 
-    @cached_property
-    def orders(self) -> Mapping[int, Row]:
-        return {row["id"]: row for row in self.rows("orders")}
-
-    @cached_property
-    def reservations(self) -> Mapping[int, Row]:
-        return {row["order_id"]: row for row in self.rows("reservations")}
-
-    @cached_property
-    def placed(self) -> Mapping[int, Any]:
-        """Each order's order.created."""
-        return {event.order_id: event for event in self.events("order.created")}
+    def first_by_key(self, type: str) -> Mapping[Any, Any]:  # models by the values of their keys
+        """Of each thing, its first event of this type."""
+        if ("", type) not in self._keyed:
+            first: dict[int, Any] = {}
+            for event in self.events(type):
+                first.setdefault(event.key, event)
+            self._keyed["", type] = first
+        return self._keyed["", type]
 
 
 def is_replay(record: Record) -> bool:

@@ -101,6 +101,7 @@ async def gathered(
     except (NoAnswer, AssertionError) as error:
         missing.append(f"the query side does not answer: {error}")
     return Evidence(
+        SHOP,
         history=tuple(history.ops),
         tables=tables,
         log={topic: await _records(log.read(topic)) for topic in SHOP.all_topics},

@@ -21,6 +21,7 @@ from chaos.kit.servers import plain
 from chaos.kit.servers.timeline import Timeline
 from system.kit.ports.log import Message, Partition, Record, Unreadable
 from system.kit.ports.views import Document
+from system.table import SHOP
 
 RUN = "run.json"
 HISTORY = "history"
@@ -59,6 +60,7 @@ def kept(folder: Path) -> Evidence:
     try:
         run = plain.loads((folder / RUN).read_text(encoding="utf-8"))
         return Evidence(
+            SHOP,
             history=[_op_again(line) for line in _read(folder / f"{HISTORY}.jsonl")],
             tables=_all(folder / "rows"),
             log={

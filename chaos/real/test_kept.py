@@ -19,6 +19,7 @@ from chaos.real.kept import NoEvidence, keep, kept, runs_in
 from system.kit.events import dlq
 from system.kit.ports.log import Message, Partition, Record, Unreadable
 from system.kit.ports.views import Document
+from system.table import SHOP
 
 TOPIC = "order.created"
 RECORDS: Mapping[str, list[Record]] = {
@@ -50,6 +51,7 @@ OP = Op(
     role="order-api",
 )
 EVIDENCE = Evidence(
+    SHOP,
     history=[OP],
     tables={
         "orders": [{"id": 7, "total_amount": 2, "created_at": datetime.fromisoformat("2026-01-01")}]
@@ -93,7 +95,7 @@ def test_a_folder_without_evidence_is_refused_in_one_line(tmp_path: Path) -> Non
 async def test_judge_finds_again_what_is_broken(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = Evidence(history=[], tables={}, log={}, failures=("order-api ended by itself",))
+    whole = Evidence(SHOP, history=[], tables={}, log={}, failures=("order-api ended by itself",))
     keep(whole, tmp_path, Timeline(tmp_path / "timeline.jsonl", lambda _: None))
     assert main(["judge", str(tmp_path)]) == 1
     assert "order-api ended by itself" in capsys.readouterr().out

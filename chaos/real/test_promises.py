@@ -16,6 +16,7 @@ from chaos.real.shopkeeper import REBUILD
 from chaos.shop.checkers import ANOMALIES, CHECKERS
 from chaos.shop.checkers.by_hand import Story
 from system.kit.values import dumps
+from system.table import SHOP
 
 PRICE = Decimal("0.07")
 
@@ -48,7 +49,7 @@ CANCELED = op("POST", "/orders/9/cancel", answer={"id": 9})
 def evidence(*ops: Op, orders: Any = (SHOWN,), left: int = 8) -> Evidence:
     """Product 5 was offered with 10; order 9 was placed for 2 of it."""
     shown = {"orders": list(orders), "products": [{"id": 5, "stock": left}]}
-    return Evidence(history=(OFFERED, PLACED, *ops), shown=shown)
+    return Evidence(SHOP, history=(OFFERED, PLACED, *ops), shown=shown)
 
 
 def found(evidence: Evidence) -> set[tuple[str, str]]:

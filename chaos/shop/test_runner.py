@@ -26,6 +26,7 @@ from chaos.kit.simulated.search import Undisturbed, random_schedule, singles
 from chaos.kit.simulated.shrink import shrink
 from chaos.kit.simulated.workers import result_of
 from chaos.shop.mutants import MUTANTS
+from chaos.shop.subject import SHOP
 from chaos.shop.workloads import WORKLOADS
 from scenarios.harness.faults import Hop
 from system.events import BY_TYPE
@@ -33,7 +34,7 @@ from system.events import BY_TYPE
 
 @pytest.fixture(scope="module")
 def simulation() -> Iterator[Simulator]:
-    with simulator() as made:
+    with simulator(SHOP) as made:
         yield made
 
 
@@ -64,7 +65,7 @@ def test_it_is_the_same_twice(simulation: Simulator, workload: str) -> None:
 
 @pytest.mark.parametrize("text", DISTURBED)
 def test_it_keeps_its_promises_and_is_the_same_twice(simulation: Simulator, text: str) -> None:
-    first, second = (simulation.run(schedule_of(text)) for _ in range(2))
+    first, second = (simulation.run(schedule_of(SHOP, text)) for _ in range(2))
     assert first.anomalies == []
     assert not first.never_struck
     assert first.digest == second.digest
@@ -81,8 +82,8 @@ def test_every_event_is_emitted_by_some_workload(simulation: Simulator) -> None:
 
 
 def test_another_simulator_sees_the_same(simulation: Simulator) -> None:
-    schedule = schedule_of(DISTURBED[1])
-    with simulator() as another:
+    schedule = schedule_of(SHOP, DISTURBED[1])
+    with simulator(SHOP) as another:
         assert another.run(schedule).digest == simulation.run(schedule).digest
 
 
@@ -99,13 +100,13 @@ def test_a_point_that_is_not_reached_is_told(simulation: Simulator) -> None:
 
 @pytest.mark.parametrize("text", DISTURBED)
 def test_a_schedule_can_be_written_and_read(text: str) -> None:
-    assert str(schedule_of(text)) == text
+    assert str(schedule_of(SHOP, text)) == text
 
 
 @pytest.mark.parametrize("text", ["nothing/1", "orders/x", "orders/1/crash@here", "orders/1/what"])
 def test_a_bad_id_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(BadReplay):
-        schedule_of(text)
+        schedule_of(SHOP, text)
 
 
 def test_every_call_is_struck_in_every_way_that_differs(simulation: Simulator) -> None:
@@ -142,7 +143,7 @@ def test_a_branch_is_the_very_run_that_its_id_names(simulation: Simulator) -> No
     told = simulation.branches(Schedule("twins", 5), strikes, result_of)
     assert {parse(result.schedule.split("/")[2]).kind for result in told} >= {"error", "pause"}
     for result in told:
-        assert result == result_of(simulation.run(schedule_of(result.schedule)))
+        assert result == result_of(simulation.run(schedule_of(SHOP, result.schedule)))
 
 
 def _ends_badly(_: Run) -> None:
@@ -187,13 +188,13 @@ def test_a_failure_is_made_smaller(simulation: Simulator) -> None:
         run = simulation.run(candidate, mutant)
         return run if any(found.checker == "no_lost_event" for found in run.anomalies) else None
 
-    smallest = shrink(schedule, fails)
+    smallest = shrink(schedule, WORKLOADS["orders"].clients, fails)
     assert smallest.faults == (needed,)
     assert smallest.without
 
 
 def test_the_page_of_a_run_stands_alone(simulation: Simulator) -> None:
-    run = simulation.run(schedule_of(DISTURBED[0]))
+    run = simulation.run(schedule_of(SHOP, DISTURBED[0]))
     page = report(run)
     assert str(run.schedule) in page
     assert "http" not in page.replace("HTTP", "")

@@ -14,6 +14,7 @@ from typing import Literal
 from chaos.kit import blackbox as kit
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import Op, Outcome
+from chaos.shop.evidence import orders_of
 from chaos.strangers.ours import TELL, Ours
 
 _ORDER = re.compile(r"/orders/(\d+)(?:/(pay|cancel))?")
@@ -114,7 +115,7 @@ def _read(evidence: Evidence) -> dict[str, kit.Shown]:
         str(id): kit.Shown(
             f"{row['status']} {row['reservation']}", row["total_amount"], prices[id][0]
         )
-        for id, row in evidence.orders.items()
+        for id, row in orders_of(evidence).items()
     }
 
 

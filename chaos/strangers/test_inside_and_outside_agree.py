@@ -13,6 +13,7 @@ import pytest
 from chaos.kit.blackbox import PROMISES, Sight, Verdict, judge
 from chaos.kit.simulated.runner import Run, Simulator, schedule_of, simulator
 from chaos.shop.mutants import MUTANTS
+from chaos.shop.subject import SHOP
 from chaos.shop.workloads.given import STOCK
 from chaos.strangers.inside import neutral
 
@@ -58,7 +59,7 @@ SEEN_BY_BOTH = {  # mutant: a schedule in which it does wrong, and a promise tha
 
 @pytest.fixture(scope="module")
 def simulation() -> Iterator[Simulator]:
-    with simulator() as made:
+    with simulator(SHOP) as made:
         yield made
 
 
@@ -72,7 +73,7 @@ def broken(run: Run) -> list[str]:
 
 @pytest.mark.parametrize("id", HEALTHY)
 def test_neither_blames_a_healthy_system(simulation: Simulator, id: str) -> None:
-    run = simulation.run(schedule_of(id))
+    run = simulation.run(schedule_of(SHOP, id))
 
     assert (run.anomalies, broken(run)) == ([], [])
 
@@ -81,7 +82,7 @@ def test_neither_blames_a_healthy_system(simulation: Simulator, id: str) -> None
 def test_both_see_the_bug(simulation: Simulator, name: str) -> None:
     id, promise = SEEN_BY_BOTH[name]
     mutant = MUTANTS[name]
-    run = simulation.run(schedule_of(id), mutant)
+    run = simulation.run(schedule_of(SHOP, id), mutant)
 
     assert run.reached
     assert {found.checker for found in run.anomalies} & set(mutant.breaks)
@@ -89,7 +90,7 @@ def test_both_see_the_bug(simulation: Simulator, name: str) -> None:
 
 
 def test_there_is_something_to_agree_on(simulation: Simulator) -> None:
-    verdicts = judged(simulation.run(schedule_of("orders/1")))
+    verdicts = judged(simulation.run(schedule_of(SHOP, "orders/1")))
 
     kept = {verdict.promise.name for verdict in verdicts if verdict.outcome == "kept"}
     assert {promise for _, promise in SEEN_BY_BOTH.values()} - kept <= {"ended things hold nothing"}

@@ -78,6 +78,7 @@ def test_a_folder_that_cannot_be_made_is_refused_before_the_work(tmp_path: Path)
 
 COMMANDS = [
     "chaos",
+    "chaos.accounts",
     "chaos.guarantees",
     "chaos.real",
     "contracts",

@@ -1,0 +1,46 @@
+"""Promises of the kit, judged on the evidence of any system that is built on it.
+
+A system lists them beside its own, and adds to one by `Checker.also` what only it can know.
+"""
+
+from __future__ import annotations
+
+from chaos.kit.checkers import commands, events, inbox, letters, rest, views
+from chaos.kit.checkers.anomalies import ANOMALIES
+from chaos.kit.checkers.checker import Anomaly, BadChecker, Check, Checker, judge
+
+CHECKERS: tuple[Checker, ...] = (
+    events.NO_LOST_EVENT,
+    events.NO_PHANTOM_EVENT,
+    events.PER_KEY_ORDER,
+    events.FEW_REPEATS,
+    events.NONE_HELD_UP,
+    events.CAUSES_TOLD,
+    events.OWN_NAMES,
+    inbox.COMPLETE,
+    views.EQUAL_REBUILD,
+    views.FREEZES,
+    commands.KEYS,
+    commands.NO_ERRORS,
+    letters.EXACTLY_POISON,
+    letters.ATTEMPTS,
+    rest.REST,
+    rest.NO_FALL,
+)
+"""All of them, for a system that adds nothing."""
+
+__all__ = [
+    "ANOMALIES",
+    "CHECKERS",
+    "Anomaly",
+    "BadChecker",
+    "Check",
+    "Checker",
+    "commands",
+    "events",
+    "inbox",
+    "judge",
+    "letters",
+    "rest",
+    "views",
+]

@@ -19,6 +19,7 @@ from yarl import URL
 from chaos.kit.history import History, Op, Outcome, outcome_of
 from chaos.kit.simulated.loop import State
 from chaos.kit.simulated.parts import Cluster
+from chaos.kit.systems import query_api
 from system.kit.values import dumps, loads
 
 PATIENCE_S = 15.0
@@ -55,24 +56,28 @@ class Client:
         if_match: str | None = None,
     ) -> Op:
         """Ask the write side; again while it certainly was not done, or a key makes that safe."""
-        op = await self._ask(_role_of(path), method, path, body, key=key, if_match=if_match)
+        op = await self._ask(
+            self._cluster.api_of(path), method, path, body, key=key, if_match=if_match
+        )
         for _ in range(AGAIN_MAX):
             is_safe = op.outcome is Outcome.FAIL or (key is not None and not op.ok)
             if op.ok or not is_safe or (op.status is not None and op.status < 500):
                 break
             await asyncio.sleep(AGAIN_S)
-            op = await self._ask(_role_of(path), method, path, body, key=key, if_match=if_match)
+            op = await self._ask(
+                self._cluster.api_of(path), method, path, body, key=key, if_match=if_match
+            )
         if op.ok and (token := op.headers.get("Consistency-Token")):
             self.token = token
         return op
 
     async def look(self, path: str) -> Op:
         """Ask the write side how something is: its ETag names that state."""
-        return await self._ask(_role_of(path), "GET", path)
+        return await self._ask(self._cluster.api_of(path), "GET", path)
 
     async def read(self, path: str, *, token: str | None = None) -> Op:
         """Ask the query side, once."""
-        return await self._ask("query-api", "GET", path, token=token)
+        return await self._ask(query_api(self._cluster.system), "GET", path, token=token)
 
     async def see(self, path: str) -> Op:
         """Ask the query side for what this client has written."""
@@ -207,10 +212,6 @@ class _Nobody:
 
 
 _NOBODY = _Nobody()
-
-
-def _role_of(path: str) -> str:
-    return f"{path.split('/')[1].removesuffix('s')}-api"
 
 
 def _problem(status: int | None, answer: bytes) -> str | None:

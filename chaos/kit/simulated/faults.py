@@ -1,7 +1,7 @@
 """What strikes, where and when. A schedule of faults has a text form, so that it can be replayed.
 
 Faults at a point strike the nth time that a process makes a certain call, on its way there or on
-its way back: `crash@order-consumer:sql.commit:reply:3`. Faults in time begin at a moment and are
+its way back: `crash@accounts:sql.commit:reply:3`. Faults in time begin at a moment and are
 healed by themselves: `outage@log:2.5:40`.
 """
 

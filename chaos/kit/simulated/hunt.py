@@ -11,7 +11,6 @@ from chaos.kit.simulated.mutant import Mutant
 from chaos.kit.simulated.runner import Schedule
 from chaos.kit.simulated.search import Undisturbed, random_schedule, singles
 from chaos.kit.simulated.workers import worker
-from chaos.shop.mutants import MUTANTS
 
 SEED = 1
 SEEDS_WITHOUT_FAULTS = 10
@@ -33,7 +32,8 @@ class Catch:
 
 def hunt_named(name: str) -> Catch:
     """Hunt one mutant on this process's simulator."""
-    here, mutant = worker(), MUTANTS[name]
+    here = worker()
+    mutant = here.simulator.subject.mutants[name]
     reached = others = count = 0
     other = ""
     for schedule in _schedules(mutant, here.undisturbed):

@@ -8,17 +8,17 @@ there does not count.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
-from chaos.shop.workloads.table import BLUEPRINT, SIMULATED_TABLE
 from system.kit.chains import ChainParts, write_chain
 from system.kit.delivery.middleware import Middleware
 from system.kit.delivery.middleware.handled import Handler
 from system.kit.delivery.middleware.projected import Projection
+from system.kit.events import Event
 from system.kit.parts import Parts
 from system.kit.roles import Blueprint
 from system.kit.table import Row
@@ -40,9 +40,9 @@ class Reached:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """What a run is built by while a mutant is switched in."""
+    """What a run is built by while a mutant is switched in, each made of the right one."""
 
-    blueprint: Blueprint = BLUEPRINT
+    blueprint: Callable[[Blueprint], Blueprint] = lambda blueprint: blueprint
     parts: Callable[[Parts], Parts] = lambda parts: parts
 
 
@@ -57,13 +57,17 @@ class Mutant:
     """What is wrong, in a sentence."""
     breaks: tuple[str, ...]
     """The checkers whose promise it breaks. Any other finding does not count as a catch."""
-    workloads: tuple[str, ...]
-    """Where it is hunted."""
     switched_in: SwitchedIn
+    workloads: tuple[str, ...] = ()
+    """Where it is hunted."""
     strikes: tuple[str, ...] = ()
     """Single faults that are tried before all others, as patterns: `crash@*:sql.commit:reply:*`."""
     spells: tuple[str, ...] = ()
     """Faults that are tried first, with several seeds: `outage@log:0.2:5`."""
+
+    def hunted_in(self, *workloads: str, **more: Any) -> Mutant:
+        """The same bug in stories of a system, perhaps with faults to try there first."""
+        return replace(self, workloads=workloads, **more)
 
 
 Mutated = Callable[[Reached, Any], Any]
@@ -95,37 +99,39 @@ def attributes(*changes: tuple[object, str, Mutated]) -> SwitchedIn:
     return switched_in
 
 
-def table(mutated: Callable[[Reached, tuple[Row, ...]], tuple[Row, ...]]) -> SwitchedIn:
+def table(mutated: Callable[[Reached, Sequence[Row]], Sequence[Row]]) -> SwitchedIn:
     """Replace the table."""
 
     @contextmanager
     def switched_in(reached: Reached) -> Iterator[Switch]:
-        rows = mutated(reached, SIMULATED_TABLE)
-        yield Switch(replace(BLUEPRINT, system=replace(BLUEPRINT.system, rows=rows)))
+        yield Switch(
+            lambda right: replace(
+                right, system=replace(right.system, rows=mutated(reached, right.system.rows))
+            )
+        )
 
     return switched_in
 
 
-def handlers(**changed: Callable[[Reached, Handler], Handler]) -> SwitchedIn:
-    """Replace the handlers of these events, named as their classes are: `OrderDeleted=…`.
+def handlers(
+    changed: Mapping[type[Event], Callable[[Reached, Handler], Handler]],
+) -> SwitchedIn:
+    """Replace the handlers of these events. Raises BadMutant, when switched in, if there are none."""
 
-    Raises BadMutant for an event that there is not.
-    """
-    _check_events(changed)
-
-    def mutated(reached: Reached, rows: tuple[Row, ...]) -> tuple[Row, ...]:
-        return tuple(
+    def mutated(reached: Reached, rows: Sequence[Row]) -> Sequence[Row]:
+        _check_events(changed, rows)
+        return [
             replace(
                 row,
                 reacts={
-                    consumer: changed[row.event.__name__](reached, handler)
+                    consumer: changed[row.event](reached, handler)
                     for consumer, handler in row.reacts.items()
                 },
             )
-            if row.event.__name__ in changed
+            if row.event in changed
             else row
             for row in rows
-        )
+        ]
 
     return table(mutated)
 
@@ -139,25 +145,26 @@ def ignored(reached: Reached, _: Handler) -> Handler:
     return nothing
 
 
-def projections(**changed: Callable[[Reached], Sequence[Projection]]) -> SwitchedIn:
-    """Replace what these events show. Raises BadMutant for an event that there is not."""
-    _check_events(changed)
+def projections(
+    changed: Mapping[type[Event], Callable[[Reached], Sequence[Projection]]],
+) -> SwitchedIn:
+    """Replace what these events show. Raises BadMutant, when switched in, if they are not there."""
 
-    def mutated(reached: Reached, rows: tuple[Row, ...]) -> tuple[Row, ...]:
-        return tuple(
-            replace(row, shows=changed[row.event.__name__](reached))
-            if row.event.__name__ in changed
-            else row
+    def mutated(reached: Reached, rows: Sequence[Row]) -> Sequence[Row]:
+        _check_events(changed, rows)
+        return [
+            replace(row, shows=changed[row.event](reached)) if row.event in changed else row
             for row in rows
-        )
+        ]
 
     return table(mutated)
 
 
-def _check_events(changed: Collection[str]) -> None:
-    known = [row.event.__name__ for row in SIMULATED_TABLE]
-    if unknown := [name for name in changed if name not in known]:
-        raise BadMutant(f"there is no event {', '.join(unknown)}; there are {', '.join(known)}")
+def _check_events(changed: Collection[type[Event]], rows: Sequence[Row]) -> None:
+    known = [row.event for row in rows]
+    if unknown := [event.__name__ for event in changed if event not in known]:
+        names = ", ".join(event.__name__ for event in known)
+        raise BadMutant(f"there is no event {', '.join(unknown)}; there are {names}")
 
 
 Rechain = Callable[[Reached, ChainParts, Middleware], Sequence[Middleware]]
@@ -182,6 +189,6 @@ def middleware(name: str, mutated: Rechain, *, without: Collection[str] = ()) ->
             assert found, f"there is no middleware {name} in the chain"
             return made
 
-        yield Switch(replace(BLUEPRINT, write_chain=chain))
+        yield Switch(lambda right: replace(right, write_chain=chain))
 
     return switched_in

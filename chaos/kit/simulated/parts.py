@@ -36,8 +36,8 @@ from chaos.kit.evidence import Freeze
 from chaos.kit.simulated.faults import CALL_S, PAUSE_S, RESTART_S, Faults, HopsOf
 from chaos.kit.simulated.loop import Incarnation, SimulatedLoop, State
 from chaos.kit.simulated.sqlite_inline import Database, SimulatedConnection
+from chaos.kit.systems import group_of_views
 from scenarios.harness.faults import FaultyLog, FaultyViewStore
-from system.events import BY_TYPE, TOPICS
 from system.kit.adapters.embedded.log import EmbeddedBroker, EmbeddedLog
 from system.kit.adapters.embedded.views import EmbeddedViewStore
 from system.kit.adapters.sql.work import SqlWork, sqlite_engine
@@ -52,10 +52,9 @@ from system.kit.ports.partitioner import partition_number
 from system.kit.ports.views import Generations
 from system.kit.ports.work import UnitOfWork, UnitOfWorkFactory
 from system.kit.roles import Blueprint, Role, build
+from system.kit.settings import KitSettings
+from system.kit.table import System
 from system.kit.timing import Timing
-from system.roles import QUERY_CONSUMER
-from system.settings import Settings
-from system.table import SHOP
 
 EPOCH = datetime(2026, 1, 31, 8, tzinfo=UTC)
 GHOST_S = 5.0
@@ -64,7 +63,7 @@ FAILURES_MAX = 10
 """Processes that end by themselves so often are not started again: they would do so for ever."""
 STOP_S = 10.0
 """The bound on ending when asked to."""
-SETTINGS = Settings(outbox_poll_interval_s=2.0, retry_delays_s=(0.2, 0.4, 0.8))
+SETTINGS = KitSettings(outbox_poll_interval_s=2.0, retry_delays_s=(0.2, 0.4, 0.8))
 """In virtual time nobody waits for a poll: rare ones leave the time to the schedules."""
 TIMING = Timing(
     consumer_poll_s=0.5,
@@ -73,23 +72,6 @@ TIMING = Timing(
     relay_measure_s=60.0,
     build_watch_s=0.15,
 )
-
-PROCESSES: Mapping[str, tuple[str, ...]] = {
-    "products": ("product-api", "product-consumer"),
-    "orders": ("order-api", "order-consumer"),
-    "queries": ("query-api", "query-consumer"),
-}
-"""What a workload runs unless it says otherwise: process to roles. It need not change users."""
-WITH_USERS = {"users": ("user-api", "user-consumer"), **PROCESSES}
-TWINS: Mapping[str, tuple[str, ...]] = {
-    "apis": ("product-api", "order-api"),
-    "products": ("product-consumer",),
-    "products-2": ("product-consumer",),
-    "orders": ("order-consumer",),
-    "orders-2": ("order-consumer",),
-    "queries": ("query-api", "query-consumer"),
-}
-"""Two of those whose relays and groups then have somebody to give way to."""
 
 
 class SimulatedWorld:
@@ -150,17 +132,18 @@ class Engines:
 class WatchedViewStore(EmbeddedViewStore):
     """Notes what was there each time that views were frozen."""
 
-    def __init__(self, broker: EmbeddedBroker) -> None:
+    def __init__(self, broker: EmbeddedBroker, system: System) -> None:
         super().__init__()
         self.frozen: list[Freeze] = []
         self._broker = broker
+        self._system = system
 
     async def freeze(self, number: int, seconds: float) -> str:
         freeze = await super().freeze(number, seconds)
         building = (await self.generations()).building
         if building is not None:
-            records = sum(map(self._broker.end, self._broker.partitions(TOPICS)))
-            built = self._broker.committed(f"{QUERY_CONSUMER}.g{building}")
+            records = sum(map(self._broker.end, self._broker.partitions(self._system.topics)))
+            built = self._broker.committed(group_of_views(self._system, building))
             self.frozen.append(Freeze(building, records, sum(built.values())))
         return freeze
 
@@ -219,17 +202,25 @@ class Process:
         return self.incarnation.state is State.RUNNING and not self.lifespan.stopping.is_set()
 
 
+def api_by_name(path: str) -> str:
+    """`/accounts/7/payments` is served by `account-api`, unless a system names its APIs otherwise."""
+    return f"{path.split('/')[1].removesuffix('s')}-api"
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a cluster is made of and how it is built."""
 
     seed: str
     """Chance, and so every id: different in each run whose ids might meet."""
-    processes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: PROCESSES)
-    blueprint: Blueprint = field(default_factory=lambda: Blueprint(SHOP, SETTINGS))
+    processes: Mapping[str, tuple[str, ...]]
+    """Each with its roles."""
+    blueprint: Blueprint
     parts: Callable[[Parts], Parts] = lambda parts: parts
     """What a mutant makes of a process's parts."""
     started_at: datetime = EPOCH
+    api_of: Callable[[str], str] = api_by_name
+    """The API of the write side that serves a path."""
 
 
 class Cluster:
@@ -270,6 +261,14 @@ class Cluster:
         """Put a message into the log that no process sent."""
         self.put_in.add(message)
         await self.stores.broker.publish([message])
+
+    @property
+    def system(self) -> System:
+        return self._plan.blueprint.system
+
+    def api_of(self, path: str) -> str:
+        """The API of the write side that serves a path."""
+        return self._plan.api_of(path)
 
     def process_of(self, role: str) -> Process:
         for process in self.processes.values():
@@ -477,7 +476,7 @@ def lean() -> Iterator[None]:
         structlog.configure(**before)
 
 
-def stores(given: Given, path: Path, loop: SimulatedLoop) -> Stores:
+def stores(system: System, given: Given, path: Path, loop: SimulatedLoop) -> Stores:
     """The stores as a schedule finds them."""
     for rest in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
         rest.unlink(missing_ok=True)
@@ -486,26 +485,26 @@ def stores(given: Given, path: Path, loop: SimulatedLoop) -> Stores:
     broker = EmbeddedBroker(
         partitions=PARTITIONS, now_ms=lambda: started_ms + int(loop.time() * 1000)
     )
-    return Stores(Database(path), broker, WatchedViewStore(broker))
+    return Stores(Database(path), broker, WatchedViewStore(broker, system))
 
 
-async def fill(stores: Stores, given: Given, *, with_views: bool) -> None:
+async def fill(stores: Stores, system: System, given: Given, *, with_views: bool) -> None:
     """Put in what was told before; and what it shows, unless the views are to be built first."""
     broker = stores.broker
-    await broker.ensure(SHOP.all_topics)
+    await broker.ensure(system.all_topics)
     await broker.publish(given.messages)
     if not with_views:
         return
-    shown = SHOP.projections
+    shown, events = system.projections, system.events
     await stores.views.generation(1).put(
         [
             put
             for message in given.messages
             for projection in shown[message.topic]
-            for put in projection(outbox.decode(message, BY_TYPE).event)
+            for put in projection(outbox.decode(message, events).event)
         ]
     )
     await stores.views.switch(Generations(), Generations(1, None, 1))
-    broker.group(f"{QUERY_CONSUMER}.g1").committed.update(
-        {place: broker.end(place) for place in broker.partitions(TOPICS)}
+    broker.group(group_of_views(system, 1)).committed.update(
+        {place: broker.end(place) for place in broker.partitions(system.topics)}
     )

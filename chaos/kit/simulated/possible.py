@@ -10,7 +10,6 @@ from collections.abc import Collection
 from difflib import get_close_matches
 from math import isfinite
 
-from chaos.kit.nemeses.kinds import GROUPS, STORES
 from chaos.kit.simulated.faults import (
     COMMIT,
     IN_TIME,
@@ -21,9 +20,9 @@ from chaos.kit.simulated.faults import (
     kinds_at,
     parse,
 )
+from chaos.kit.simulated.nemeses.kinds import STORES
+from chaos.kit.simulated.subject import Subject
 from chaos.kit.simulated.workload import Workload
-from system.events import TOPICS
-from system.kit.columns import metadata
 from system.kit.events import PARTITIONS
 from system.kit.ports.log import Log, Subscription
 from system.kit.ports.views import Views, ViewStore
@@ -56,34 +55,36 @@ def _methods(*ports: type) -> set[str]:
     return {name for port in ports for name in vars(port) if not name.startswith("_")}
 
 
-CALLS = sorted(
-    {f"log.{name}" for name in _methods(Log, Subscription)}
-    | {f"views.{name}" for name in _methods(Views, ViewStore)}
-    | {
+_OF_PORTS = {f"log.{name}" for name in _methods(Log, Subscription)} | {
+    f"views.{name}" for name in _methods(Views, ViewStore)
+}
+
+
+def calls(subject: Subject) -> list[str]:
+    """Every call to a store at which a process can be struck."""
+    statements = {
         f"sql.{verb}-{table}"
         for verb in ("select", "insert", "update", "delete")
-        for table in (*metadata.tables, "points")  # where a workload's handler counts
+        for table in subject.table_names
     }
-    | {COMMIT, "sql.probe"}
-)
-"""Every call to a store at which a process can be struck."""
+    return sorted(_OF_PORTS | statements | {COMMIT, "sql.probe"})
 
 
-def fault_of(text: str, workload: Workload) -> Fault:
+def fault_of(subject: Subject, text: str, workload: Workload) -> Fault:
     """Read a fault that can strike this workload. Raises BadReplay."""
     kind = text.partition("@")[0]
     _known("kind of fault", kind, MEANINGS)
     fault = parse(text)
     if isinstance(fault, Strike):
-        _check_strike(fault, workload)
+        _check_strike(subject, fault, workload)
     else:
-        _check_spell(fault, workload)
+        _check_spell(subject, fault, workload)
     return fault
 
 
-def _check_strike(strike: Strike, workload: Workload) -> None:
+def _check_strike(subject: Subject, strike: Strike, workload: Workload) -> None:
     _known("process", strike.place.process, workload.processes)
-    _known("call", strike.place.call, CALLS)
+    _known("call", strike.place.call, calls(subject))
     if strike.place.nth < 1:
         raise BadReplay(f"{strike} can never come: a process's first call is number 1")
     possible = kinds_at(strike.place)
@@ -93,8 +94,8 @@ def _check_strike(strike: Strike, workload: Workload) -> None:
         )
 
 
-def _check_spell(spell: Spell, workload: Workload) -> None:
-    what, targets = _targets(spell.kind, workload)
+def _check_spell(subject: Subject, spell: Spell, workload: Workload) -> None:
+    what, targets = _targets(subject, spell.kind, workload)
     _known(what, spell.target, targets)
     if not 0 <= spell.at_s <= LONGEST_S:
         raise BadReplay(f"{spell} begins at no moment from 0 to {LONGEST_S:g} s")
@@ -106,18 +107,19 @@ def _check_spell(spell: Spell, workload: Workload) -> None:
         raise BadReplay(f"{spell} is over when {workload.name} begins, {workload.begins_at_s:g} s")
 
 
-def _targets(kind: str, workload: Workload) -> tuple[str, Collection[str]]:
+def _targets(subject: Subject, kind: str, workload: Workload) -> tuple[str, Collection[str]]:
     """What a fault in time strikes, and what there is of it."""
     assert kind in IN_TIME, f"{kind} is a fault at a point"
     match kind:
         case "jump" | "restart":
             return "process", workload.processes
         case "rebalance":
-            return "group", GROUPS
+            return "group", subject.groups
         case "duplicate":
-            return "topic", TOPICS
+            return "topic", subject.system.topics
         case "stall":
-            return "partition", [f"{topic}-{n}" for topic in TOPICS for n in range(PARTITIONS)]
+            topics = subject.system.topics
+            return "partition", [f"{topic}-{n}" for topic in topics for n in range(PARTITIONS)]
         case "storm":
             return "store", ("sql",)  # no other has conflicts
     return "store", STORES

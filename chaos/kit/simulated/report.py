@@ -13,7 +13,7 @@ from chaos.kit.history import Op, Outcome
 from chaos.kit.simulated.faults import Seen, Spell
 from chaos.kit.simulated.possible import MEANINGS
 from chaos.kit.simulated.runner import Run, Schedule, is_fault
-from chaos.shop.checkers import ANOMALIES, CHECKERS
+from chaos.kit.simulated.subject import Subject
 
 WIDTH, LANE, LEFT, RIGHT = 1_000, 26, 110, 30
 BACKLOG_HEIGHT = 60
@@ -56,7 +56,7 @@ def report(run: Run, mutant: str | None = None) -> str:
             f"<h1>A run of <i>{escape(run.schedule.workload)}</i> that {verdict}</h1>",
             _summary(run, mutant),
             "<h2>Replay it</h2>",
-            f'<code class="replay">{escape(replay_command(run.schedule, mutant))}</code>',
+            f'<code class="replay">{escape(replay_command(run.subject, run.schedule, mutant))}</code>',
             "<h2>What every process did</h2>",
             _timeline(run),
             "<h2>Faults</h2>",
@@ -72,9 +72,9 @@ def report(run: Run, mutant: str | None = None) -> str:
     )
 
 
-def replay_command(schedule: Schedule, mutant: str | None = None) -> str:
+def replay_command(subject: Subject, schedule: Schedule, mutant: str | None = None) -> str:
     """What to type to see a run again."""
-    return f"python -m chaos replay '{schedule}'" + (f" --mutant {mutant}" if mutant else "")
+    return f"{subject.program} replay '{schedule}'" + (f" --mutant {mutant}" if mutant else "")
 
 
 def in_order(ops: Iterable[Op]) -> list[Op]:
@@ -180,14 +180,14 @@ def _faults(run: Run) -> str:
 def _verdicts(run: Run) -> str:
     count = Counter(found.checker for found in run.anomalies)
     rows = []
-    for checker in CHECKERS.values():
+    for checker in run.subject.checkers.values():
         mark = (
             '<td class="broken">broken</td>'
             if count[checker.name]
             else '<td class="kept">kept</td>'
         )
         seen = "".join(
-            f"<br><b>{escape(found.name)}</b>: {escape(found.seen)}<br>{escape(ANOMALIES[found.name])}"
+            f"<br><b>{escape(found.name)}</b>: {escape(found.seen)}<br>{escape(run.subject.anomalies[found.name])}"
             for found in run.anomalies
             if found.checker == checker.name
         )

@@ -19,14 +19,15 @@ from typing import Any, TypeVar
 
 from sqlalchemy import create_engine
 
+from chaos.kit.checkers import Anomaly, BadChecker, judge
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import History
-from chaos.kit.nemeses import disturb
 from chaos.kit.simulated.branches import Branches, BranchFailed, Strikes
 from chaos.kit.simulated.clients import Client
 from chaos.kit.simulated.faults import BadReplay, Fault, Faults, Place, Seen, Spell, Strike, Trace
 from chaos.kit.simulated.loop import SimulatedLoop
 from chaos.kit.simulated.mutant import Mutant, Reached, Switch
+from chaos.kit.simulated.nemeses import disturb
 from chaos.kit.simulated.parts import (
     EPOCH,
     Cluster,
@@ -38,18 +39,12 @@ from chaos.kit.simulated.parts import (
     stores,
 )
 from chaos.kit.simulated.possible import check_clients, fault_of
+from chaos.kit.simulated.subject import Item, Subject
 from chaos.kit.simulated.workload import Workload
-from chaos.shop.checkers import Anomaly, BadChecker, judge
-from chaos.shop.workloads import WORKLOADS
-from chaos.shop.workloads.given import SETTING_UP
-from chaos.shop.workloads.points import points
-from system.events import TOPICS
-from system.kit.columns import metadata
+from chaos.kit.systems import group_of_views
 from system.kit.operations.arguments import unknown
 from system.kit.ports.log import Partition
 from system.kit.ports.views import Document
-from system.roles import QUERY_CONSUMER
-from system.table import SHOP, VIEWS
 
 R = TypeVar("R")
 Branching = Callable[[Place], Strike | None]
@@ -79,23 +74,23 @@ class Schedule:
         return "/".join((workload, str(self.seed), *map(str, self.faults)))
 
 
-def schedule_of(text: str) -> Schedule:
+def schedule_of(subject: Subject, text: str) -> Schedule:
     """Read a replay ID. Raises BadReplay, also of what can strike nothing."""
     story, slash, rest = text.partition("/")
     seed, *faults = rest.split("/")
     name, *without = story.split("~")
-    if name not in WORKLOADS:
-        raise BadReplay(unknown("workload", name, WORKLOADS))
+    if name not in subject.workloads:
+        raise BadReplay(unknown("workload", name, subject.workloads))
     if not slash:
         raise BadReplay(f"{text!r} has no seed; a run without faults is {name}/1")
     if not seed.isdecimal():
         raise BadReplay(f"{seed!r} is not a seed")
-    workload = WORKLOADS[name]
+    workload = subject.workloads[name]
     check_clients(without, workload)
     return Schedule(
         name,
         int(seed),
-        tuple(fault_of(fault, workload) for fault in faults),
+        tuple(fault_of(subject, fault, workload) for fault in faults),
         frozenset(without),
     )
 
@@ -109,6 +104,7 @@ def is_fault(line: Seen) -> bool:
 class Run:
     """What came of a schedule."""
 
+    subject: Subject
     schedule: Schedule
     evidence: Evidence
     trace: Trace
@@ -123,9 +119,11 @@ class Run:
     def judge(self) -> None:
         """Let each checker judge. Raises BadChecker."""
         try:
-            self.anomalies = list(judge(self.evidence))
+            self.anomalies = list(
+                judge(self.evidence, self.subject.checkers, self.subject.anomalies)
+            )
         except BadChecker as bad:
-            raise BadChecker(f"{bad} (python -m chaos replay {self.schedule})") from bad
+            raise BadChecker(f"{bad} ({self.subject.program} replay {self.schedule})") from bad
 
     @property
     def digest(self) -> str:
@@ -141,23 +139,28 @@ class Run:
 class Simulator:
     """Runs schedules one after the other, on engines and a given world that are kept warm."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, subject: Subject, directory: Path) -> None:
+        self.subject = subject
         self._directory = directory
         self._engines = Engines()
         self._given: Given | None = None
 
     @property
     def given(self) -> Given:
-        """Users and products, made by the system itself, once."""
+        """What the subject sets up, made by the system itself, once."""
         if self._given is None:
-            blank = Given(_blank_database(self._directory))
-            run, loop_s = self._simulate(Schedule("setting-up", 0), SETTING_UP, blank, Switch())
+            subject = self.subject
+            blank = Given(_blank_database(subject, self._directory))
+            schedule = Schedule(subject.setting_up.name, 0)
+            run, loop_s = self._simulate(schedule, subject.setting_up, blank, Switch())
             if run.evidence.missing:
                 raise AssertionError(f"the given world is not at rest: {run.evidence.missing}")
             self._given = Given(
                 database=self._database_bytes(),
                 messages=tuple(
-                    record.message for topic in TOPICS for record in run.evidence.log[topic]
+                    record.message
+                    for topic in subject.system.topics
+                    for record in run.evidence.log[topic]
                 ),
                 started_at=EPOCH + timedelta(seconds=loop_s + 60),
             )
@@ -166,7 +169,7 @@ class Simulator:
 
     def run(self, schedule: Schedule, mutant: Mutant | None = None) -> Run:
         """Run a schedule, perhaps with a bug switched in, and judge it."""
-        workload, given = WORKLOADS[schedule.workload], self.given
+        workload, given = self.subject.workloads[schedule.workload], self.given
         if mutant is None:
             run, _ = self._simulate(schedule, workload, given, Switch())
         else:
@@ -189,7 +192,7 @@ class Simulator:
                 run.judge()
                 branches.tell(result(run))
 
-        workload, given = WORKLOADS[schedule.workload], self.given
+        workload, given = self.subject.workloads[schedule.workload], self.given
         try:
             self._simulate(schedule, workload, given, Switch(), branches.at, tell)
         except BaseException:
@@ -233,7 +236,9 @@ class Simulator:
         asyncio.set_event_loop(loop)
         with lean():
             try:
-                simulation = _Simulation(schedule, workload, given, switch, self._path, loop)
+                simulation = _Simulation(
+                    self.subject, schedule, workload, given, switch, self._path, loop
+                )
                 if branching is not None:
                     simulation.branch_by(branching)
                 run = loop.run_until_complete(simulation.main(self._engines))
@@ -263,6 +268,7 @@ class _Simulation:
 
     def __init__(
         self,
+        subject: Subject,
         schedule: Schedule,
         workload: Workload,
         given: Given,
@@ -270,13 +276,15 @@ class _Simulation:
         path: Path,
         loop: SimulatedLoop,
     ) -> None:
+        self.subject = subject
         self.schedule = schedule
         self.workload = workload
         self.given = given
-        self.switch = switch
+        self.blueprint = switch.blueprint(subject.blueprint)
+        self.parts = switch.parts
         self.trace = Trace()
         self.history = History()
-        self.stores = stores(given, path, loop)
+        self.stores = stores(subject.system, given, path, loop)
         self.faults = Faults(schedule.faults, Random(f"hops {schedule.seed}"), self.trace, loop)
         self.duplicated = 0
         self.cluster: Cluster | None = None
@@ -298,12 +306,14 @@ class _Simulation:
         plan = Plan(
             f"{schedule.workload}/{schedule.seed}",
             self.workload.processes,
-            self.switch.blueprint,
-            self.switch.parts,
+            self.blueprint,
+            self.parts,
             self.given.started_at,
+            self.subject.api_of,
         )
         cluster = self.cluster = Cluster(plan, self.stores, self.faults, engines)
-        await fill(self.stores, self.given, with_views=not self.workload.builds_views)
+        with_views = not self.workload.builds_views
+        await fill(self.stores, self.subject.system, self.given, with_views=with_views)
         if self.workload.begins_at_once:
             self.faults.begin()
         await cluster.start()
@@ -332,8 +342,9 @@ class _Simulation:
         watching.cancel()
         self._note_lag()
         auditor = Client("auditor", cluster, History(), Random("auditor"))
-        shown = {} if missing else {view.name: await _shown(auditor, view.name) for view in VIEWS}
+        shown = {} if missing else await self._shown(auditor)
         return Run(
+            self.subject,
             self.schedule,
             self._evidence(cluster, missing, shown),
             self.trace,
@@ -399,18 +410,18 @@ class _Simulation:
             yield group, sum(broker.end(place) - committed.get(place, 0) for place in places)
 
     def _groups(self) -> Iterator[tuple[str, Sequence[Partition]]]:
-        broker = self.stores.broker
+        broker, system = self.stores.broker, self.blueprint.system
         for role in self._readers:
-            yield role, broker.partitions(self.switch.blueprint.system.handlers_of(role))
+            yield role, broker.partitions(system.handlers_of(role))
         live = self.stores.views._generations.live  # noqa: SLF001 - asked without a hop
         if live is not None:
-            yield f"{QUERY_CONSUMER}.g{live}", broker.partitions(TOPICS)
+            yield group_of_views(system, live), broker.partitions(system.topics)
 
     @cached_property
     def _readers(self) -> list[str]:
         """The roles of this workload that handle events of the write side."""
         roles = {role for roles in self.workload.processes.values() for role in roles}
-        return [role for role in sorted(roles) if self.switch.blueprint.system.handlers_of(role)]
+        return [role for role in sorted(roles) if self.blueprint.system.handlers_of(role)]
 
     @cached_property
     def _reading(self) -> sqlite3.Connection:
@@ -424,17 +435,18 @@ class _Simulation:
     ) -> Evidence:
         broker = self.stores.broker
         log = {}
-        for topic in SHOP.all_topics:
+        for topic in self.subject.system.all_topics:
             log[topic] = [
                 record
                 for place in broker.partitions([topic])
                 for record in broker.records(place, 0, broker.end(place))
             ]
         return Evidence(
+            self.subject.system,
             history=tuple(self.history.ops),
-            tables={table: self._rows(table) for table in (*metadata.tables, points.name)},
+            tables={table: self._rows(table) for table in self.subject.table_names},
             log=log,
-            views={view.name: self._documents(view.name) for view in VIEWS},
+            views={view.name: self._documents(view.name) for view in self.subject.system.views},
             shown=shown,
             missing=tuple(missing),
             failures=tuple(cluster.failures),
@@ -445,6 +457,15 @@ class _Simulation:
             put_in=frozenset(cluster.put_in),
             emitted_under=tuple(cluster.emitted_under),
         )
+
+    async def _shown(self, auditor: Client) -> dict[str, list[Item]]:
+        """What the query side answers when it is asked for everything."""
+        shown = {}
+        for view in self.subject.system.views:
+            answer = await auditor.read(f"/{view.name}?limit=500")
+            items = answer.json[view.name] if answer.ok else []
+            shown[view.name] = [self.subject.shown(item) for item in items]
+        return shown
 
     def _rows(self, table: str) -> list[dict[str, Any]]:
         return [dict(row) for row in self._reading.execute(f"SELECT * FROM {table}")]  # noqa: S608
@@ -471,17 +492,6 @@ def _stalled(schedule: Schedule) -> frozenset[str]:
         if isinstance(fault, Spell) and fault.kind == "stall"
     ]
     return frozenset(stalls if len(stalls) == len(schedule.faults) else ())
-
-
-async def _shown(auditor: Client, view: str) -> list[dict[str, Any]]:  # JSON values
-    """What the query side answers when it is asked for everything."""
-    answer = await auditor.read(f"/{view}?limit=500")
-    items: list[dict[str, Any]] = answer.json[view] if answer.ok else []
-    for item in items:
-        amount = item.get("price", item.get("total_amount"))
-        if amount is not None:
-            item["cents"] = int(amount * 100)
-    return items
 
 
 def _close(loop: SimulatedLoop) -> None:
@@ -518,12 +528,12 @@ def _unseen_errors() -> Iterator[None]:
         sys.unraisablehook = before
 
 
-def _blank_database(directory: Path) -> bytes:
+def _blank_database(subject: Subject, directory: Path) -> bytes:
     path = directory / "blank.sqlite"
     path.unlink(missing_ok=True)
     engine = create_engine(f"sqlite:///{path}")
-    metadata.create_all(engine)
-    points.create(engine)
+    for tables in subject.tables:
+        tables.create_all(engine)
     engine.dispose()
     return path.read_bytes()
 
@@ -539,7 +549,7 @@ def scratch_directory() -> Iterator[Path]:
 
 
 @contextmanager
-def simulator() -> Iterator[Simulator]:
+def simulator(subject: Subject) -> Iterator[Simulator]:
     """A simulator with a directory of its own."""
     with scratch_directory() as directory:
-        yield Simulator(directory)
+        yield Simulator(subject, directory)

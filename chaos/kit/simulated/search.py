@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from chaos.kit.nemeses import NEMESES, Field
 from chaos.kit.simulated.faults import Strike, distinct_kinds_at
+from chaos.kit.simulated.nemeses import NEMESES, Field
 from chaos.kit.simulated.runner import Schedule, Simulator
-from chaos.shop.workloads import WORKLOADS
 
 FAULTS_MAX = 4
 """In one random schedule."""
@@ -26,9 +25,14 @@ class Undisturbed:
 
     def field(self, workload: str, seed: int) -> Field:
         if (workload, seed) not in self._fields:
+            subject = self._simulator.subject
             run = self._simulator.run(Schedule(workload, seed))
             self._fields[workload, seed] = Field(
-                run.places, tuple(WORKLOADS[workload].processes), run.ended_s
+                run.places,
+                tuple(subject.workloads[workload].processes),
+                run.ended_s,
+                subject.system.topics,
+                subject.groups,
             )
         return self._fields[workload, seed]
 
@@ -41,7 +45,7 @@ def singles(field: Field, workload: str, seed: int) -> Iterator[Schedule]:
 
 
 def random_schedule(
-    undisturbed: Undisturbed, number: int, seed: int, workloads: Sequence[str] = tuple(WORKLOADS)
+    undisturbed: Undisturbed, number: int, seed: int, workloads: Sequence[str]
 ) -> Schedule:
     """The schedule of this number: a workload, a seed of its own, and up to a few faults."""
     random = Random(f"schedule {seed} {number}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import multiprocessing.pool
-import os
 import signal
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -15,10 +14,11 @@ from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
+from chaos.kit.checkers import Anomaly
 from chaos.kit.simulated.faults import Place, Strike, distinct_kinds_at
 from chaos.kit.simulated.runner import Run, Schedule, Simulator, schedule_of, scratch_directory
 from chaos.kit.simulated.search import Undisturbed, random_schedule
-from chaos.shop.checkers import Anomaly
+from chaos.kit.simulated.subject import Subject
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -40,27 +40,26 @@ class Result:
 
 
 @dataclass(slots=True)
-class _Worker:
+class Worker:
+    """What a process keeps warm."""
+
     simulator: Simulator
     undisturbed: Undisturbed
 
 
-_worker: _Worker | None = None
+_worker: Worker | None = None
 
 
-def worker() -> _Worker:
+def worker() -> Worker:
     """This process's simulator."""
-    global _worker  # noqa: PLW0603 - one for each process, which is what a global is
-    if _worker is None:
-        directory = Path(tempfile.mkdtemp(dir=os.environ["CHAOS_SCRATCH"]))
-        simulator = Simulator(directory)
-        _worker = _Worker(simulator, Undisturbed(simulator))
+    assert _worker is not None, "`workers` begins one in each process"
     return _worker
 
 
-def _dismiss() -> None:
-    global _worker  # noqa: PLW0603
-    _worker = None
+def _begin(subject: Subject, scratch: Path) -> None:
+    global _worker  # noqa: PLW0603 - one for each process, which is what a global is
+    simulator = Simulator(subject, Path(tempfile.mkdtemp(dir=scratch)))
+    _worker = Worker(simulator, Undisturbed(simulator))
 
 
 def result_of(run: Run) -> Result:
@@ -74,7 +73,8 @@ def never_reached(text: str) -> Result:
 
 def run_text(text: str) -> Result:
     """Run the schedule that this ID names; one whose faults never come shows nothing any more."""
-    run = worker().simulator.run(schedule_of(text))
+    simulator = worker().simulator
+    run = simulator.run(schedule_of(simulator.subject, text))
     return replace(result_of(run), is_missed=bool(run.never_struck))
 
 
@@ -88,7 +88,8 @@ def strike_part(task: tuple[str, int, int]) -> list[Result]:
             return []
         return [Strike(kind, place) for kind in distinct_kinds_at(place)]
 
-    return worker().simulator.branches(schedule_of(text), strikes, result_of)
+    simulator = worker().simulator
+    return simulator.branches(schedule_of(simulator.subject, text), strikes, result_of)
 
 
 def run_number(task: tuple[int, int, tuple[str, ...]]) -> Result:
@@ -113,19 +114,21 @@ class Workers:
 
 
 @contextmanager
-def workers(jobs: int) -> Iterator[Workers]:
+def workers(subject: Subject, jobs: int) -> Iterator[Workers]:
     """As many workers as wanted; with one, the work is done in this process."""
     with scratch_directory() as directory:
-        os.environ["CHAOS_SCRATCH"] = str(directory)
         if jobs == 1:
-            _dismiss()  # of an earlier call, whose directory is gone
+            _begin(subject, directory)
             yield Workers(None)
             return
-        with multiprocessing.get_context("spawn").Pool(jobs, _begin) as pool:
+        with multiprocessing.get_context("spawn").Pool(
+            jobs, _begin_alone, (subject, directory)
+        ) as pool:
             yield Workers(pool)
 
 
-def _begin() -> None:
-    """Ctrl-C is for the parent to hear; it ends the workers."""
+def _begin_alone(subject: Subject, scratch: Path) -> None:
+    """In a process of its own: Ctrl-C is for the parent to hear; it ends the workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _begin(subject, scratch)
     gc.collect()

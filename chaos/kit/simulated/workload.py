@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from chaos.kit.simulated.clients import Client
-from chaos.kit.simulated.parts import PROCESSES, Cluster
+from chaos.kit.simulated.parts import Cluster
 
 STARTED_S = 0.1
 """All processes are up by then, since no hop takes time while they start."""
@@ -22,7 +22,8 @@ class Workload:
     name: str
     what: str
     clients: Mapping[str, Script]
-    processes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: PROCESSES)
+    processes: Mapping[str, tuple[str, ...]]
+    """What it runs: each process with its roles."""
     begins_at_once: bool = False
     """Whether clients and faults begin while the processes are still starting."""
     builds_views: bool = False

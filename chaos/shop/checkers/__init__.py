@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from pathlib import Path
 
-from chaos.kit.checkers.checker import Anomaly, Checker
+from chaos.kit import checkers as kit
+from chaos.kit.checkers import Anomaly, BadChecker, Checker
 from chaos.kit.evidence import Evidence
-from chaos.shop.checkers import (
-    commands,
-    contract,
-    effects,
-    events,
-    letters,
-    orders,
-    rest,
-    stock,
-    views,
-)
+from chaos.shop.checkers import commands, contract, effects, events, letters, orders, stock, views
 from chaos.shop.checkers.anomalies import ANOMALIES
 
 CHECKERS: dict[str, Checker] = {
@@ -28,57 +16,40 @@ CHECKERS: dict[str, Checker] = {
         events.NO_LOST_EVENT,
         events.NO_PHANTOM_EVENT,
         events.PER_KEY_ORDER,
-        events.FEW_REPEATS,
-        events.NONE_HELD_UP,
+        kit.events.FEW_REPEATS,
+        kit.events.NONE_HELD_UP,
         events.CAUSES_TOLD,
-        events.OWN_NAMES,
+        kit.events.OWN_NAMES,
         contract.KEPT,
         effects.SINGLE_EFFECT,
-        effects.INBOX_COMPLETE,
+        kit.inbox.COMPLETE,
         stock.STOCK_CONSERVED,
         stock.NO_OVERSELL,
         orders.AGREE,
         orders.NOTED,
         orders.PAYMENTS,
         orders.STEPS,
-        views.EQUAL_REBUILD,
+        kit.views.EQUAL_REBUILD,
         views.SHOW_THE_TRUTH,
         views.NEVER_BACK,
         views.TOKENS,
-        views.FREEZES,
+        kit.views.FREEZES,
         commands.KEPT,
         commands.ONCE,
-        commands.KEYS,
+        kit.commands.KEYS,
         commands.DEMANDS,
-        commands.NO_ERRORS,
+        kit.commands.NO_ERRORS,
         letters.EXACTLY_POISON,
-        letters.ATTEMPTS,
-        rest.REST,
-        rest.NO_FALL,
+        kit.letters.ATTEMPTS,
+        kit.rest.REST,
+        kit.rest.NO_FALL,
     )
 }
 
 
-class BadChecker(Exception):
-    """A checker fell over. The text is one line that says which, and why."""
-
-
 def judge(evidence: Evidence, checkers: Mapping[str, Checker] = CHECKERS) -> Iterator[Anomaly]:
     """What each checker finds. Raises BadChecker when one cannot judge, or has no word for it."""
-    for checker in checkers.values():
-        try:
-            for found in checker.check(evidence):
-                if found.name not in ANOMALIES:
-                    raise LookupError(
-                        f"chaos/shop/checkers/anomalies.py does not explain {found.name!r}"
-                    )
-                yield replace(found, checker=checker.name)
-        except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            raise BadChecker(
-                f"{checker.name} fell over at {Path(place.filename).name}:{place.lineno}:"
-                f" {type(error).__name__}: {error}"
-            ) from error
+    return kit.judge(evidence, checkers, ANOMALIES)
 
 
 __all__ = ["ANOMALIES", "CHECKERS", "Anomaly", "BadChecker", "Checker", "judge"]

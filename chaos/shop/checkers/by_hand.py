@@ -12,10 +12,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from chaos.kit.checkers.views import folded
 from chaos.kit.evidence import Evidence, Freeze
 from chaos.kit.history import Op, Outcome
-from chaos.shop.checkers.views import _folded
 from chaos.shop.workloads.points import PROGRAMS
+from chaos.shop.workloads.table import SIMULATED
 from system import events
 from system.events import Name, OrderItem, OrderStatus, ReservationState
 from system.kit.delivery import outbox
@@ -157,6 +158,7 @@ class Story:
 
     def evidence(self) -> Evidence:
         made = Evidence(
+            SIMULATED,
             history=tuple(self.history),
             tables=self.tables,
             log=self.log,
@@ -441,7 +443,7 @@ class Story:
 def views_of(evidence: Evidence) -> dict[str, dict[int, Document]]:
     """The views of a story, when all is well."""
     made: dict[str, dict[int, Document]] = defaultdict(dict)
-    for (view, key, part), put in _folded(evidence).items():
+    for (view, key, part), put in folded(evidence).items():
         before = made[view].get(key, Document(key, {}, {}))
         made[view][key] = Document(
             key, {**before.parts, part: put.fields}, {**before.versions, part: put.version}

@@ -6,11 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from chaos.kit.checkers.checker import Anomaly, Checker
+from chaos.kit.checkers import Anomaly, Checker
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import Op, Outcome
 from chaos.shop.checkers.views import _time
-from system.kit.http.headers import CONSISTENCY_TOKEN, ETAG
+from chaos.shop.evidence import placed_in
+from system.kit.http.headers import ETAG
 from system.kit.values import dumps
 
 
@@ -86,7 +87,7 @@ def _steps_of(op: Op) -> Collection[tuple[int, ...]]:
 def _once(evidence: Evidence) -> Iterator[Anomaly]:
     """Each order's prices are its own, so orders and the requests for them can be told apart."""
     placed = defaultdict(list)
-    for event in evidence.placed.values():
+    for event in placed_in(evidence).values():
         placed[_sent(event.order.user_id, event.order.items)].append(event.order_id)
     asked: dict[bytes, list[Op]] = defaultdict(list)
     for op in evidence.history:
@@ -112,50 +113,14 @@ def _sent(user_id: int, items: Any) -> bytes:
     return dumps([user_id, [(item.product_id, item.quantity, item.unit_price) for item in items]])
 
 
-def _keys(evidence: Evidence) -> Iterator[Anomaly]:
-    by_key: dict[tuple[str, str], list[Op]] = defaultdict(list)
-    for op in evidence.history:
-        if op.key is not None and op.method == "POST":
-            by_key[op.path, op.key].append(op)
-    for (path, key), ops in sorted(by_key.items()):
-        accepted = [op for op in ops if op.ok]
-        if len({dumps(op.body) for op in accepted}) > 1:
-            yield Anomaly("key taken over", f"POST {path}, key {key}")
-        elif len({_answer(op) for op in accepted}) > 1:
-            yield Anomaly("two answers", f"POST {path}, key {key}")
-
-
-def _answer(op: Op) -> tuple[object, ...]:
-    """What makes two answers the same; ids of the request and its trace are each request's own."""
-    return op.status, op.answer, *map(op.headers.get, ("Location", CONSISTENCY_TOKEN))
-
-
-def _no_errors(evidence: Evidence) -> Iterator[Anomaly]:
-    for op in evidence.history:
-        if op.status == 500:
-            yield Anomaly("internal error", str(op))
-        if op.status == 503 and op.role != "query-api" and not evidence.disturbances:
-            yield Anomaly("turned away", str(op))
-
-
 KEPT = Checker(
     "acknowledged_is_kept", "What was answered with success is there, and stays told.", _kept
 )
 ONCE = Checker(
     "commands_take_effect_once", "A command takes effect once, and a refused one never.", _once
 )
-KEYS = Checker(
-    "idempotency_key_honoured",
-    "Requests with one key have one effect and one answer; another body is refused.",
-    _keys,
-)
 DEMANDS = Checker(
     "changes_follow_what_was_seen",
     "A change that demands a state with If-Match was made to that state, and by one client.",
     _as_demanded,
-)
-NO_ERRORS = Checker(
-    "no_internal_error",
-    "Whatever the stores do, no request is answered with 500; without faults, none with 503.",
-    _no_errors,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from chaos.kit.checkers.checker import Anomaly, Checker
+from chaos.kit.checkers import Anomaly, Checker
 from chaos.kit.evidence import Evidence
 from contracts.kit.judge import fast
 from contracts.topics import asyncapi

@@ -1,63 +1,16 @@
-"""Events: told if and only if the state changed, in order, and hardly more often than once."""
+"""Events of the shop: what counts versions there, and whose cause is whose."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from typing import Any
 
-from chaos.kit.checkers.checker import Anomaly, Checker
-from chaos.kit.evidence import Evidence, Told, is_replay
+from chaos.kit.checkers import Anomaly
+from chaos.kit.checkers import events as kit
+from chaos.kit.evidence import Evidence
+from chaos.shop.evidence import reservations_of
 from system.kit.values import loads
-
-HELD_UP_S = 3.0
-"""More than a relay's longest pause; less than a partition is away for."""
-REPEATS_PER_DISTURBANCE = 15
-"""What a relay may have in hand when it is struck."""
-
-_AGGREGATES = ("user", "product", "order")
-"""Each has a table, and events that count the versions of its rows."""
-
-
-def _lost(evidence: Evidence) -> Iterator[Anomaly]:
-    told = {str(id) for id in evidence.first_told}
-    for row in evidence.rows("outbox"):
-        if row["processed_at"] is not None and _event_id(row) not in told:
-            yield Anomaly(
-                "lost event", f"outbox {row['id']}, {row['event_type']} {row['message_key']}"
-            )
-    for aggregate in _AGGREGATES:
-        yield from _untold(evidence, aggregate)
-    yield from _untold_stock(evidence)
-    yield from _untold_reservations(evidence)
-
-
-def _untold(evidence: Evidence, aggregate: str) -> Iterator[Anomaly]:
-    """An aggregate's events count its versions; one that carries no state of it is its end."""
-    versions: dict[int, set[int]] = defaultdict(set)
-    ended = set()
-    for event in evidence.events_with("version"):
-        if event.aggregate == aggregate:
-            versions[event.key].add(event.version)
-            if not hasattr(event, aggregate):
-                ended.add(event.key)
-    table = f"{aggregate}s"
-    rows = {row["id"]: row["version"] for row in evidence.rows(table)}
-    for id in sorted(versions.keys() | rows.keys() | _acknowledged(evidence, table)):
-        last = rows.get(id, max(versions[id], default=1))
-        if missing := set(range(1, last + 1)) - versions[id]:
-            yield Anomaly("silent change", f"{table} {id}: version {_all(missing)} was never told")
-        if id not in rows and id not in ended:
-            yield Anomaly("silent end", f"{table} {id} is gone, and its end was never told")
-
-
-def _acknowledged(evidence: Evidence, table: str) -> set[int]:
-    return {
-        op.json["id"]
-        for op in evidence.history
-        if op.ok and op.method == "POST" and op.path == f"/{table}"
-    }
 
 
 def _untold_stock(evidence: Evidence) -> Iterator[Anomaly]:
@@ -69,7 +22,8 @@ def _untold_stock(evidence: Evidence) -> Iterator[Anomaly]:
         if missing := set(range(1, row["version"] + 1)) - told[row["product_id"]]:
             yield Anomaly(
                 "silent change",
-                f"stock of product {row['product_id']}: version {_all(missing)} was never told",
+                f"stock of product {row['product_id']}: version {kit.listed(missing)}"
+                " was never told",
             )
 
 
@@ -78,7 +32,7 @@ def _untold_reservations(evidence: Evidence) -> Iterator[Anomaly]:
         (event.order_id, event.reservation.value) for event in evidence.events_with("reservation")
     }
     there = {row["product_id"] for row in evidence.rows("stock")}
-    for id, row in evidence.reservations.items():
+    for id, row in reservations_of(evidence).items():
         # a release is told by each product, and one that is gone tells nothing
         is_mute = row["state"] == "released" and there.isdisjoint(
             int(product_id) for product_id, _ in loads(row["lines"])
@@ -87,162 +41,34 @@ def _untold_reservations(evidence: Evidence) -> Iterator[Anomaly]:
             yield Anomaly("silent change", f"order {id}: {row['state']} was never told")
 
 
-def _phantoms(evidence: Evidence) -> Iterator[Anomaly]:
-    stored = {_event_id(row): row for row in evidence.rows("outbox")}
-    versions: dict[tuple[str, int, int], object] = {}
-    for id, told in evidence.first_told.items():
-        event, row = told.event, stored.get(str(id))
-        if row is None:
-            yield Anomaly("phantom event", f"{event.type} {event.key}, event {id}")
-        elif row["payload"] != told.record.message.value:
-            yield Anomaly("garbled event", f"{event.type} {event.key}, event {id}")
-        for place in _versions_of(event):
-            if versions.setdefault(place, id) != id:
-                yield Anomaly("forked version", f"{place[0]} {place[1]} version {place[2]}")
-
-
-def _versions_of(event: Any) -> Iterator[tuple[str, int, int]]:  # one of the models
-    """What an event alone may tell of: the next version of one thing."""
-    if hasattr(event, "version"):
-        yield event.aggregate, event.key, event.version
+def _stock_versions(event: Any) -> Iterator[tuple[str, int, int]]:  # one of the models
+    """The version of a product's stock, which it counts beside its own."""
     if event.type in ("stock.reserved", "stock.released"):
         yield "stock", event.product_id, event.stock_version
     if event.type == "product.updated" and event.stock_change:
         yield "stock", event.key, event.stock_version
 
 
-def _order(evidence: Evidence) -> Iterator[Anomaly]:
-    stored = {_event_id(row): row["id"] for row in evidence.rows("outbox")}
-    lines: dict[tuple[str, bytes], list[int]] = defaultdict(list)
-    partitions: dict[tuple[str, bytes], set[int]] = defaultdict(set)
-    firsts = sorted(
-        evidence.first_told.values(), key=lambda told: (told.record.partition, told.record.offset)
-    )
-    for told in firsts:
-        place = told.record.message.topic, told.record.message.key
-        partitions[place].add(told.record.partition.number)
-        if (id := stored.get(str(told.event.event_id))) is not None:
-            lines[place].append(id)
-    for (topic, key), ids in lines.items():
-        if ids != sorted(ids):
-            yield Anomaly("reordered events", f"{topic} {key.decode()}: outbox ids {ids}")
-    for (topic, key), numbers in partitions.items():
-        if len(numbers) > 1:
-            yield Anomaly("scattered key", f"{topic} {key.decode()}: partitions {sorted(numbers)}")
-    yield from _outbox_order(evidence)
-
-
-def _outbox_order(evidence: Evidence) -> Iterator[Anomaly]:
-    """The order of ids must be the order of the versions, for each thing that has versions."""
-    events = {str(id): told.event for id, told in evidence.first_told.items()}
-    last: dict[tuple[str, int], tuple[int, int]] = {}
-    for row in sorted(evidence.rows("outbox"), key=lambda row: row["id"]):
-        event = events.get(_event_id(row))
-        if event is None:
-            continue
-        for kind, id, version in _versions_of(event):
-            id_before, version_before = last.get((kind, id), (0, 0))
-            if version < version_before:
-                yield Anomaly(
-                    "outbox out of order",
-                    f"{kind} {id}: version {version} has outbox id {row['id']}, "
-                    f"and {version_before} has {id_before}",
-                )
-            last[kind, id] = row["id"], version
-
-
-def _repeats(evidence: Evidence) -> Iterator[Anomaly]:
-    originals = [told for told in evidence.told if not is_replay(told.record)]
-    ids = {told.event.event_id for told in originals}
-    repeats = len(originals) - len(ids) - evidence.duplicated
-    allowed = REPEATS_PER_DISTURBANCE * evidence.disturbances
-    if repeats > allowed:
-        yield Anomaly("too many repeats", f"{repeats}, with {evidence.disturbances} disturbances")
-
-
-def _held_up(evidence: Evidence) -> Iterator[Anomaly]:
-    """Judges runs in which nothing but partitions was away: any other fault may delay an event."""
-    if not evidence.stalled:
-        return
-    told = {str(id): told for id, told in evidence.first_told.items()}
-    for row in evidence.rows("outbox"):
-        event = told.get(_event_id(row))
-        if event is None or row["processed_at"] is None or _place(event) in evidence.stalled:
-            continue
-        took = datetime.fromisoformat(row["processed_at"]) - datetime.fromisoformat(
-            row["created_at"]
-        )
-        if took.total_seconds() > HELD_UP_S:
-            yield Anomaly(
-                "held up", f"outbox {row['id']}, {row['event_type']} {row['message_key']}: {took}"
-            )
-
-
-def _place(told: Told) -> str:
-    return f"{told.record.partition.topic}-{told.record.partition.number}"
-
-
-def _causes(evidence: Evidence) -> Iterator[Anomaly]:
-    first = evidence.first_told
-    for told in first.values():
-        name, cause = f"{told.event.type} {told.event.key}", told.envelope.cause
-        if cause.causation_id is None:
+def _about_one_order(evidence: Evidence) -> Iterator[Anomaly]:
+    """Here only orders lead to events: of the stock always, and of nothing but themselves."""
+    for told in evidence.first_told.values():
+        name, because = f"{told.event.type} {told.event.key}", told.envelope.cause.causation_id
+        if because is None:
             if told.event.type.startswith("stock."):
                 yield Anomaly("orphan", f"{name} has no cause")
             continue
-        before = first.get(cause.causation_id)
-        if before is None:
-            yield Anomaly("orphan", f"{name}: its cause was never told")
-        elif before.event.key != told.event.key:
+        before = evidence.first_told.get(because)
+        if before is not None and before.event.key != told.event.key:
             yield Anomaly("orphan", f"{name}: caused by another order")
-        elif before.envelope.cause.correlation_id != cause.correlation_id:
-            yield Anomaly("torn thread", f"{name} follows from {before.event.type}")
 
 
-def _event_id(row: object) -> str:
-    return str(loads(row["payload"])["event_id"])  # type: ignore[index]  # a row
-
-
-def _all(numbers: Iterable[int]) -> str:
-    return ", ".join(map(str, sorted(numbers)))
-
-
-def _names(evidence: Evidence) -> Iterator[Anomaly]:
-    for name, own in evidence.emitted_under:
-        if name != own:
-            yield Anomaly("another's name", f"an event of {own} was emitted under {name}")
-
-
-NO_LOST_EVENT = Checker(
-    "no_lost_event", "Every committed change is told in the log, sooner or later.", _lost
+NO_LOST_EVENT = kit.NO_LOST_EVENT.also(
+    kit.every_version("user", "users"),
+    kit.every_version("product", "products"),
+    kit.every_version("order", "orders"),
+    _untold_stock,
+    _untold_reservations,
 )
-NO_PHANTOM_EVENT = Checker(
-    "no_phantom_event",
-    "Whatever the log tells was committed, and once for each version.",
-    _phantoms,
-)
-PER_KEY_ORDER = Checker(
-    "per_key_order",
-    "Events of one topic and key are in the log in the order of their commits.",
-    _order,
-)
-FEW_REPEATS = Checker(
-    "duplicates_within_budget",
-    "Without faults nothing is published twice; with them, little.",
-    _repeats,
-)
-NONE_HELD_UP = Checker(
-    "blocked_partitions_hold_up_no_other",
-    "While a partition takes nothing, the events of all others go out as if it were well.",
-    _held_up,
-)
-OWN_NAMES = Checker(
-    "each_request_in_its_own_name",
-    "What is done for a request is logged under its correlation id or none, never a neighbour's.",
-    _names,
-)
-CAUSES_TOLD = Checker(
-    "causes_are_told",
-    "An event names the event that it follows from, about the same order, and the request behind it.",
-    _causes,
-)
+NO_PHANTOM_EVENT = kit.NO_PHANTOM_EVENT.also(kit.one_for_each_version(_stock_versions))
+PER_KEY_ORDER = kit.PER_KEY_ORDER.also(kit.ids_follow_versions(_stock_versions))
+CAUSES_TOLD = kit.CAUSES_TOLD.also(_about_one_order)

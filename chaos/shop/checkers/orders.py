@@ -7,13 +7,14 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from chaos.kit.checkers.checker import Anomaly, Checker
+from chaos.kit.checkers import Anomaly, Checker
 from chaos.kit.evidence import Evidence, Told
+from chaos.shop.evidence import orders_of, placed_in, reservations_of
 
 
 def _agree(evidence: Evidence) -> Iterator[Anomaly]:
-    for id in sorted(evidence.placed.keys() | evidence.orders.keys()):
-        order, reservation = evidence.orders.get(id), evidence.reservations.get(id)
+    for id in sorted(placed_in(evidence).keys() | orders_of(evidence).keys()):
+        order, reservation = orders_of(evidence).get(id), reservations_of(evidence).get(id)
         status = "gone" if order is None else order["status"]
         is_live = status not in ("gone", "CANCELED")
         if reservation is None:
@@ -25,8 +26,8 @@ def _agree(evidence: Evidence) -> Iterator[Anomaly]:
 
 
 def _noted(evidence: Evidence) -> Iterator[Anomaly]:
-    for id, order in sorted(evidence.orders.items()):
-        reservation = evidence.reservations.get(id)
+    for id, order in sorted(orders_of(evidence).items()):
+        reservation = reservations_of(evidence).get(id)
         if reservation is None:
             continue
         note = order["reservation"], order["reservation_version"]
@@ -44,7 +45,7 @@ def _paid(evidence: Evidence) -> Iterator[Anomaly]:
     paid = {event.order_id for event in evidence.events("order.paid")}
     deleted = {event.order_id: event for event in evidence.events("order.deleted")}
     for id in sorted(paid):
-        order = evidence.orders.get(id)
+        order = orders_of(evidence).get(id)
         if order is None:
             if id in deleted and not deleted[id].refund_due:
                 yield Anomaly("money kept", f"order {id} was paid and deleted")
@@ -52,7 +53,7 @@ def _paid(evidence: Evidence) -> Iterator[Anomaly]:
             yield Anomaly("payment forgotten", f"order {id} is {order['status']}")
         elif order["status"] == "CANCELED" and not order["refund_due"]:
             yield Anomaly("money kept", f"order {id} was paid and canceled")
-    for id, order in evidence.orders.items():
+    for id, order in orders_of(evidence).items():
         if order["refund_due"] and (id not in paid or order["status"] != "CANCELED"):
             yield Anomaly("refund for nothing", f"order {id}, which is {order['status']}")
         if order["paid"] and id not in paid:
@@ -109,7 +110,7 @@ def _state(event: Any) -> str:
 
 
 def _reasons(evidence: Evidence, lives: dict[int, list[Told]]) -> Iterator[Anomaly]:
-    for id, order in evidence.orders.items():
+    for id, order in orders_of(evidence).items():
         reasons = [told.event.reason for told in lives[id] if told.event.type == "order.canceled"]
         if reasons and order["cancel_reason"] != reasons[0]:
             yield Anomaly(

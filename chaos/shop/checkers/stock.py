@@ -6,8 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from chaos.kit.checkers.checker import Anomaly, Checker
+from chaos.kit.checkers import Anomaly, Checker
 from chaos.kit.evidence import Evidence
+from chaos.shop.evidence import placed_in, reservations_of
 from system.kit.values import loads
 
 
@@ -18,7 +19,7 @@ def _conserved(evidence: Evidence) -> Iterator[Anomaly]:
     for event in evidence.events("product.updated"):
         put[event.product.id] += event.stock_change
     held: Counter[int] = Counter()
-    for row in evidence.reservations.values():
+    for row in reservations_of(evidence).values():
         if row["state"] == "reserved":
             held.update(_lines(row))
     for row in evidence.rows("stock"):
@@ -68,7 +69,7 @@ def _whole(evidence: Evidence) -> Iterator[Anomaly]:
     told: dict[tuple[int, str], Counter[int]] = defaultdict(Counter)
     for event in evidence.events("stock.reserved", "stock.released"):
         told[event.order_id, event.type][event.product_id] += event.quantity
-    for id, row in evidence.reservations.items():
+    for id, row in reservations_of(evidence).items():
         if row["state"] == "rejected":
             if lines := _lines(row):
                 yield Anomaly("partial reservation", f"order {id}: rejected, and holds {lines}")
@@ -82,7 +83,7 @@ def _whole(evidence: Evidence) -> Iterator[Anomaly]:
 
 
 def _wanted(evidence: Evidence, order_id: int) -> Mapping[int, int] | None:
-    placed = evidence.placed.get(order_id)
+    placed = placed_in(evidence).get(order_id)
     if placed is None:
         return None
     wanted: Counter[int] = Counter()

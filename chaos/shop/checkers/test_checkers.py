@@ -9,11 +9,12 @@ from uuid import UUID
 
 import pytest
 
-from chaos.kit.checkers.checker import Anomaly, Checker
+from chaos.kit.checkers import Anomaly, Checker
 from chaos.kit.evidence import Evidence, Freeze
 from chaos.kit.history import Outcome
 from chaos.shop.checkers import ANOMALIES, CHECKERS, BadChecker, judge
 from chaos.shop.checkers.by_hand import ANVIL, BOLT, POISON, Story
+from chaos.shop.workloads.table import SIMULATED
 from system import events
 from system.kit.http.headers import CORRELATION_ID
 from system.kit.ports.log import Message, Partition, Record
@@ -53,7 +54,7 @@ def test_an_event_of_a_type_that_no_checker_names_counts_its_version_and_is_a_st
 
 
 def test_it_knows_nothing_that_never_was() -> None:
-    assert list(judge(Evidence())) == []
+    assert list(judge(Evidence(SIMULATED))) == []
 
 
 Change = Callable[[Story], None]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from chaos.kit.simulated.mutant import Mutant, handlers, ignored
+from system.events import OrderCanceled
 
 MUTANT = Mutant(
     bug="Nobody handles order.canceled: what a canceled order holds is lost for all others.",
     breaks=("order_and_reservation_agree",),
     workloads=("orders",),
-    switched_in=handlers(OrderCanceled=ignored),
+    switched_in=handlers({OrderCanceled: ignored}),
 )

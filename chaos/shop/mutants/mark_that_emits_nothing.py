@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chaos.kit.simulated.mutant import Mutant, Reached, handlers
-from system.events import StockRejected
+from system.events import OrderCanceled, OrderDeleted, StockRejected
 from system.kit.delivery.middleware.handled import Handler
 from system.kit.events import Event
 from system.kit.ports.work import UnitOfWork
@@ -40,5 +40,5 @@ MUTANT = Mutant(
     bug="The mark of an order that ended early emits no stock.rejected: its order never notes it.",
     breaks=("notes_agree", "no_lost_event"),
     workloads=("endings", "orders"),
-    switched_in=handlers(OrderCanceled=_silent, OrderDeleted=_silent),
+    switched_in=handlers({OrderCanceled: _silent, OrderDeleted: _silent}),
 )

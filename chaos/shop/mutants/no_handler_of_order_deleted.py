@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from chaos.kit.simulated.mutant import Mutant, handlers, ignored
+from system.events import OrderDeleted
 
 MUTANT = Mutant(
     bug="An order that is deleted keeps its stock: only order.canceled releases any.",
     breaks=("order_and_reservation_agree",),
     workloads=("endings",),
-    switched_in=handlers(OrderDeleted=ignored),
+    switched_in=handlers({OrderDeleted: ignored}),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chaos.kit.simulated.mutant import Mutant, Reached, handlers
-from system.events import OrderCanceled
+from system.events import OrderCanceled, OrderDeleted
 from system.kit.delivery.middleware.handled import Handler
 from system.kit.events import Envelope
 from system.kit.ports.work import UnitOfWork
@@ -29,5 +29,5 @@ MUTANT = Mutant(
     bug="An order canceled or deleted before its creation is handled is reserved stock afterwards.",
     breaks=("order_and_reservation_agree",),
     workloads=("endings", "orders"),
-    switched_in=handlers(OrderCanceled=_only_decided, OrderDeleted=_only_decided),
+    switched_in=handlers({OrderCanceled: _only_decided, OrderDeleted: _only_decided}),
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from chaos.kit.simulated.mutant import Mutant, handlers, ignored
+from system.events import StockReleased
 
 MUTANT = Mutant(
     bug="A canceled order says for ever that its stock is reserved.",
     breaks=("notes_agree",),
     workloads=("orders", "endings"),
-    switched_in=handlers(StockReleased=ignored),
+    switched_in=handlers({StockReleased: ignored}),
 )

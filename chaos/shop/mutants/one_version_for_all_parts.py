@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from chaos.kit.simulated.mutant import Mutant, Reached, projections
-from system.events import ProductEvent
+from system.events import ProductEvent, ProductUpdated
 from system.kit.delivery.middleware.projected import Projection
 from system.kit.ports.views import Put
 from system.products import views
@@ -26,5 +26,5 @@ MUTANT = Mutant(
     bug="A stock that was set by hand loses against older reservations, whose versions are higher.",
     breaks=("views_equal_rebuild", "views_show_the_truth"),
     workloads=("stock",),
-    switched_in=projections(ProductUpdated=_one_version),
+    switched_in=projections({ProductUpdated: _one_version}),
 )

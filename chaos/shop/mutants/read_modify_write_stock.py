@@ -63,10 +63,10 @@ def _inbox_last(_: Reached, made_of: ChainParts, __: Middleware) -> list[Middlew
 @contextmanager
 def _switched_in(reached: Reached) -> Iterator[Switch]:
     with (
-        handlers(OrderCreated=_unlocked)(reached) as rows,
+        handlers({OrderCreated: _unlocked})(reached) as rows,
         middleware("inboxed", _inbox_last)(reached) as chain,
     ):
-        yield Switch(replace(chain.blueprint, system=rows.blueprint.system))
+        yield Switch(lambda right: chain.blueprint(rows.blueprint(right)))
 
 
 MUTANT = Mutant(

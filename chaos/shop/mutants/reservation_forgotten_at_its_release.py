@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import delete
 
 from chaos.kit.simulated.mutant import Mutant, Reached, handlers
+from system.events import OrderCanceled, OrderDeleted
 from system.kit.delivery.middleware.handled import Handler
 from system.products import store
 
@@ -26,5 +27,5 @@ MUTANT = Mutant(
     bug="Without the row, a late order.created reserves again for an order that ended.",
     breaks=("order_and_reservation_agree",),
     workloads=("orders",),
-    switched_in=handlers(OrderCanceled=_tidy, OrderDeleted=_tidy),
+    switched_in=handlers({OrderCanceled: _tidy, OrderDeleted: _tidy}),
 )

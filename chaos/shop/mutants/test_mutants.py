@@ -12,11 +12,13 @@ import pytest
 
 from chaos.guarantees.page import PAGE, page
 from chaos.kit.simulated.faults import parse
-from chaos.kit.simulated.mutant import BadMutant, Mutant, handlers, ignored
+from chaos.kit.simulated.mutant import BadMutant, Mutant, Reached, handlers, ignored
 from chaos.kit.simulated.runner import Schedule, Simulator, schedule_of, simulator
 from chaos.shop import mutants
 from chaos.shop.checkers import CHECKERS
-from chaos.shop.mutants import MUTANTS, dual_write, load
+from chaos.shop.mutants import MUTANTS, load, paid_again
+from chaos.shop.subject import SHOP
+from system.events import OrderPaid
 
 DOCS = Path(__file__).parents[3] / "docs" / "chaos.md"
 CAUGHT = {
@@ -32,7 +34,7 @@ CAUGHT = {
 
 @pytest.fixture(scope="module")
 def simulation() -> Iterator[Simulator]:
-    with simulator() as made:
+    with simulator(SHOP) as made:
         yield made
 
 
@@ -47,9 +49,17 @@ def test_it_says_what_it_breaks_and_where_it_is_hunted(name: str) -> None:
     assert all(parse(fault) for spell in mutant.spells for fault in spell.split("/"))
 
 
+class OrderPlaced(OrderPaid):
+    type = "order.placed"
+
+
 def test_one_of_an_event_that_there_is_not_is_refused() -> None:
-    with pytest.raises(BadMutant, match=r"no event OrderPlaced; there are .*OrderCreated"):
-        handlers(OrderPlaced=ignored)
+    switched_in = handlers({OrderPlaced: ignored})
+    with (
+        switched_in(Reached()) as switch,
+        pytest.raises(BadMutant, match=r"no event OrderPlaced; there are .*OrderCreated"),
+    ):
+        switch.blueprint(SHOP.blueprint)
 
 
 @pytest.mark.parametrize(
@@ -62,9 +72,9 @@ def test_one_of_an_event_that_there_is_not_is_refused() -> None:
 def test_one_that_names_what_is_not_there_is_refused(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], told: str
 ) -> None:
-    monkeypatch.setattr(dual_write, "MUTANT", replace(dual_write.MUTANT, **changes))
-    with pytest.raises(BadMutant, match=rf"^chaos/shop/mutants/dual_write\.py: there is {told}"):
-        load("dual_write")
+    monkeypatch.setattr(paid_again, "MUTANT", replace(paid_again.MUTANT, **changes))
+    with pytest.raises(BadMutant, match=rf"^chaos/shop/mutants/paid_again\.py: there is {told}"):
+        load("paid_again")
 
 
 def test_a_file_without_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +96,7 @@ def test_the_page_of_guarantees_is_up_to_date() -> None:
 
 @pytest.mark.parametrize("name", list(CAUGHT))
 def test_it_is_caught_and_gone_afterwards(simulation: Simulator, name: str) -> None:
-    schedule = schedule_of(CAUGHT[name])
+    schedule = schedule_of(SHOP, CAUGHT[name])
     before = simulation.run(schedule)
     mutated = simulation.run(schedule, MUTANTS[name])
     after = simulation.run(schedule)
@@ -108,6 +118,6 @@ def test_the_one_in_the_docs_is_caught(simulation: Simulator) -> None:
 
 def test_a_catch_needs_the_mutated_code() -> None:
     """What `reached` is for: no bug can be blamed on code that never ran."""
-    with simulator() as made:
+    with simulator(SHOP) as made:
         run = made.run(Schedule("stock", 1), MUTANTS["replay_bypasses_the_inbox"])
     assert run.reached == 0

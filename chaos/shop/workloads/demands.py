@@ -9,6 +9,7 @@ from typing import Any
 from chaos.kit.simulated.clients import Client
 from chaos.kit.simulated.workload import Script, Workload
 from chaos.shop.workloads.given import ANVIL, CLOCK, place
+from chaos.shop.workloads.processes import PROCESSES
 
 TIMES_MAX = 4
 """So often one looks again who was told that it is not so any more."""
@@ -48,4 +49,5 @@ DEMANDS = Workload(
         "warehouse": _changes(ANVIL, lambda number: {"stock": 30 + number}),
         "buyer": buys,
     },
+    processes=PROCESSES,
 )

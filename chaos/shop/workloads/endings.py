@@ -5,6 +5,7 @@ from __future__ import annotations
 from chaos.kit.simulated.clients import Client
 from chaos.kit.simulated.workload import Workload
 from chaos.shop.workloads.given import ANVIL, BOB, BOLT, CLOCK, DYNAMO, place
+from chaos.shop.workloads.processes import PROCESSES
 
 
 async def deletes_what_is_paid(client: Client) -> None:
@@ -47,4 +48,5 @@ ENDINGS = Workload(
         "clerk": works_without_stock,
         "leaver": takes_away,
     },
+    processes=PROCESSES,
 )

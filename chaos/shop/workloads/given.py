@@ -7,8 +7,8 @@ from typing import Any
 
 from chaos.kit.history import Op
 from chaos.kit.simulated.clients import Client
-from chaos.kit.simulated.parts import WITH_USERS
 from chaos.kit.simulated.workload import Script, Workload
+from chaos.shop.workloads.processes import WITH_USERS
 
 ADA, BOB, CARL = 1, 2, 3
 """Users. Nobody orders for Carl."""

@@ -9,6 +9,7 @@ from chaos.kit.simulated.parts import Cluster
 from chaos.kit.simulated.workload import Workload
 from chaos.shop.workloads.given import CLOCK, place
 from chaos.shop.workloads.points import MENDED_AT_S, MINDED_METHOD, PROGRAMS
+from chaos.shop.workloads.processes import PROCESSES
 from system.kit.ports.log import Message, header_name
 
 STRANGE = (
@@ -67,5 +68,6 @@ LETTERS = Workload(
     "letters",
     "Poison in three topics, a handler with a bug, dead letters replayed once it is mended.",
     {"buyer": buys, "operator": operates},
+    processes=PROCESSES,
     inject=poison,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from chaos.kit.simulated.clients import Client
 from chaos.kit.simulated.workload import Workload
 from chaos.shop.workloads.given import ANVIL, BOB, BOLT, CLOCK, place
+from chaos.shop.workloads.processes import PROCESSES
 
 
 async def buys(client: Client) -> None:
@@ -43,5 +44,6 @@ ORDERS = Workload(
         "doubter": changes_their_mind,
         "payer": pays_in_vain,
     },
+    processes=PROCESSES,
     begins_at_once=True,
 )

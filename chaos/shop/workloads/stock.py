@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from chaos.kit.simulated.clients import Client
-from chaos.kit.simulated.parts import WITH_USERS
 from chaos.kit.simulated.workload import Workload
 from chaos.shop.workloads.given import ANVIL, BOB, CARL, CLOCK, DYNAMO, place
+from chaos.shop.workloads.processes import WITH_USERS
 
 
 async def fills_the_shelf(client: Client) -> None:

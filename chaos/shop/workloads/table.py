@@ -1,20 +1,19 @@
-"""The system's table, and a handler as others would add it: what a simulated cluster is built by."""
+"""The shop as it is simulated: its own table, and a handler as others would add it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from chaos.kit.simulated.parts import SETTINGS
 from chaos.shop.workloads.points import PROGRAMS, earn
 from system.events import OrderPaid
-from system.kit.roles import Blueprint
-from system.kit.table import Row
-from system.table import SHOP, TABLE
+from system.table import SHOP
 
-SIMULATED_TABLE: tuple[Row, ...] = tuple(
-    replace(row, reacts={**row.reacts, **{name: earn(name) for name in PROGRAMS}})
-    if row.event is OrderPaid
-    else row
-    for row in TABLE
+SIMULATED = replace(
+    SHOP,
+    rows=tuple(
+        replace(row, reacts={**row.reacts, **{name: earn(name) for name in PROGRAMS}})
+        if row.event is OrderPaid
+        else row
+        for row in SHOP.rows
+    ),
 )
-BLUEPRINT = Blueprint(replace(SHOP, rows=SIMULATED_TABLE), SETTINGS)

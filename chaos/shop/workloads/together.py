@@ -7,6 +7,7 @@ import asyncio
 from chaos.kit.simulated.clients import Client
 from chaos.kit.simulated.workload import Workload
 from chaos.shop.workloads.given import ANVIL, BOB, BOLT, CLOCK, order, place
+from chaos.shop.workloads.processes import PROCESSES
 
 NOBODY = 999
 
@@ -51,4 +52,5 @@ TOGETHER = Workload(
         "stranger": is_refused,
         "many": orders_many,
     },
+    processes=PROCESSES,
 )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from chaos.kit.simulated.clients import Client
-from chaos.kit.simulated.parts import TWINS
 from chaos.kit.simulated.workload import Workload
 from chaos.shop.workloads.given import ANVIL, BOB, BOLT, CLOCK, place
+from chaos.shop.workloads.processes import TWINS
 
 
 async def changes_often(client: Client) -> None:

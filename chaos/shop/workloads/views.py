@@ -9,6 +9,7 @@ from chaos.kit.simulated.parts import Cluster
 from chaos.kit.simulated.workload import Workload
 from chaos.shop.workloads.given import ANVIL, BOLT, CLOCK, place, reader
 from chaos.shop.workloads.letters import POISON
+from chaos.shop.workloads.processes import PROCESSES
 
 
 async def buys(client: Client) -> None:
@@ -75,6 +76,7 @@ REBUILD_WITH_LETTERS = Workload(
         "purger": resolves,
         "reader": reader("/orders", f"/products/{ANVIL}", times=4, every_s=0.5),
     },
+    processes=PROCESSES,
     inject=poison_now_and_then,
 )
 REBUILD = Workload(
@@ -87,6 +89,7 @@ REBUILD = Workload(
         "operator": rebuilds,
         "reader": reader("/orders", f"/products/{ANVIL}", times=4, every_s=0.5),
     },
+    processes=PROCESSES,
     begins_at_once=True,
     builds_views=True,
 )

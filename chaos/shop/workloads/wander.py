@@ -5,6 +5,7 @@ from __future__ import annotations
 from chaos.kit.simulated.clients import Client
 from chaos.kit.simulated.workload import Script, Workload
 from chaos.shop.workloads.given import CLOCK, place
+from chaos.shop.workloads.processes import PROCESSES
 
 STEPS = 5
 
@@ -39,4 +40,5 @@ WANDER = Workload(
     "wander",
     "Orders that are paid, worked on, canceled and deleted in any order, allowed or not.",
     {"one": wanders(801), "other": wanders(802)},
+    processes=PROCESSES,
 )

@@ -28,7 +28,6 @@ def _in_two(reached: Reached, right: Any) -> Any:
 MUTANT = Mutant(
     bug="State and outbox row are committed one after the other; a crash in between loses the event.",
     breaks=("no_lost_event",),
-    workloads=("orders", "stock"),
     switched_in=attribute(SqlUnitOfWork, "commit", _in_two),
     strikes=("crash@*:sql.commit:reply:*", "*@*:sql.insert-outbox:*"),
 )

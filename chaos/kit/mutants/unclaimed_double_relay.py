@@ -19,6 +19,5 @@ def _always(reached: Reached, _: Any) -> Any:
 MUTANT = Mutant(
     bug="Every relay believes that it holds the lease: each row is published once by each.",
     breaks=("duplicates_within_budget",),
-    workloads=("twins",),
     switched_in=attribute(Relay, "_hold_lease", _always),
 )

@@ -16,6 +16,8 @@ class Field:
     places: Sequence[Place]
     processes: Sequence[str]
     length_s: float
+    topics: Sequence[str]
+    groups: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)

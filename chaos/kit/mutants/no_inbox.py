@@ -15,7 +15,5 @@ def _left_out(reached: Reached, _: ChainParts, __: Middleware) -> list[Middlewar
 MUTANT = Mutant(
     bug="There is no inbox: an event that is delivered twice takes effect twice.",
     breaks=("single_effect",),
-    workloads=("orders",),
     switched_in=middleware("inboxed", _left_out),
-    spells=("duplicate@order.paid:0.6:0",),
 )

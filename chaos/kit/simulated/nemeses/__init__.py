@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from chaos.kit.nemeses.kinds import ALL
-from chaos.kit.nemeses.nemesis import Field, Nemesis
 from chaos.kit.simulated.faults import Spell, Trace
+from chaos.kit.simulated.nemeses.kinds import ALL
+from chaos.kit.simulated.nemeses.nemesis import Field, Nemesis
 from chaos.kit.simulated.parts import Cluster
-from system.events import TOPICS
 
 NEMESES: dict[str, Nemesis] = {nemesis.name: nemesis for nemesis in ALL}
 
@@ -41,7 +40,6 @@ async def disturb(spells: Sequence[Spell], cluster: Cluster, trace: Trace) -> in
 
 async def _repeat(topic: str, cluster: Cluster) -> int:
     """Put a topic's records in once more, as a relay does that had stalled."""
-    assert topic in TOPICS, f"{topic} is not a topic"
     broker = cluster.stores.broker
     messages = [
         record.message

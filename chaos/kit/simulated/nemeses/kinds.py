@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from chaos.kit.nemeses.nemesis import Field, Nemesis
 from chaos.kit.simulated.faults import Fault, Place, Spell, Strike, kinds_at
-from system.events import TOPICS
+from chaos.kit.simulated.nemeses.nemesis import Field, Nemesis
 from system.kit.events import PARTITIONS
 
 OUTAGE_S = (0.5, 12.0)
@@ -16,8 +15,6 @@ SLOW_S = (0.5, 4.0)
 STORM_S = (0.3, 2.0)
 JUMP_S = 600.0
 STORES = ("sql", "log", "views")
-GROUPS = ("product-consumer", "order-consumer", "query-consumer.g1")
-"""Those that every workload has; the user-consumer handles nothing, so it has none."""
 
 
 def _strike(*kinds: str) -> Callable[[Random, Field], Fault]:
@@ -44,7 +41,7 @@ def _window(kind: str, lengths_s: tuple[float, float]) -> Callable[[Random, Fiel
 
 
 def _stall(random: Random, field: Field) -> Fault:
-    partition = f"{random.choice(TOPICS)}-{random.randrange(PARTITIONS)}"
+    partition = f"{random.choice(field.topics)}-{random.randrange(PARTITIONS)}"
     return Spell("stall", partition, _moment(random, field), round(random.uniform(*OUTAGE_S), 1))
 
 
@@ -53,11 +50,11 @@ def _storm(random: Random, field: Field) -> Fault:
 
 
 def _rebalance(random: Random, field: Field) -> Fault:
-    return Spell("rebalance", random.choice(GROUPS), _moment(random, field))
+    return Spell("rebalance", random.choice(field.groups), _moment(random, field))
 
 
 def _duplicate(random: Random, field: Field) -> Fault:
-    return Spell("duplicate", random.choice(TOPICS), _moment(random, field))
+    return Spell("duplicate", random.choice(field.topics), _moment(random, field))
 
 
 def _jump(random: Random, field: Field) -> Fault:

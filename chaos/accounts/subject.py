@@ -1,0 +1,44 @@
+"""Accounts under test: what a system of your own has to say, to be simulated."""
+
+from __future__ import annotations
+
+from chaos.accounts.checkers import ANOMALIES, CHECKERS
+from chaos.accounts.workloads import SETTING_UP, WORKLOADS
+from chaos.kit.mutants import (
+    dual_write,
+    mark_before_ack,
+    no_inbox,
+    random_partition_key,
+    skip_a_failed_row,
+    unclaimed_double_relay,
+)
+from chaos.kit.simulated import command
+from chaos.kit.simulated.subject import Subject
+from system.kit.skeleton.accounts import SYSTEM
+
+ACCOUNTS = Subject(
+    "chaos.accounts.subject:ACCOUNTS",
+    SYSTEM,
+    SETTING_UP,
+    WORKLOADS,
+    CHECKERS,
+    {
+        "dual_write": dual_write.MUTANT.hunted_in("payments"),
+        "mark_before_ack": mark_before_ack.MUTANT.hunted_in("payments"),
+        "no_inbox": no_inbox.MUTANT.hunted_in("payments", spells=("duplicate@account.paid:0.6:0",)),
+        "random_partition_key": random_partition_key.MUTANT.hunted_in("payments"),
+        "skip_a_failed_row": skip_a_failed_row.MUTANT.hunted_in("payments"),
+        "unclaimed_double_relay": unclaimed_double_relay.MUTANT.hunted_in("shared"),
+    },
+    ANOMALIES,
+    program="python -m chaos.accounts",
+)
+
+
+def main() -> int:
+    examples = (
+        "python -m chaos.accounts simulate --schedules 100",
+        "python -m chaos.accounts replay 'payments/1/crash@accounts:sql.commit:reply:3'",
+        "python -m chaos.accounts mutants",
+    )
+    return command.main(ACCOUNTS, examples=examples)

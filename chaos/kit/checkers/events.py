@@ -1,0 +1,221 @@
+"""Events: told if and only if the state changed, in order, and hardly more often than once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from chaos.kit.checkers.checker import Anomaly, Check, Checker
+from chaos.kit.evidence import Evidence, Told, is_replay
+
+HELD_UP_S = 3.0
+"""More than a relay's longest pause; less than a partition is away for."""
+REPEATS_PER_DISTURBANCE = 15
+"""What a relay may have in hand when it is struck."""
+
+VersionsOf = Callable[[Any], Iterable[tuple[str, int, int]]]  # Any: one of the models of events
+"""What an event alone may tell of: the next version of one thing, as kind, id and version."""
+
+
+def _lost(evidence: Evidence) -> Iterator[Anomaly]:
+    told = {str(id) for id in evidence.first_told}
+    for id, row in evidence.stored.items():
+        if row["processed_at"] is not None and id not in told:
+            yield Anomaly(
+                "lost event", f"outbox {row['id']}, {row['event_type']} {row['message_key']}"
+            )
+
+
+def every_version(aggregate: str, table: str) -> Check:
+    """An aggregate's events count the versions of its rows; one without a state of it is its end."""
+
+    def check(evidence: Evidence) -> Iterator[Anomaly]:
+        versions: dict[int, set[int]] = defaultdict(set)
+        ended = set()
+        for event in evidence.events_with("version"):
+            if event.aggregate == aggregate:
+                versions[event.key].add(event.version)
+                if not hasattr(event, aggregate):
+                    ended.add(event.key)
+        rows = {row["id"]: row["version"] for row in evidence.rows(table)}
+        for id in sorted(versions.keys() | rows.keys() | _acknowledged(evidence, table)):
+            last = rows.get(id, max(versions[id], default=1))
+            if missing := set(range(1, last + 1)) - versions[id]:
+                yield Anomaly(
+                    "silent change", f"{table} {id}: version {listed(missing)} was never told"
+                )
+            if id not in rows and id not in ended:
+                yield Anomaly("silent end", f"{table} {id} is gone, and its end was never told")
+
+    return check
+
+
+def _acknowledged(evidence: Evidence, table: str) -> set[int]:
+    return {
+        op.json["id"]
+        for op in evidence.history
+        if op.ok and op.method == "POST" and op.path == f"/{table}"
+    }
+
+
+def _phantoms(evidence: Evidence) -> Iterator[Anomaly]:
+    for id, told in evidence.first_told.items():
+        event, row = told.event, evidence.stored.get(str(id))
+        if row is None:
+            yield Anomaly("phantom event", f"{event.type} {event.key}, event {id}")
+        elif row["payload"] != told.record.message.value:
+            yield Anomaly("garbled event", f"{event.type} {event.key}, event {id}")
+
+
+def _own_version(event: Any) -> Iterator[tuple[str, int, int]]:
+    """The version of what the event is about, if it counts one."""
+    if hasattr(event, "version"):
+        yield event.aggregate, event.key, event.version
+
+
+def one_for_each_version(versions_of: VersionsOf) -> Check:
+    """No two events tell of one version."""
+
+    def check(evidence: Evidence) -> Iterator[Anomaly]:
+        versions: dict[tuple[str, int, int], object] = {}
+        for id, told in evidence.first_told.items():
+            for place in versions_of(told.event):
+                if versions.setdefault(place, id) != id:
+                    yield Anomaly("forked version", f"{place[0]} {place[1]} version {place[2]}")
+
+    return check
+
+
+def _order(evidence: Evidence) -> Iterator[Anomaly]:
+    lines: dict[tuple[str, bytes], list[int]] = defaultdict(list)
+    partitions: dict[tuple[str, bytes], set[int]] = defaultdict(set)
+    firsts = sorted(
+        evidence.first_told.values(), key=lambda told: (told.record.partition, told.record.offset)
+    )
+    for told in firsts:
+        place = told.record.message.topic, told.record.message.key
+        partitions[place].add(told.record.partition.number)
+        if (row := evidence.stored.get(str(told.event.event_id))) is not None:
+            lines[place].append(row["id"])
+    for (topic, key), ids in lines.items():
+        if ids != sorted(ids):
+            yield Anomaly("reordered events", f"{topic} {key.decode()}: outbox ids {ids}")
+    for (topic, key), numbers in partitions.items():
+        if len(numbers) > 1:
+            yield Anomaly("scattered key", f"{topic} {key.decode()}: partitions {sorted(numbers)}")
+
+
+def ids_follow_versions(versions_of: VersionsOf) -> Check:
+    """The order of the outbox's ids is the order of the versions, for each thing that has versions."""
+
+    def check(evidence: Evidence) -> Iterator[Anomaly]:
+        events = {str(id): told.event for id, told in evidence.first_told.items()}
+        last: dict[tuple[str, int], tuple[int, int]] = {}
+        for event_id, row in evidence.stored.items():
+            event = events.get(event_id)
+            if event is None:
+                continue
+            for kind, id, version in versions_of(event):
+                id_before, version_before = last.get((kind, id), (0, 0))
+                if version < version_before:
+                    yield Anomaly(
+                        "outbox out of order",
+                        f"{kind} {id}: version {version} has outbox id {row['id']}, "
+                        f"and {version_before} has {id_before}",
+                    )
+                last[kind, id] = row["id"], version
+
+    return check
+
+
+def _repeats(evidence: Evidence) -> Iterator[Anomaly]:
+    originals = [told for told in evidence.told if not is_replay(told.record)]
+    ids = {told.event.event_id for told in originals}
+    repeats = len(originals) - len(ids) - evidence.duplicated
+    allowed = REPEATS_PER_DISTURBANCE * evidence.disturbances
+    if repeats > allowed:
+        yield Anomaly("too many repeats", f"{repeats}, with {evidence.disturbances} disturbances")
+
+
+def _held_up(evidence: Evidence) -> Iterator[Anomaly]:
+    """Judges runs in which nothing but partitions was away: any other fault may delay an event."""
+    if not evidence.stalled:
+        return
+    told = {str(id): told for id, told in evidence.first_told.items()}
+    for id, row in evidence.stored.items():
+        event = told.get(id)
+        if event is None or row["processed_at"] is None or _place(event) in evidence.stalled:
+            continue
+        took = datetime.fromisoformat(row["processed_at"]) - datetime.fromisoformat(
+            row["created_at"]
+        )
+        if took.total_seconds() > HELD_UP_S:
+            yield Anomaly(
+                "held up", f"outbox {row['id']}, {row['event_type']} {row['message_key']}: {took}"
+            )
+
+
+def _place(told: Told) -> str:
+    return f"{told.record.partition.topic}-{told.record.partition.number}"
+
+
+def _causes(evidence: Evidence) -> Iterator[Anomaly]:
+    first = evidence.first_told
+    for told in first.values():
+        name, cause = f"{told.event.type} {told.event.key}", told.envelope.cause
+        if cause.causation_id is None:
+            continue
+        before = first.get(cause.causation_id)
+        if before is None:
+            yield Anomaly("orphan", f"{name}: its cause was never told")
+        elif before.envelope.cause.correlation_id != cause.correlation_id:
+            yield Anomaly("torn thread", f"{name} follows from {before.event.type}")
+
+
+def listed(numbers: Iterable[int]) -> str:
+    """In their order: `2, 3`."""
+    return ", ".join(map(str, sorted(numbers)))
+
+
+def _names(evidence: Evidence) -> Iterator[Anomaly]:
+    for name, own in evidence.emitted_under:
+        if name != own:
+            yield Anomaly("another's name", f"an event of {own} was emitted under {name}")
+
+
+NO_LOST_EVENT = Checker(
+    "no_lost_event", "Every committed change is told in the log, sooner or later.", _lost
+)
+"""A system adds `every_version` of each aggregate that counts them."""
+NO_PHANTOM_EVENT = Checker(
+    "no_phantom_event",
+    "Whatever the log tells was committed, and once for each version.",
+    _phantoms,
+).also(one_for_each_version(_own_version))
+PER_KEY_ORDER = Checker(
+    "per_key_order",
+    "Events of one topic and key are in the log in the order of their commits.",
+    _order,
+).also(ids_follow_versions(_own_version))
+FEW_REPEATS = Checker(
+    "duplicates_within_budget",
+    "Without faults nothing is published twice; with them, little.",
+    _repeats,
+)
+NONE_HELD_UP = Checker(
+    "blocked_partitions_hold_up_no_other",
+    "While a partition takes nothing, the events of all others go out as if it were well.",
+    _held_up,
+)
+OWN_NAMES = Checker(
+    "each_request_in_its_own_name",
+    "What is done for a request is logged under its correlation id or none, never a neighbour's.",
+    _names,
+)
+CAUSES_TOLD = Checker(
+    "causes_are_told",
+    "An event names the event that it follows from, about the same thing, and the request behind it.",
+    _causes,
+)

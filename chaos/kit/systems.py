@@ -1,0 +1,29 @@
+"""What the harness reads off the table of a system: who reads, who relays, in which groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from system.kit.spec import Kind
+from system.kit.table import System
+
+
+def query_api(system: System) -> str:
+    """The role that readers ask."""
+    return next(spec.name for spec in system.roles if spec.kind is Kind.QUERIES)
+
+
+def projector(system: System) -> str:
+    """The role that keeps the views."""
+    return next(spec.name for spec in system.roles if spec.kind is Kind.PROJECTIONS)
+
+
+def groups(system: System) -> Sequence[str]:
+    """The consumer groups at a first start. A role that handles no event has none."""
+    handling = [name for name in system.consumers if system.handlers_of(name)]
+    return [*handling, group_of_views(system, 1)]
+
+
+def group_of_views(system: System, generation: int) -> str:
+    """The group by which a generation of the views is read."""
+    return f"{projector(system)}.g{generation}"
