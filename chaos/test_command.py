@@ -189,7 +189,7 @@ def test_the_page_of_a_run_explains_its_faults_and_outcomes(tmp_path: Path) -> N
     main(["replay", f"orders/1/{faults}", "--report", str(page)])
     written = unescape(page.read_text(encoding="utf-8"))
     assert all(MEANINGS[kind] in written for kind in ("late", "outage", "lost"))
-    assert written.count("(never reached)") == 1
+    assert written.count("<b>never came</b>") == 1
     assert "info</span>: nobody knows" in written
 
 

@@ -58,9 +58,26 @@ def _points(evidence: Evidence) -> Iterator[Anomaly]:
 
 
 OWN = (
-    Checker("payments_take_effect_once", "A payment is told once; one refused, never.", _once),
-    Checker("balances_add_up", "A balance is the sum of the payments that were told.", _sums),
-    Checker("single_effect", "Each payment of 100 or more has given one point.", _points),
+    Checker(
+        "payments_take_effect_once",
+        "A payment is told once; one refused, never.",
+        _once,
+        lambda evidence: [
+            op for op in kit.commands.writes(evidence) if op.path.endswith("/payments")
+        ],
+    ),
+    Checker(
+        "balances_add_up",
+        "A balance is the sum of the payments that were told.",
+        _sums,
+        lambda evidence: evidence.rows("accounts"),
+    ),
+    Checker(
+        "single_effect",
+        "Each payment of 100 or more has given one point.",
+        _points,
+        lambda evidence: evidence.events("account.paid"),
+    ),
 )
 CHECKERS: dict[str, Checker] = {
     checker.name: checker

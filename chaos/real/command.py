@@ -13,7 +13,8 @@ from typing import Any
 from chaos.kit.servers.scenario import Scenario
 from chaos.real import endurance, measure, named, starts
 from chaos.real.kept import NoEvidence
-from chaos.real.scenarios import SCENARIOS, chance
+from chaos.real.mechanisms import MECHANISMS
+from chaos.real.scenarios import QUICK, SCENARIOS, chance
 from chaos.real.shoppers import CannotBegin
 from chaos.real.stage import Stage
 from chaos.real.system_under_test import NotReady
@@ -73,6 +74,7 @@ examples:
   python -m chaos real half-open-commit --repeat 5   one, five times
   python -m chaos real --minutes 30 --seed 7         one to three faults at once, by chance
   python -m chaos real chance-7-12                   the twelfth of these alone
+  python -m chaos real --without-mechanism           each has to fail without what it shows
 
 Exit status: 0 each one kept what it shows, 1 one did not, 2 it could not run.
 The folder named at the end holds all evidence; `python -m chaos judge FOLDER` judges it again.
@@ -143,6 +145,12 @@ def _add_real(commands: Commands) -> None:
     made.add_argument(
         "--minutes", type=_some, metavar="M", help="instead: faults by chance for so long"
     )
+    made.add_argument(
+        "--without-mechanism",
+        action="store_true",
+        help="each on a system that lacks what it is about, so that it has to fail",
+    )
+    made.add_argument("--quick", action="store_true", help="those that CI runs, in a few minutes")
     made.add_argument("--list", action="store_true", help="say what there is, and end")
     made.add_argument("--seed", type=whole_number, default=1, metavar="S", help="default 1")
     made.add_argument("--repeat", type=_some, default=1, metavar="N", help="each so many times")
@@ -160,12 +168,15 @@ def _scenario(name: str) -> Scenario[Stage]:
 
 
 def _real(asked: argparse.Namespace, folder: Path) -> int:
-    named_ones = asked.scenarios or SCENARIOS.values()
+    named_ones = asked.scenarios or (QUICK if asked.quick else SCENARIOS.values())
     chosen: Iterable[Scenario[Stage]] = (one for one in named_ones for _ in range(asked.repeat))
     if asked.minutes is not None:
         chosen = chance.without_end(asked.seed)
+    wanted = named.Wanted(asked.seed, asked.database, asked.minutes)
     say(f"all evidence goes into {folder}")
-    return named.run(chosen, named.Wanted(asked.seed, asked.database, asked.minutes), folder)
+    if asked.without_mechanism:
+        return named.run_without([one for one in chosen if one.name in MECHANISMS], wanted, folder)
+    return named.run(chosen, wanted, folder)
 
 
 def _add_judge(commands: Commands) -> None:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import History
 from chaos.kit.servers.timeline import Timeline
-from chaos.real import kept, shoppers
+from chaos.real import kept, report, shoppers
 from chaos.real.clients import Client
 from chaos.real.gathered import auditor, come_to_rest, gathered
 from chaos.real.nemesis import Nemesis, NotRecovered, Strike, Struck, plan
@@ -64,6 +64,14 @@ class Result:
     unfinished: int
     """Baskets whose shopper was not done in time."""
     anomalies: list[Anomaly]
+
+
+def command_of(wanted: Wanted) -> str:
+    return (
+        f"python -m chaos endurance --orders {wanted.orders} --kills {wanted.kills}"
+        f" --pauses {wanted.pauses} --seed {wanted.seed} --consumers {wanted.consumers}"
+        f" --database {wanted.database}"
+    )
 
 
 async def endure(wanted: Wanted, folder: Path) -> Result:
@@ -140,11 +148,19 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
             )
         evidence.failures = tuple(await system.stop_roles())
     # first: whatever a judge does, the evidence is there
-    kept.keep(evidence, folder, timeline, seed=wanted.seed, database=wanted.database)
+    kept.keep(
+        evidence,
+        folder,
+        timeline,
+        seed=wanted.seed,
+        database=wanted.database,
+        command=command_of(wanted),
+    )
     _write(folder, nemesis.struck, timeline)
     began_s = loop.time()
     anomalies = list(judge(evidence, PROMISES))
     (folder / "anomalies.txt").write_text("".join(f"{anomaly}\n" for anomaly in anomalies))
+    report.write(folder, kept.kept(folder), anomalies)
     say(f"judged in {loop.time() - began_s:.1f} s")
     return Result(evidence, nemesis.struck, len(late), anomalies)
 

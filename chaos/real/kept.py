@@ -85,6 +85,17 @@ def kept(folder: Path) -> Evidence:
         raise NoEvidence(f"{folder} cannot be read: {error!r}") from error
 
 
+def facts(folder: Path) -> dict[str, Any]:
+    """What is known of a run beside its evidence: what ran, when it began, what was seen. Raises NoEvidence."""
+    try:
+        found: dict[str, Any] = plain.loads((folder / RUN).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise NoEvidence(
+            f"{folder} holds no evidence of a run: {error.filename} is missing"
+        ) from None
+    return found
+
+
 def runs_in(folder: Path) -> list[Path]:
     """The folder itself, or those in it that hold evidence. Raises NoEvidence."""
     found = sorted(file.parent for file in (*folder.glob(RUN), *folder.glob(f"*/{RUN}")))

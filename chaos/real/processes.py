@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -19,6 +19,8 @@ from system.settings import Settings
 
 STOP_S = 12.0
 """A role promises to end within ten seconds; what is not ended by then is stuck."""
+SYSTEM = ("-m", "system")
+"""What Python runs."""
 LOOK_S = 0.05
 ASK_S = 2.0
 
@@ -28,7 +30,15 @@ _OURS = {str(field.validation_alias) for field in Settings.model_fields.values()
 class Role:
     """A role under one name: the same port and instance from start to start."""
 
-    def __init__(self, role: str, instance: int, environment: Mapping[str, str], folder: Path):
+    def __init__(
+        self,
+        role: str,
+        instance: int,
+        environment: Mapping[str, str],
+        folder: Path,
+        *,
+        program: Sequence[str] = SYSTEM,
+    ) -> None:
         self.role = role
         self.name = role if instance == 1 else f"{role}-{instance}"
         self.port = free_port()
@@ -36,6 +46,7 @@ class Role:
         self.failures: list[str] = []
         """How it broke the promise to run until it is asked to stop, and then to end in time."""
         self._environment = environment
+        self._program = program
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -66,7 +77,7 @@ class Role:
         }
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                (*_dying_with_us(), sys.executable, "-m", "system", self.role),
+                (*_dying_with_us(), sys.executable, *self._program, self.role),
                 cwd=self.log.parent,  # where no .env lies
                 env=own | settings,
                 stdin=subprocess.DEVNULL,

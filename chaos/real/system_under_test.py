@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,7 +14,7 @@ import aiohttp
 from chaos.kit.servers.lines import Ends, Lines
 from chaos.real.lines import HOW, Line
 from chaos.real.nemesis import Pausable, Target
-from chaos.real.processes import Role
+from chaos.real.processes import SYSTEM, Role
 from scenarios.harness.servers import LocalServers, line_name
 from system.roles import ROLES
 
@@ -36,10 +37,13 @@ class SystemUnderTest:
         database: str = "mysql",
         late_s: float = 0.0,
         proxied: bool = False,
+        program: Sequence[str] = SYSTEM,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         """With `late_s` the roles start first, and the servers so much later.
 
         `proxied` leads each role over lines of its own, through Toxiproxy, so that they can be cut.
+        `program` is run by Python for each role, with these `settings` beside those of the servers.
         """
         clients = [spec.name for spec in ROLES] if proxied else []
         self.servers = LocalServers(database=database, clients=clients)
@@ -58,6 +62,8 @@ class SystemUnderTest:
         self._consumers = consumers
         self._late_s = late_s
         self._proxied = proxied
+        self._program = program
+        self._settings = settings or {}
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -102,7 +108,8 @@ class SystemUnderTest:
         """One more process of a role. It does not run yet; all of a role share its lines."""
         client = name if self._proxied else ""
         environment = self.servers.environment(proxied=self._proxied, client=client)
-        role = Role(name, instance, environment, self.folder)
+        environment = {**environment, **self._settings}
+        role = Role(name, instance, environment, self.folder, program=self._program)
         self.roles[role.name] = role
         return role
 

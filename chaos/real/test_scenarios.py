@@ -10,7 +10,9 @@ import pytest
 
 import chaos
 from chaos.command import main
-from chaos.real.scenarios import SCENARIOS, chance, handlers
+from chaos.real.mechanisms import MECHANISMS
+from chaos.real.scenarios import QUICK, SCENARIOS, chance, handlers
+from system.settings import load_settings
 
 DOCS = Path(chaos.__file__).parent.parent / "docs" / "servers.md"
 
@@ -44,13 +46,39 @@ def test_one_by_chance_is_its_seed_and_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pauses_s", "is_so"),
+    ("said_s", "pauses_s", "is_so"),
     [
-        ([1.0, 2.1, 4.0, 8.0, 16.3], True),
-        ([1.0, 2.1, 4.0, 8.0, 15.9], False),
-        ([0.1, 0.1, 0.1, 0.1, 0.1], False),
-        ([1.0, 2.1, 4.0, 8.0, 60.0], False),
+        ([1, 2, 4, 8, 16], [1.0, 2.1, 4.0, 8.0, 16.3], True),
+        ([1, 2, 4, 8, 16], [1.0, 2.1, 4.0, 8.0, 60.0], True),
+        ([1, 2, 4, 8, 16], [1.0, 2.1, 4.0, 8.0, 15.9], False),
+        ([1, 2, 4, 8, 60], [1.0, 2.1, 4.0, 8.0, 60.0], False),
+        ([1, 1, 1, 1, 1], [1.0, 2.1, 4.0, 8.0, 16.0], False),
     ],
 )
-def test_retries_are_on_schedule_or_a_little_late(pauses_s: Sequence[float], is_so: bool) -> None:
-    assert handlers.is_on_schedule(pauses_s) is is_so
+def test_retries_are_on_schedule_or_late(
+    said_s: Sequence[float], pauses_s: Sequence[float], is_so: bool
+) -> None:
+    assert handlers.is_on_schedule(said_s, pauses_s) is is_so
+
+
+def test_each_has_a_mechanism_that_it_is_about() -> None:
+    assert MECHANISMS.keys() == SCENARIOS.keys()
+
+
+def test_the_quick_ones_are_some_of_them() -> None:
+    assert 10 <= len(QUICK) < len(SCENARIOS)
+
+
+@pytest.mark.parametrize("name", MECHANISMS)
+def test_its_mechanism_is_switched_off_and_on_again(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is replaced is there: a name that has gone would switch nothing off."""
+    mechanism = MECHANISMS[name]
+    assert mechanism.off or mechanism.settings
+    if mechanism.off is not None:
+        with mechanism.off():
+            pass
+    for variable, value in mechanism.settings.items():
+        monkeypatch.setenv(variable, value)
+    load_settings(None)  # what none can read would keep every role from starting

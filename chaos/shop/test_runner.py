@@ -198,4 +198,4 @@ def test_the_page_of_a_run_stands_alone(simulation: Simulator) -> None:
     page = report(run)
     assert str(run.schedule) in page
     assert "http" not in page.replace("HTTP", "")
-    assert page.count("<circle") == 1
+    assert page.count("<circle") == 2  # around the fault, and in the whole run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,6 +32,18 @@ class Checker:
     name: str
     promise: str
     check: Check
+    cases: Callable[[Evidence], Sized] = lambda evidence: evidence.history or evidence.told
+    """What of the evidence could break it. Nothing: the promise was not put to the test.
+
+    Without a key that was sent twice, "requests with one key have one effect" is not kept: nothing
+    happened.
+    """
+    at_rest: bool = False
+    """It judges only a system that came to rest: before that, views may lag behind."""
+
+    def is_asked(self, evidence: Evidence) -> bool:
+        """Whether it can judge this evidence at all."""
+        return not (self.at_rest and evidence.missing)
 
     def also(self, *more: Check) -> Checker:
         """The same promise, where a system has more ways to break it than all systems have."""
@@ -54,7 +66,7 @@ def judge(
     """What each checker finds. Raises BadChecker when one cannot judge, or has no word for it."""
     for checker in checkers.values():
         try:
-            for found in checker.check(evidence):
+            for found in checker.check(evidence) if checker.is_asked(evidence) else ():
                 if found.name not in anomalies:
                     raise LookupError(f"anomalies.py does not explain {found.name!r}")
                 yield replace(found, checker=checker.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from chaos.kit.checkers.checker import Anomaly, Checker
@@ -40,10 +40,20 @@ def _no_errors(evidence: Evidence) -> Iterator[Anomaly]:
             yield Anomaly("turned away", str(op))
 
 
+def writes(evidence: Evidence) -> list[Op]:
+    return [op for op in evidence.history if op.method != "GET"]
+
+
+def _sent_twice(evidence: Evidence) -> list[tuple[str, str | None]]:
+    sent = Counter((op.path, op.key) for op in writes(evidence) if op.key is not None)
+    return [way for way, times in sent.items() if times > 1]
+
+
 KEYS = Checker(
     "idempotency_key_honoured",
     "Requests with one key have one effect and one answer; another body is refused.",
     _keys,
+    _sent_twice,
 )
 NO_ERRORS = Checker(
     "no_internal_error",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -185,37 +185,47 @@ def _names(evidence: Evidence) -> Iterator[Anomaly]:
             yield Anomaly("another's name", f"an event of {own} was emitted under {name}")
 
 
+def _told(evidence: Evidence) -> Sequence[Told]:
+    return evidence.told
+
+
 NO_LOST_EVENT = Checker(
-    "no_lost_event", "Every committed change is told in the log, sooner or later.", _lost
+    "no_lost_event", "Every committed change is told in the log, sooner or later.", _lost, _told
 )
 """A system adds `every_version` of each aggregate that counts them."""
 NO_PHANTOM_EVENT = Checker(
     "no_phantom_event",
     "Whatever the log tells was committed, and once for each version.",
     _phantoms,
+    _told,
 ).also(one_for_each_version(_own_version))
 PER_KEY_ORDER = Checker(
     "per_key_order",
     "Events of one topic and key are in the log in the order of their commits.",
     _order,
+    _told,
 ).also(ids_follow_versions(_own_version))
 FEW_REPEATS = Checker(
     "duplicates_within_budget",
     "Without faults nothing is published twice; with them, little.",
     _repeats,
+    _told,
 )
 NONE_HELD_UP = Checker(
     "blocked_partitions_hold_up_no_other",
     "While a partition takes nothing, the events of all others go out as if it were well.",
     _held_up,
+    lambda evidence: evidence.stalled,
 )
 OWN_NAMES = Checker(
     "each_request_in_its_own_name",
     "What is done for a request is logged under its correlation id or none, never a neighbour's.",
     _names,
+    lambda evidence: evidence.emitted_under,
 )
 CAUSES_TOLD = Checker(
     "causes_are_told",
     "An event names the event that it follows from, about the same thing, and the request behind it.",
     _causes,
+    lambda evidence: [told for told in evidence.told if told.envelope.cause.causation_id],
 )

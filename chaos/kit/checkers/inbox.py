@@ -42,5 +42,8 @@ def _remembered(evidence: Evidence) -> Iterator[Anomaly]:
 
 
 COMPLETE = Checker(
-    "handled_is_remembered", "What a consumer has handled is in its inbox.", _remembered
+    "handled_is_remembered",
+    "What a consumer has handled is in its inbox.",
+    _remembered,
+    lambda evidence: evidence.told,
 )

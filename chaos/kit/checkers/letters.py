@@ -45,6 +45,7 @@ def exactly_poison(has_a_bug: Callable[[DeadLetter], bool] = lambda _: False) ->
         "dead_letters_exactly_poison",
         "Dead letters are exactly the messages that cannot be handled, byte for byte.",
         check,
+        lambda evidence: [*evidence.unreadable, *_ever_parked(evidence)],
     )
 
 
@@ -78,4 +79,5 @@ ATTEMPTS = Checker(
     "retries_as_scheduled",
     "What no retry can help is parked at once, all else only after every retry.",
     _attempts,
+    _ever_parked,
 )

@@ -28,4 +28,5 @@ NO_FALL = Checker(
     "no_process_fails",
     "No fault of a store ends a process, and none is stuck when it is to end.",
     _fell,
+    lambda evidence: evidence.failures or range(evidence.disturbances),
 )

@@ -81,10 +81,12 @@ EQUAL_REBUILD = Checker(
     "views_equal_rebuild",
     "At rest, the views are what a rebuild from the log gives.",
     _equal_rebuild,
+    lambda evidence: evidence.told,
 )
 FREEZES = Checker(
     "freezes_follow_progress",
     "Views are frozen again only when those being built have come to where the last freeze wanted"
     " them: readers with a token wait for nothing else.",
     _freezes,
+    lambda evidence: evidence.freezes,
 )

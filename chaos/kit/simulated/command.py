@@ -367,9 +367,10 @@ def _replay(subject: Subject, asked: argparse.Namespace) -> int:
     schedule = schedule_of(subject, asked.id)
     with simulator(subject) as here:
         run = here.run(schedule, subject.mutants[asked.mutant] if asked.mutant else None)
+        healthy = here.run(schedule) if asked.mutant and asked.report else None
     _print_run(run, asked.trace)
     if asked.report is not None:
-        asked.report.write_text(report(run, asked.mutant), encoding="utf-8")
+        asked.report.write_text(report(run, asked.mutant, healthy), encoding="utf-8")
         print(f"report: {asked.report}")
     for fault in run.never_struck:
         print(f"never reached: {fault}")
@@ -412,8 +413,9 @@ def _mutants(subject: Subject, asked: argparse.Namespace) -> int:
     if asked.report is not None and catches[-1].schedule:
         with simulator(subject) as here:
             name = catches[-1].mutant
-            run = here.run(schedule_of(subject, catches[-1].schedule), subject.mutants[name])
-            asked.report.write_text(report(run, name), encoding="utf-8")
+            schedule = schedule_of(subject, catches[-1].schedule)
+            run, healthy = here.run(schedule, subject.mutants[name]), here.run(schedule)
+            asked.report.write_text(report(run, name, healthy), encoding="utf-8")
     print(_found(catches, len(names), began))
     return 1 if _survivors(catches) else 0
 

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -110,6 +110,8 @@ class Run:
     trace: Trace
     places: Sequence[Place]
     ended_s: float
+    started_at: datetime = EPOCH
+    """What its clock showed at 0 s."""
     lag: Sequence[tuple[float, int]] = ()
     """At these times, so many records were still to be read."""
     anomalies: list[Anomaly] = field(default_factory=list)
@@ -350,6 +352,7 @@ class _Simulation:
             self.trace,
             tuple(self.faults.places),
             asyncio.get_running_loop().time(),
+            self.given.started_at,
             tuple(self.lag),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from chaos.kit.servers.scenario import Scenario
 from chaos.real.scenarios import answers, bad_lines, handlers, outages, processes
@@ -18,5 +18,8 @@ SCENARIOS: Mapping[str, Scenario[Stage]] = {
         *processes.ALL,
     )
 }
+_LONG = ("rolling-restart", "rebalance", "stalled-relay", "outage-kafka", "retries")
+QUICK: Sequence[Scenario[Stage]] = [one for name, one in SCENARIOS.items() if name not in _LONG]
+"""A fixed run of a few minutes: without those that wait longest."""
 
-__all__ = ["SCENARIOS"]
+__all__ = ["QUICK", "SCENARIOS"]

@@ -12,11 +12,11 @@ from scenarios.harness.servers.common import HOST
 
 WARM_S = 2.0
 SPOILED_S = 5.0
-LATENCY_MS, JITTER_MS = 60, 40
+LATENCY_MS, JITTER_MS = 100, 60
 RATE_KB_S = 8
 SLICE_BYTES, SLICE_PAUSE_US = 60, 2_000
-LOOKS = 5
-"""A busy machine reads two pieces as one."""
+LOOKS = 7
+"""A busy machine reads two pieces as one, and takes its time: the best look counts."""
 RESET_MS = 40
 CUT_OFF = "product-consumer"
 CUT_OFF_S = 5.0
@@ -30,17 +30,26 @@ async def _took(act: Callable[[], Awaitable[object]]) -> float:
     return loop.time() - began_s
 
 
+async def _quickest(act: Callable[[], Awaitable[object]]) -> float:
+    return min([await _took(act) for _ in range(LOOKS)])
+
+
 async def _latency(stage: Stage, course: Course) -> None:
+    async def greeting() -> None:
+        await _greeting(stage, pieces_max=1)
+
     async with stage.flow.at(8):
-        before_s = await _took(stage.place)
+        before_s = await _quickest(greeting)
         with course.fault(f"answers of all servers take {LATENCY_MS} ± {JITTER_MS} ms"):
             async with stage.lines.with_toxics(latency(LATENCY_MS, jitter_ms=JITTER_MS)):
                 await asyncio.sleep(SPOILED_S)
-                during_s = await _took(stage.place)
+                during_s = await _quickest(greeting)
+                placed = await stage.place()
         course.saw(
-            during_s > before_s and during_s > LATENCY_MS / 1000,
-            f"an order took {during_s * 1000:.0f} ms, {before_s * 1000:.0f} before",
+            during_s > max(before_s, (LATENCY_MS - JITTER_MS) / 1000),
+            f"the database greets after {during_s * 1000:.0f} ms, {before_s * 1000:.0f} before",
         )
+        course.holds(placed.ok, "an order is taken meanwhile")
     await stage.recovers(course)
 
 
@@ -50,7 +59,7 @@ async def _bandwidth(stage: Stage, course: Course) -> None:
 
     async with stage.flow.at(12):
         await asyncio.sleep(WARM_S)
-        before_s = await _took(page)
+        before_s = await _quickest(page)
         with course.fault(f"lines of query-api and order-consumer carry {RATE_KB_S} kB/s"):
             async with (
                 stage.lines.with_toxics(bandwidth(RATE_KB_S), client="query-api"),
@@ -65,7 +74,7 @@ async def _bandwidth(stage: Stage, course: Course) -> None:
     await stage.recovers(course)
 
 
-async def _greeting(stage: Stage) -> int | None:
+async def _greeting(stage: Stage, *, pieces_max: int = 1_000) -> int | None:
     """In how many pieces the database's greeting comes to order-api; None: by no means."""
     address = stage.servers.environment(proxied=True, client="order-api")["MYSQL_DSN"]
     port = int(address.partition(f"{HOST}:")[2].partition(")")[0])
@@ -76,7 +85,7 @@ async def _greeting(stage: Stage) -> int | None:
     pieces = 0
     try:
         async with asyncio.timeout(1):
-            while await reader.read(4096):
+            while pieces < pieces_max and await reader.read(4096):
                 pieces += 1
     except TimeoutError:
         return pieces
@@ -108,7 +117,7 @@ async def _resets(stage: Stage, course: Course) -> None:
             async with stage.lines.with_toxics(resets(RESET_MS)):
                 await asyncio.sleep(SPOILED_S)
                 greeting = await _greeting(stage)
-                waiting = await stage.system.not_ready()
+                waiting = await stage.until(stage.system.not_ready, "a role that is not ready")
         course.saw(greeting is None, "a connection to the database ended with a reset")
         course.saw(waiting, f"not ready meanwhile: {', '.join(waiting)}")
     await stage.recovers(course)
@@ -123,9 +132,12 @@ async def _one_consumer_cut_off(stage: Stage, course: Course) -> None:
                 await stage.until_shown(placed, "pending")
                 course.holds(True, "an order is shown meanwhile, as pending")
                 await asyncio.sleep(CUT_OFF_S)
-                waiting = await stage.system.not_ready()
-                course.saw(CUT_OFF in waiting, f"not ready: {', '.join(waiting)}")
-                course.holds(waiting == [CUT_OFF], "all others are ready")
+
+                async def alone() -> bool:
+                    return await stage.system.not_ready() == [CUT_OFF]
+
+                await stage.until(alone, f"{CUT_OFF} is not ready, and all others are")
+                course.saw(True, f"{CUT_OFF} is not ready, and all others are")
                 seen = await stage.client.read(f"/orders/{placed.json['id']}")
                 course.holds(seen.json["reservation"] == "pending", "its stock is not reserved yet")
         await stage.until_shown(placed)

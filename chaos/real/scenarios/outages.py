@@ -65,7 +65,12 @@ async def _query_api_without_views(stage: Stage, course: Course) -> None:
     async with stage.flow.at(5):
         await asyncio.sleep(WARM_S)
         async with killed(stage.servers.mongo, course):
-            course.saw(await status() == 503, "GET /orders answers 503")
+
+            async def is_refused() -> bool:
+                return await status() == 503
+
+            await stage.until(is_refused, "GET /orders answers 503")
+            course.saw(True, "GET /orders answers 503")
             placed = await stage.place()
             course.holds(placed.ok, "an order is taken meanwhile")
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from chaos.kit.checkers import Anomaly, Checker
+from chaos.kit.checkers import commands as kit
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import Op, Outcome
 from chaos.shop.checkers.views import _time
@@ -113,14 +114,25 @@ def _sent(user_id: int, items: Any) -> bytes:
     return dumps([user_id, [(item.product_id, item.quantity, item.unit_price) for item in items]])
 
 
+def _acknowledged(evidence: Evidence) -> list[Op]:
+    return [op for op in kit.writes(evidence) if op.ok]
+
+
 KEPT = Checker(
-    "acknowledged_is_kept", "What was answered with success is there, and stays told.", _kept
+    "acknowledged_is_kept",
+    "What was answered with success is there, and stays told.",
+    _kept,
+    _acknowledged,
 )
 ONCE = Checker(
-    "commands_take_effect_once", "A command takes effect once, and a refused one never.", _once
+    "commands_take_effect_once",
+    "A command takes effect once, and a refused one never.",
+    _once,
+    kit.writes,
 )
 DEMANDS = Checker(
     "changes_follow_what_was_seen",
     "A change that demands a state with If-Match was made to that state, and by one client.",
     _as_demanded,
+    lambda evidence: [op for op in evidence.history if op.if_match is not None],
 )

@@ -40,5 +40,8 @@ def _compared(who: str, begun: int, ended: int, earned: int) -> Iterator[Anomaly
 
 
 SINGLE_EFFECT = Checker(
-    "single_effect", "Each event takes effect exactly once for each consumer, wholly.", _single
+    "single_effect",
+    "Each event takes effect exactly once for each consumer, wholly.",
+    _single,
+    lambda evidence: evidence.told,
 )

@@ -133,17 +133,23 @@ AGREE = Checker(
     "order_and_reservation_agree",
     "An order lives if and only if its stock is reserved, and one that ended holds none.",
     _agree,
+    placed_in,
 )
 NOTED = Checker(
-    "notes_agree", "What an order knows of its reservation is what the stock decided.", _noted
+    "notes_agree",
+    "What an order knows of its reservation is what the stock decided.",
+    _noted,
+    reservations_of,
 )
 PAYMENTS = Checker(
     "payments_live_or_refunded",
     "Every payment belongs to an order that lives, or is due to be refunded.",
     _paid,
+    lambda evidence: evidence.events("order.paid"),
 )
 STEPS = Checker(
     "only_allowed_steps",
     "An order takes the steps of the transition table, and keeps its first reason.",
     _steps,
+    placed_in,
 )

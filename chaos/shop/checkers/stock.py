@@ -100,9 +100,11 @@ STOCK_CONSERVED = Checker(
     "stock_conserved",
     "What is left of a product is what was put on its shelf, less what orders hold.",
     _conserved,
+    lambda evidence: evidence.rows("stock"),
 )
 NO_OVERSELL = Checker(
     "no_oversell",
     "Stock never goes below zero, and an order gets all that it wants or nothing.",
     _not_oversold,
+    reservations_of,
 )

@@ -18,8 +18,6 @@ from system.table import VIEWS
 
 def _show_the_truth(evidence: Evidence) -> Iterator[Anomaly]:
     """What readers get at rest, against the rows, with no projection in between."""
-    if evidence.missing:
-        return
     for view, items in evidence.shown.items():
         rows = {row["id"]: row for row in evidence.rows(view)}
         shown = {item["id"]: item for item in items}
@@ -215,16 +213,26 @@ def _tokens_honoured(evidence: Evidence) -> Iterator[Anomaly]:
                 )
 
 
+def _reads(evidence: Evidence) -> list[Op]:
+    return [op for op in evidence.history if op.ok and op.method == "GET"]
+
+
 SHOW_THE_TRUTH = Checker(
-    "views_show_the_truth", "At rest, readers see what the write model has.", _show_the_truth
+    "views_show_the_truth",
+    "At rest, readers see what the write model has.",
+    _show_the_truth,
+    lambda evidence: evidence.shown,
+    at_rest=True,
 )
 NEVER_BACK = Checker(
     "readers_never_go_back",
     "A reader never sees an older version after a newer one, nor less than before.",
     _never_back,
+    _reads,
 )
 TOKENS = Checker(
     "consistency_token_honoured",
     "A reader with a token sees the write that it came from, or is asked to wait.",
     _tokens,
+    lambda evidence: [op for op in evidence.history if op.token is not None],
 )

@@ -17,7 +17,8 @@ from toxiproxy import server as library_server
 from toxiproxy.api import APIConsumer
 from toxiproxy.exceptions import NotFound
 
-ANSWER_S = 3.0
+ANSWER_S = 30.0
+"""A toxic that is taken away lets go of what it holds first: on a thin line that takes a while."""
 
 T = TypeVar("T")
 Answer = Any  # of requests, as the library gives it, without types

@@ -1,0 +1,86 @@
+"""A thread leads from a request over the database into topics, and the story of a thing names all of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from chaos.shop.checkers import ANOMALIES, CHECKERS, Anomaly
+from chaos.shop.checkers.by_hand import BEGAN, Story
+from chaos.kit.causes import DATABASE, Causes, Thing
+from chaos.kit.page import Fault
+from chaos.kit.verdicts import counted, sentence, verdicts
+
+LONG_S = 10_000.0
+
+
+def causes(story: Story) -> Causes:
+    """All that is told, one second after the beginning."""
+    at_ms = int(BEGAN.timestamp() * 1000) + 1_000
+    for topic, records in story.log.items():
+        story.log[topic] = [replace(record, timestamp_ms=at_ms) for record in records]
+    return Causes(story.evidence(), BEGAN)
+
+
+def test_each_event_is_reached_by_a_line_from_what_it_follows() -> None:
+    lines = list(causes(Story()).lines(0, LONG_S))
+    topics = {line.effect.lane for line in lines if line.cause.lane == DATABASE}
+    assert "order.created" in topics
+    assert "stock.reserved" in topics
+    assert any((line.cause.lane, line.effect.lane) == ("order.created", DATABASE) for line in lines)
+    assert any(line.effect.lane == "order-api" for line in lines)
+
+
+def test_the_lines_of_what_broke_are_suspect() -> None:
+    seen = causes(Story())
+    (thing,) = seen.suspects([Anomaly("lost event", "outbox 12, order.created 1")])
+    assert thing == Thing("order", 1)
+    suspect = [line for line in seen.lines(0, LONG_S, [thing]) if line.is_suspect]
+    assert suspect
+    assert len(suspect) < len(list(seen.lines(0, LONG_S)))
+
+
+def test_a_story_has_requests_commits_events_and_the_faults_meanwhile() -> None:
+    seen = causes(Story())
+    bare = seen.story(Thing("order", 1))
+    fault = Fault("kill -9 orders", "", bare[0].at_s)
+    story = seen.story(Thing("order", 1), [fault])
+    assert {"log", DATABASE, "fault"} <= {said.who for said in story}
+    assert [said.at_s for said in story] == sorted(said.at_s for said in story)
+    assert any("POST /orders" in said.what for said in story)
+
+
+def test_what_nobody_knows_is_no_suspect() -> None:
+    assert causes(Story()).suspects([Anomaly("no rest", "group 7 has 3 records to read")]) == []
+
+
+def test_a_promise_without_a_case_is_not_kept() -> None:
+    story = Story()
+    evidence = story.evidence()
+    judged = {one.promise: one for one in verdicts(evidence, [], CHECKERS.values(), ANOMALIES)}
+    assert judged["blocked_partitions_hold_up_no_other"].outcome == "nothing happened"
+    assert judged["no_lost_event"].outcome == "kept"
+    assert judged["dead_letters_exactly_poison"].outcome == "kept"  # one message is poison
+    story.missing.append("views are being built")
+    judged = {
+        one.promise: one for one in verdicts(story.evidence(), [], CHECKERS.values(), ANOMALIES)
+    }
+    assert judged["views_show_the_truth"].outcome == "not judged"
+
+
+def test_the_sentence_names_the_first_that_broke_and_the_fault() -> None:
+    evidence = Story().evidence()
+    found = [
+        Anomaly("lost event", "outbox 12, order.created 1", "no_lost_event"),
+        Anomaly("oversold", "product 1: -1", "no_oversell"),
+    ]
+    judged = verdicts(evidence, found, CHECKERS.values(), ANOMALIES)
+    assert judged[0].outcome == "broken"
+    said = sentence(judged, [Fault("kill -9 orders", "", 1.0), Fault("never", "")])
+    assert said.startswith("A row of the outbox is marked as sent")
+    assert said.endswith("order.created 1, after kill -9 orders; 1 more promise broke.")
+
+
+def test_the_sentence_of_a_good_run_counts_what_was_kept() -> None:
+    judged = verdicts(Story().evidence(), [], CHECKERS.values(), ANOMALIES)
+    assert sentence(judged, []) == f"No promise broke: {counted(judged)}."
+    assert "not put to the test" in counted(judged)
