@@ -90,7 +90,10 @@ class Causes:
         """When what is told was committed."""
         return Lane(
             DATABASE,
-            [Mark(stored.at_s, f"{stored.type} is committed", "sql") for stored in self._stored.values()],
+            [
+                Mark(stored.at_s, f"{stored.type} is committed", "sql")
+                for stored in self._stored.values()
+            ],
         )
 
     def topics(self) -> list[Lane]:

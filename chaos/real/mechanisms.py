@@ -14,6 +14,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from pkgutil import resolve_name
 from typing import Any
 from unittest.mock import patch
 
@@ -40,8 +41,8 @@ def bug(name: str) -> Off:
     """A bug of the gallery; one that replaces an attribute, since real processes have no switch."""
 
     def off() -> AbstractContextManager[Any]:
-        from chaos.shop.mutants import MUTANTS  # noqa: PLC0415 - the whole simulation: for few processes
         from chaos.kit.simulated.mutant import Reached  # noqa: PLC0415
+        from chaos.shop.mutants import MUTANTS  # noqa: PLC0415 - the whole simulation: for few processes
 
         return MUTANTS[name].switched_in(Reached())
 
@@ -83,18 +84,17 @@ def _ends_at_once() -> Iterator[None]:
 @contextmanager
 def _each_its_own_group() -> Iterator[None]:
     """As where the group's name has the host's in it: each process reads all, and none gives way."""
-    from system.kit.adapters.kafka.log import KafkaLog  # noqa: PLC0415 - as above
+    log = resolve_name("system.kit.adapters.kafka.log:KafkaLog")  # loaded by who uses it alone
+    right = log.subscribe
 
-    right = KafkaLog.subscribe
+    def subscribe(self: Any, group: str, *args: Any) -> Any:
+        return right(self, f"{group}-{os.getpid()}", *args)
 
-    def subscribe(log: Any, group: str, *args: Any) -> Any:
-        return right(log, f"{group}-{os.getpid()}", *args)
-
-    with patch.object(KafkaLog, "subscribe", subscribe):
+    with patch.object(log, "subscribe", subscribe):
         yield
 
 
-NO_PATIENCE = replaced("system.kit.delivery.middleware.patient", "patiently", _impatient)
+NO_PATIENCE = replaced("system.kit.delivery.middleware.waits_for_stores", "patiently", _impatient)
 
 MECHANISMS: Mapping[str, Mechanism] = {
     one.scenario: one

@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from chaos.shop.checkers import ANOMALIES, Anomaly
+from chaos.kit.causes import Causes
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import Op
-from chaos.kit.causes import Causes
 from chaos.kit.page import Fault, Lane, Mark, Page, Picture, Said, html
 from chaos.kit.servers.timeline import Moment
 from chaos.kit.verdicts import counted, sentence, verdicts
 from chaos.real import kept
 from chaos.real.promises import PROMISES
+from chaos.shop.checkers import ANOMALIES, Anomaly
 from system.roles import ROLES
 
 REPORT = "report.html"

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from chaos.shop.checkers import ANOMALIES, CHECKERS, Anomaly
-from chaos.shop.checkers.by_hand import BEGAN, Story
 from chaos.kit.causes import DATABASE, Causes, Thing
+from chaos.kit.history import Op, Outcome
 from chaos.kit.page import Fault
 from chaos.kit.verdicts import counted, sentence, verdicts
+from chaos.shop.checkers import ANOMALIES, CHECKERS, Anomaly
+from chaos.shop.checkers.by_hand import BEGAN, Story
+from chaos.shop.evidence import placed_in
+from system.kit.http.headers import CORRELATION_ID
+from system.kit.values import dumps
 
 LONG_S = 10_000.0
 
@@ -18,6 +22,23 @@ def causes(story: Story) -> Causes:
     at_ms = int(BEGAN.timestamp() * 1000) + 1_000
     for topic, records in story.log.items():
         story.log[topic] = [replace(record, timestamp_ms=at_ms) for record in records]
+    told = next(iter(placed_in(story.evidence())))
+    thread = next(
+        one.envelope.cause.correlation_id
+        for one in story.evidence().told
+        if one.event.type == "order.created" and one.event.order_id == told
+    )
+    story.history.append(
+        Op(
+            "client",
+            "POST",
+            "/orders",
+            Outcome.OK,
+            answer=dumps({"id": told}),
+            headers={CORRELATION_ID: str(thread)},
+            role="order-api",
+        )
+    )
     return Causes(story.evidence(), BEGAN)
 
 
@@ -27,7 +48,7 @@ def test_each_event_is_reached_by_a_line_from_what_it_follows() -> None:
     assert "order.created" in topics
     assert "stock.reserved" in topics
     assert any((line.cause.lane, line.effect.lane) == ("order.created", DATABASE) for line in lines)
-    assert any(line.effect.lane == "order-api" for line in lines)
+    assert any((line.cause.lane, line.effect.lane) == ("client", "order-api") for line in lines)
 
 
 def test_the_lines_of_what_broke_are_suspect() -> None:
@@ -44,9 +65,8 @@ def test_a_story_has_requests_commits_events_and_the_faults_meanwhile() -> None:
     bare = seen.story(Thing("order", 1))
     fault = Fault("kill -9 orders", "", bare[0].at_s)
     story = seen.story(Thing("order", 1), [fault])
-    assert {"log", DATABASE, "fault"} <= {said.who for said in story}
+    assert {"client", "log", DATABASE, "fault"} <= {said.who for said in story}
     assert [said.at_s for said in story] == sorted(said.at_s for said in story)
-    assert any("POST /orders" in said.what for said in story)
 
 
 def test_what_nobody_knows_is_no_suspect() -> None:

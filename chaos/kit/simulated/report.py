@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from chaos.kit.causes import Causes, id_of, in_order
 from chaos.kit.page import Fault, Lane, Mark, Page, Picture, Said, html
-from chaos.kit.verdicts import counted, sentence, verdicts
+from chaos.kit.simulated.faults import OF_STORES, Spell
 from chaos.kit.simulated.possible import MEANINGS
 from chaos.kit.simulated.runner import Run, Schedule, is_fault
-from chaos.kit.simulated.faults import OF_STORES, Spell
 from chaos.kit.simulated.subject import Subject
+from chaos.kit.verdicts import counted, sentence, verdicts
 
 BEFORE, AFTER = 60, 150
 """So many lines of the trace before the first fault and after the last one are a picture."""
