@@ -159,6 +159,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, LoadRun
                 folder("ha"), healthy, *few, "--rate", "5", "HotProduct", "Arrivals"
             )
             begun["Browser"] = load(folder("b"), healthy, "-u", "2", "Browser")
+            begun["a shape"] = load(
+                folder("shape"), healthy, "-u", "2", "-r", "2", "--shape", "soak", "Browser"
+            )
             begun["buggy"] = load(folder("bugs"), buggy, *few, "--hot-stock", "4", "HotProduct")
             begun["two workers"] = load(
                 folder("w"), healthy, *few, "-t", "3s", "--processes", "2", "Shopper"
@@ -166,6 +169,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, LoadRun
             begun["Shopper"].until("seen", times=20)
             begun["HotProduct Arrivals"].until("seen", times=20)
             begun["Browser"].until("asked", times=10)
+            begun["a shape"].until("asked", times=10)
+            begun["a shape"].process.terminate()
             begun["buggy"].until("asked", times=30)
             for name in ("Shopper", "HotProduct Arrivals", "Browser", "buggy"):
                 begun[name].interrupt()

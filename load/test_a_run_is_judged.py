@@ -33,6 +33,14 @@ def test_ctrl_c_ends_with_the_figures_and_the_verdict(runs: Runs) -> None:
     assert ended.orders_judged > 0
 
 
+def test_a_shape_that_is_terminated_is_judged_too(runs: Runs) -> None:
+    """Also by SIGTERM, to which Locust itself listens only after a shape."""
+    ended = runs["a shape"].ended()
+
+    assert ended.status == 0, ended.out + ended.err
+    assert ended.orders_judged > 0
+
+
 def test_rows_of_its_own_stand_beside_those_of_http(runs: Runs) -> None:
     said = runs["Shopper"].ended().err
 

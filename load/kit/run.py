@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -126,6 +127,8 @@ class Run:
         environment.shape_class = SHAPES[shape]() if shape else None
         if environment.shape_class is not None:
             environment.shape_class.runner = self._runner
+            # Without a page Locust heeds it only once the shape is through: till then it is Ctrl-C.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         if environment.web_ui is not None:
             self._charts.install(environment.web_ui, self._options["web_base_path"])
         else:
