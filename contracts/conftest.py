@@ -16,9 +16,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--schemathesis-examples",
         type=int,
-        default=6,
+        default=2,
         metavar="N",
-        help="generated requests per operation and phase; 6 by default",
+        help="generated requests per operation and phase; 2 by default",
     )
     group.addoption(
         "--schemathesis-seed",
@@ -30,9 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--schemathesis-accepted",
         type=int,
-        default=10,
+        default=4,
         metavar="N",
-        help="good requests that each operation must have accepted; 10 by default",
+        help="good requests that each operation must have accepted; 4 by default",
     )
 
 

@@ -1,4 +1,4 @@
-"""Ten times what the test command asks, by other seeds, and of each role whatever it describes."""
+"""Thirty times what the test command asks, by other seeds, and of each role whatever it describes."""
 
 from __future__ import annotations
 
