@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -155,3 +156,17 @@ async def test_an_event_of_elsewhere_without_headers_leads_to_events_with_all_of
 def test_what_is_read_is_every_topic_that_there_is() -> None:
     assert set(Witness().judge.kinds) == set(SHOP.all_topics)
     assert set(BY_TYPE) < set(SHOP.all_topics)
+
+
+async def test_what_several_processes_saw_is_counted_together(
+    witness: Witness, orders: Callable[..., Any]
+) -> None:
+    await orders(GARBAGE)
+    gathering = Witness()
+
+    for _ in range(2):
+        gathering.gather(json.loads(json.dumps(witness.tally)))
+
+    assert gathering.judge.seen["order.created.v1"] == 2
+    assert (gathering.stacks, gathering.put_in) == (2, 2)
+    assert gathering.never_seen() == witness.never_seen()

@@ -8,8 +8,10 @@ project's root loads it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from functools import cached_property
+from typing import Any
 
 import pytest
 
@@ -22,6 +24,8 @@ from system.kit.ports.log import Record
 from system.table import SHOP
 
 SHOWN_MAX = 10
+
+Tally = Mapping[str, Any]  # plain values: it goes from process to process
 
 
 class Witness:
@@ -57,6 +61,17 @@ class Witness:
         for fault in self.judge.faults(message.topic, message.key, message.value, message.headers):
             yield f"{place.topic}/{place.number}@{record.offset}: {fault}"
 
+    @property
+    def tally(self) -> Tally:
+        """What was seen, for the one that gathers it."""
+        return {"stacks": self.stacks, "put_in": self.put_in, "seen": dict(self.judge.seen)}
+
+    def gather(self, tally: Tally) -> None:
+        """Count what another one saw."""
+        self.stacks += tally["stacks"]
+        self.put_in += tally["put_in"]
+        self.judge.seen += Counter(tally["seen"])
+
     def never_seen(self) -> list[str]:
         """The types of events of which no stack had one."""
         return [
@@ -82,6 +97,7 @@ class Witness:
 
 
 _WITNESS = pytest.StashKey[Witness]()
+_TALLY = "messages judged"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -99,8 +115,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     harness.witnesses.clear()
-    if session.config.getoption("--every-event") and session.config.stash[_WITNESS].never_seen():
+    witness = session.config.stash[_WITNESS]
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output[_TALLY] = witness.tally
+    elif session.config.getoption("--every-event") and witness.never_seen():
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist: each of its workers sees a part
+def pytest_testnodedown(node: Any, error: object) -> None:  # untyped there, too
+    if error is None:
+        node.config.stash[_WITNESS].gather(node.workeroutput[_TALLY])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
