@@ -28,7 +28,7 @@ NOT_NOW_S = 0.5
 """So often, and so far apart, is a consumer asked that cannot say how far a rebuild is."""
 POLL_S = 0.2
 LETTERS_AT_ONCE = 100
-"""Each takes two writes, and a request has a bound."""
+"""Each is read from its place and takes two writes, and a request has a bound."""
 
 Letters = list[dict[str, Any]]  # as the consumers describe them
 Operation = Callable[["Client", argparse.Namespace], Awaitable[None]]
