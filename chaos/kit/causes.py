@@ -201,7 +201,7 @@ class Causes:
                     filter(None, (str(op.status or ""), op.key and f"key {op.key}", op.reason))
                 ),
                 is_near=any(_asks_about(op, thing) for thing in suspects)
-                or (op.outcome.value == "info" and any(_meets(op, fault) for fault in faults)),
+                or (op.outcome.value == "info" and any(_is_near(op, fault) for fault in faults)),
             )
             for op in in_order(self._evidence.history)
         ]
@@ -271,11 +271,9 @@ def _asks_about(op: Op, thing: Thing) -> bool:
     return rest.partition("/")[0] == str(thing.id) or (not rest and id_of(op) == str(thing.id))
 
 
-def _meets(op: Op, fault: Fault) -> bool:
-    if fault.began_s is None:
-        return False
-    ended_s = fault.began_s if fault.ended_s is None else fault.ended_s
-    return op.began_s <= ended_s + NEAR_S and op.ended_s >= fault.began_s
+def _is_near(op: Op, fault: Fault) -> bool:
+    """Whether a request was under way during a fault, or began soon after it."""
+    return fault.meets(op.began_s - NEAR_S, op.ended_s)
 
 
 def _utc(moment: datetime | str) -> datetime:

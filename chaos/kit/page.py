@@ -104,6 +104,15 @@ class Fault:
     ended_s: float | None = None
     """None: it struck one moment."""
 
+    @property
+    def last_s(self) -> float:
+        """The last moment of one that came."""
+        return self.ended_s if self.ended_s is not None else self.began_s or 0.0
+
+    def meets(self, began_s: float, ended_s: float) -> bool:
+        """Whether it came, and some of it falls into this time."""
+        return self.began_s is not None and self.began_s <= ended_s and self.last_s >= began_s
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -358,7 +367,7 @@ class _Scale:
 
 def _svg(picture: Picture) -> Iterator[str]:
     span_s = max(picture.ended_s - picture.began_s, 0.001)
-    faults = [fault for fault in picture.faults if _falls_into(fault, picture)]
+    faults = [each for each in picture.faults if each.meets(picture.began_s, picture.ended_s)]
     scale = _Scale(
         picture.began_s,
         (WIDTH - LEFT - RIGHT) / span_s,
@@ -382,17 +391,10 @@ def _svg(picture: Picture) -> Iterator[str]:
     yield "</svg>"
 
 
-def _falls_into(fault: Fault, picture: Picture) -> bool:
-    if fault.began_s is None:
-        return False
-    ended_s = fault.began_s if fault.ended_s is None else fault.ended_s
-    return fault.began_s <= picture.ended_s and ended_s >= picture.began_s
-
-
 def _band(fault: Fault, number: int, scale: _Scale, bottom: float) -> Iterator[str]:
     assert fault.began_s is not None, "of those that came"
     x = scale.x(fault.began_s)
-    width = max(2.0, scale.x(fault.ended_s or fault.began_s) - x)
+    width = max(2.0, scale.x(fault.last_s) - x)
     y = TOP + ROW * number
     yield (
         f'<rect class="fault" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{bottom - y:.1f}">'

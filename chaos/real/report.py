@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from chaos.kit.page import Fault, Lane, Mark, Page, Picture, Said, html
 from chaos.kit.servers.timeline import Moment
 from chaos.kit.verdicts import counted, sentence, verdicts
 from chaos.real import kept
+from chaos.real.json_lines import Line, json_lines, logged_at
 from chaos.real.promises import PROMISES
 from chaos.shop.checkers import ANOMALIES, Anomaly
 from system.roles import ROLES
@@ -138,7 +138,7 @@ def _pictures(
     parts = [("The whole run", began_s, ended_s, bool(came))]
     if came:
         first_s = min(fault.began_s or 0.0 for fault in came)
-        last_s = max(fault.ended_s or fault.began_s or 0.0 for fault in came)
+        last_s = max(fault.last_s for fault in came)
         parts.insert(0, ("Around the faults", first_s - BEFORE_S, last_s + AFTER_S, False))
     for caption, from_s, to_s, is_folded in parts:
         lines = list(causes.lines(from_s, to_s, suspects))
@@ -159,16 +159,10 @@ def _roles(folder: Path, run: dict[str, Any], causes: Causes) -> Iterator[Lane]:
 def _warnings(log: Path, began_at: datetime) -> Iterator[Mark]:
     for line in _json_lines(log):
         if line.get("level", "").lower() in WORTH_SEEING:
-            at_s = (datetime.fromisoformat(line["timestamp"]) - began_at) / timedelta(seconds=1)
+            at_s = (logged_at(line) - began_at) / timedelta(seconds=1)
             yield Mark(at_s, f"{line['level']}: {line.get('message', '')} {line.get('error', '')}")
 
 
-def _json_lines(file: Path) -> Iterator[dict[str, Any]]:
+def _json_lines(file: Path) -> Iterator[Line]:
     with file.open(encoding="utf-8", errors="replace") as lines:
-        for text in lines:
-            try:
-                line = json.loads(text)
-            except ValueError:  # what a library prints, or half of a line of one that was killed
-                continue
-            if isinstance(line, dict):
-                yield line
+        yield from json_lines(lines)

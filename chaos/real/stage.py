@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -25,6 +23,7 @@ from chaos.real import shoppers
 from chaos.real.clients import Client
 from chaos.real.flow import Flow, baskets
 from chaos.real.gathered import REST_S, auditor, come_to_rest, gathered, lag
+from chaos.real.json_lines import Line, json_lines
 from chaos.real.mechanisms import Mechanism
 from chaos.real.processes import SYSTEM, Role
 from chaos.real.shoppers import World
@@ -36,8 +35,6 @@ from system.kit import stacks
 from system.kit.errors import Conflict, Unavailable
 from system.kit.events import dlq
 from system.table import SHOP
-
-Line = dict[str, Any]  # a line of a role's log, as JSON
 
 SEEN_S = 180.0
 """How long what must come may take on a busy machine."""
@@ -164,7 +161,7 @@ class Stage:
         path = self.role(role).log
         with path.open("rb") as file:
             file.seek(self._log_from.get(path, 0))
-            return [line for line in _lines(file) if line.get("message") == message]
+            return [line for line in json_lines(file) if line.get("message") == message]
 
     async def is_ready(self, name: str) -> bool:
         return name not in await self.system.not_ready()
@@ -288,17 +285,3 @@ class Stage:
         )
         found.forced = frozenset(self.forced)
         return found
-
-
-def _lines(file: Iterable[bytes]) -> Iterable[Line]:
-    for text in file:
-        try:
-            line = json.loads(text)
-        except ValueError:  # what a library prints, or half of a line of one that was killed
-            continue
-        if isinstance(line, dict):
-            yield line
-
-
-def logged_at(line: Line) -> datetime:
-    return datetime.fromisoformat(line["timestamp"])

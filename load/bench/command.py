@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from load.bench.size import FULL, QUICK
 from load.kit import bench_report
 from load.kit.figures import Measured, measured
 from scenarios.harness.command import output_file, whole_number
@@ -78,7 +79,7 @@ def add_to(commands: Any) -> None:  # the type of argparse's subparsers has no p
         "--rounds",
         type=partial(whole_number, least=1, most=100),
         metavar="N",
-        help="instead of 5, or 2 if quick",
+        help=f"instead of {FULL.rounds}, or {QUICK.rounds} if quick",
     )
     made.add_argument(
         "--report",
@@ -147,7 +148,7 @@ async def _bench(wanted: Wanted) -> int:
     from load.bench import counts, figures  # noqa: PLC0415 (drivers, for this command only)
     from load.bench.ground import ground  # noqa: PLC0415
 
-    size = figures.QUICK if wanted.quick else figures.FULL
+    size = QUICK if wanted.quick else FULL
     found: list[Measured] = []
     counted: dict[str, counts.Counts] = {}
     async with ground(wanted.stack, wanted.database, wanted.views) as on:

@@ -27,6 +27,7 @@ from sqlalchemy import text
 
 from load.bench import ground as grounds
 from load.bench.ground import PLENTY, PRODUCTS, Ground, Limit, cpu_s, environment, resident_mib
+from load.bench.size import Size
 from load.bench.watched import Progress, WatchedLog
 from load.kit.figures import Better, Figure, Measure, Measured, Sample
 from load.kit.raw_http import closed_loop, post
@@ -50,35 +51,6 @@ NO_STORE = "bare aiohttp, no store"
 LOOK_S = 0.002
 WATCHED_A_SECOND = 10
 """No more orders are looked for in the views, or looking is what is measured."""
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How much is measured."""
-
-    rounds: int = 7
-    seconds: float = 1.5
-    """Of each closed loop."""
-    clients: Sequence[int] = (1, 16, 64, 256)
-    events: int = 6_000
-    """In a backlog."""
-    rates: Sequence[int] = (5, 20, 50, 100)
-    """Orders a second, from order to view."""
-    orders_watched: int = 20
-    history: int = 1_000_000
-    """Old rows of each table beside which the hot figures are measured again; 0: not."""
-
-
-FULL = Size()
-QUICK = Size(
-    rounds=2,
-    seconds=0.5,
-    clients=(64,),
-    events=1_000,
-    rates=(20,),
-    orders_watched=10,
-    history=0,
-)
 
 
 # --- POST /orders -----------------------------------------------------------------------------

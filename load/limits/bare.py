@@ -108,7 +108,8 @@ async def relay(place: Place, events: int, note: Note) -> None:
                 await marking.commit()
                 note(len(rows))
 
-        sent, last = 0, list[Row]()
+        sent = 0
+        last: Sequence[Row] = ()
         page = await _rows(reading, UNSENT.format(0, PAGE))
         while sent < events:
             _, _, ahead = await asyncio.gather(
@@ -117,7 +118,7 @@ async def relay(place: Place, events: int, note: Note) -> None:
                 _rows(reading, UNSENT.format(page[-1][0], PAGE)),
             )
             sent += len(page)
-            last, page = list(page), ahead
+            last, page = page, ahead
         await mark(last)
 
 
@@ -206,7 +207,7 @@ async def note_reservations(place: Place, events: int, note: Note) -> None:
 
 
 async def project(place: Place, events: int, note: Note) -> None:
-    """Bulks of the same documents, by id alone, for all partitions at once."""
+    """Bulks of the same documents, by id alone: as many at once as there are partitions."""
     settings = place.within(Settings(), instance="bare")
     client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
         settings.mongo_uri.get_secret_value()

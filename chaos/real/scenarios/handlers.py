@@ -10,7 +10,8 @@ from operator import ge
 
 from chaos.kit.history import Op
 from chaos.kit.servers.scenario import Course, Scenario
-from chaos.real.stage import Line, Stage, logged_at
+from chaos.real.json_lines import Line, logged_at
+from chaos.real.stage import Stage
 from scenarios.harness.servers.mysql import DATABASE
 
 CONSUMER = "product-consumer"

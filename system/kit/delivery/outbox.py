@@ -223,8 +223,8 @@ async def unsent_in(sql: AsyncConnection, aggregate: str, lane: str, *, limit: i
 async def mark(sql: AsyncConnection, ids: Collection[int], at: datetime) -> set[int]:
     """Mark rows as sent; which are left, because another transaction has locked them.
 
-    Only after the broker's ack; then anyone may. To skip what is locked is right here, and nowhere
-    else: these rows are in the log already, so their order is settled.
+    Only after the broker's ack; then anyone may. To skip what is locked is right here, and would
+    be wrong where rows are read to be sent: these are in the log already, so their order is settled.
     """
     free = set((await sql.scalars(_FREE, {"ids": list(ids)})).all())
     if free:
