@@ -60,6 +60,17 @@ class Flow:
             yield
         finally:
             handing_out.cancel()
+            self._take_back()
+
+    def _take_back(self) -> None:
+        """What no shopper has begun is no order any more.
+
+        All shoppers wait for an event that a dead relay has not sent; ten more baskets come each second.
+        Placed after the repair, they would be work that the recovery seems to take.
+        """
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
+            self.handed_out -= 1
 
     async def _hand_out(self, per_s: float, leaves: bool) -> None:
         while True:
