@@ -26,6 +26,8 @@ BOUND_S = 1_200.0
 """Of one scenario, on a machine that is very busy; each wait in it has a shorter one."""
 FAILED_REST_S = 30.0
 """Of one that failed: it may be that no rest comes."""
+QUICK_S = 5.0
+"""A recovery is meant to take no longer. It is counted, and no verdict: a busy machine takes its time."""
 SHOWN_MAX = 10
 FRESH_AFTER = 20
 """Scenarios on one system: all that it ever did is judged each time."""
@@ -199,8 +201,10 @@ def summary(results: Sequence[Result], wanted: Wanted, folder: Path) -> str:
     for result in results:
         lines += [str(result), *(f"       {line}" for line in told(result))]
     times = [result.recovery_s for result in results if result.recovery_s is not None]
+    quick = sum(time_s <= QUICK_S for time_s in times)
     recovery = (
-        f"; recovered in {median(times):.2f} s (median), {max(times):.2f} s at most"
+        f"; recovered in {median(times):.2f} s (median), {max(times):.2f} s at most,"
+        f" {quick} of {len(times)} within {QUICK_S:g} s"
         if times
         else ""
     )
