@@ -20,6 +20,7 @@ from scenarios.harness.servers.common import (
     fetched,
     free_port,
     knock,
+    last_words,
     need,
     run,
 )
@@ -130,6 +131,13 @@ async def test_a_program_that_hangs_is_ended_with_its_children(tmp_path: Path) -
     )
     state = processes.get(pid.read_text().strip(), "gone")
     assert state == "gone" or state.startswith("Z")  # dead, and not buried yet
+
+
+def test_why_a_server_died_is_what_its_log_calls_an_error_and_else_its_end() -> None:
+    log = "INFO begins\n[main] ERROR the port is in use\nINFO closes\nINFO has closed\nINFO bye\n"
+
+    assert last_words(log) == "[main] ERROR the port is in use"
+    assert last_words(log.replace("ERROR", "INFO")) == "INFO closes | INFO has closed | INFO bye"
 
 
 def test_a_port_is_given_once(monkeypatch: pytest.MonkeyPatch) -> None:

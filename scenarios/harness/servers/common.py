@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -26,6 +27,7 @@ ANSWER_S = 3.0
 HOST = "127.0.0.1"
 ALIVE = "harness.lock"
 """Locked in each throw-away folder for as long as its harness lives."""
+ERROR = re.compile(r"\b(ERROR|FATAL)\b")
 PORTS = range(20_000, 32_000)
 """Below Linux's range for outgoing connections, which would take the port of a killed server."""
 
@@ -180,9 +182,13 @@ def _line(command: Sequence[str | Path]) -> str:
 
 
 def last_words(text: str, lines: int = 3) -> str:
-    """The end of a program's output on one line."""
+    """The end of a program's output on one line.
+
+    Of what a log calls an error, if there is any: Kafka says last how it shuts down, and before that why.
+    """
     said = [line.strip() for line in text.splitlines() if line.strip()]
-    return " | ".join(said[-lines:])[-600:] or "(it said nothing)"
+    errors = [line for line in said if ERROR.search(line)]
+    return " | ".join((errors or said)[-lines:])[-600:] or "(it said nothing)"
 
 
 # --- running ----------------------------------------------------------------------------------
