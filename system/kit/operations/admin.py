@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -277,7 +278,8 @@ class DeadLetterApi:
 
     async def show(self, request: Request) -> Answer:
         (letter,) = await self._named([request.query.id])
-        return _answer(await self._whole(letter))
+        with _told():
+            return _answer(await self._whole(letter))
 
     async def replay(self, request: Request) -> Answer:
         return await self._each(request.body, self._letters.replay)
@@ -289,13 +291,20 @@ class DeadLetterApi:
         self, selection: Selection, resolve: Callable[[dead_letters.DeadLetter], Awaitable[None]]
     ) -> Answer:
         failed: dict[str, str] = {}
+        away: dict[str, str] = {}
+        """Topics; the first letter has waited for its own, and the others need not."""
         async with self._resolving:  # or two who ask for all replay each letter twice
             letters = await self._selected(selection)
             for letter in () if selection.dry_run else letters:
                 try:
-                    await resolve(letter)
+                    if letter.topic not in away:
+                        await resolve(letter)
                 except (Gone, NotTaken) as error:  # its neighbours do not wait for it
                     failed[letter.id] = str(error)
+                except Unavailable as error:
+                    away[letter.topic] = str(error)
+                if letter.topic in away:
+                    failed[letter.id] = away[letter.topic]
         done = [_summary(letter) for letter in letters if letter.id not in failed]
         left = [Failed(id=id, reason=reason) for id, reason in failed.items()]
         return _answer(Resolved(dead_letters=done, dry_run=selection.dry_run, failed=left))
@@ -343,10 +352,8 @@ class DeadLetterApi:
     async def _read(
         self, topics: Collection[str] | None, consumer: str | None = None
     ) -> list[dead_letters.DeadLetter]:
-        try:
+        with _told():
             return await self._letters.open(topics, consumer=consumer)
-        except Unavailable as error:  # an operator is told what; clients of the APIs are not
-            raise StoreUnavailable(f"The dead letters cannot be read: {error}.") from error
 
 
 class RebuildApi:
@@ -359,6 +366,15 @@ class RebuildApi:
 
     async def progress(self, _: Request) -> Answer:
         return _answer(RebuildProgress.model_validate(await self._projecting.progress()))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell an operator what is away; clients of the APIs are not told."""
+    try:
+        yield
+    except Unavailable as error:
+        raise StoreUnavailable(f"The dead letters cannot be read: {error}.") from error
 
 
 def _answer(body: BaseModel, status: int = 200) -> Answer:
