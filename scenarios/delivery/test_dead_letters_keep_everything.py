@@ -17,7 +17,7 @@ from system.kit.delivery.dead_letters import REPLAY_FOR, DeadLetter, Gone, NotTa
 from system.kit.delivery.failures import Failure
 from system.kit.delivery.middleware import Batch
 from system.kit.delivery.middleware.decoded import decoded
-from system.kit.errors import Poison
+from system.kit.errors import Poison, Unavailable
 from system.kit.ports.log import Log, Message, Partition, Record, Unreadable
 from system.kit.values import timestamp
 
@@ -299,6 +299,18 @@ async def test_a_replay_that_its_topic_never_takes_says_so_and_the_letter_stays(
         with pytest.raises(NotTaken, match="does not take the message: too large"):
             await it.letters.replay(await only(it))
         await only(it)
+
+
+@in_virtual_time
+async def test_one_whose_topic_takes_not_even_a_reference_waits_until_it_does() -> None:
+    async with bench() as it:
+        log = narrow(it)
+        log.bytes_max = -1
+        with pytest.raises(Unavailable, match=f"{TOPIC}.dlq does not take the message: too large"):
+            await parked(it)
+        log.bytes_max = 1_500
+        await it.letters.park((await it.records(TOPIC))[-1], failure())
+        assert (await only(it)).message == ORIGINAL
 
 
 @in_virtual_time

@@ -177,7 +177,10 @@ class DeadLetters:
         except NotTaken:
             facts["size"], facts["digest"] = _size_and_digest(record)
             headers = _headers(facts)
-            await self._publish(Message(dlq(place.topic), b"", b"", headers))
+            try:
+                await self._publish(Message(dlq(place.topic), b"", b"", headers))
+            except NotTaken as narrow:  # made so since the start: it waits to be made wider
+                raise Unavailable(str(narrow)) from narrow
         self._metrics.dead_letter(self.consumer, place.topic)
         self._logger.error(
             "dead letter",
