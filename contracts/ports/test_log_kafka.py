@@ -11,7 +11,9 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.partitioner import DefaultPartitioner
 
 from scenarios.harness.servers import Servers, shared
@@ -442,3 +444,60 @@ async def test_it_closes_in_time_with_the_broker_away_and_leaves_no_task(
     assert all(await publishing)
     await log.close()  # of what that publish began to make
     assert asyncio.all_tasks() <= before
+
+
+# What an operator has to know
+
+
+async def test_records_that_were_deleted_unread_are_told(
+    servers: Servers, log: KafkaLog, topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    group = uuid4().hex
+    async with log.subscribe(group, [topic], ignored) as subscription:
+        assert await log.publish([message(topic, b"read")]) == [None]
+        await poll_again_and_again(subscription, [b"read"])
+        await commit_again_and_again(subscription, {Partition(topic, 0): 1})
+    assert await log.publish([message(topic, b"unread"), message(topic, b"too")]) == [None] * 2
+    async with administered(servers) as admin:
+        await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=3)})
+    assert await log.publish([message(topic, b"later")]) == [None]
+
+    async with log.subscribe(group, [topic], ignored) as subscription:
+        await poll_again_and_again(subscription, [b"later"])
+
+    (line,) = [line.getMessage() for line in caplog.records if topic in line.getMessage()]
+    assert line.startswith(f"{topic}, partition 0: there is no record 1, ")
+
+
+async def test_a_topic_that_begins_to_forget_while_it_is_read_is_told_once(
+    servers: Servers, log: KafkaLog, topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with direct(servers) as setting_up:
+        await setting_up.ensure([dlq(topic)])
+
+    def told() -> list[str]:
+        return [line.getMessage() for line in caplog.records if "retention.ms" in line.getMessage()]
+
+    async with (
+        log.subscribe(uuid4().hex, [topic], ignored) as subscription,
+        administered(servers) as admin,
+    ):
+        await admin.alter_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, topic, {"retention.ms": "3600000"})]
+        )
+        async with asyncio.timeout(DEADLINE_S):
+            while not told():
+                await subscription.poll(full=(), timeout_s=0.1)
+        for _ in range(3):
+            await log._unassigned("", [topic])  # noqa: SLF001 (as it looks again and again)
+        assert len(told()) == 1
+
+
+@asynccontextmanager
+async def administered(servers: Servers) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers.kafka.address)
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()

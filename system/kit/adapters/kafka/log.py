@@ -33,6 +33,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.offset import OffsetRequest
 
+from system.kit.adapters.kafka import overheard
 from system.kit.adapters.kafka.clients import (
     RETRY_S,
     START_S,
@@ -60,6 +61,7 @@ from system.kit.adapters.kafka.rules import (
     topic_settings,
 )
 from system.kit.errors import TimedOut, Unavailable
+from system.kit.events import dlq
 from system.kit.ports.log import Message, Partition, Record, Revoked, Subscription
 
 ASK_S = 5.0
@@ -79,6 +81,7 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 install()
+overheard.install()
 
 
 class UnfitTopic(Exception):
@@ -112,6 +115,8 @@ class KafkaLog:
         self._rules = rules or GroupRules()
         self._admins: Kept[Admin] = Kept(self._admin, close_admin)
         self._publisher = Publisher(self._producer)
+        self._unfit = ""
+        """What was said last of a topic whose settings do not fit any more."""
 
     def _admin(self) -> Admin:
         return AIOKafkaAdminClient(
@@ -249,7 +254,21 @@ class KafkaLog:
 
     async def _unassigned(self, group: str, topics: Collection[str]) -> Collection[Partition]:
         ask = partial(_unassigned, group, sorted(topics))
-        return await self._ask(f"asking who reads what in {group}", ask)
+        unassigned = await self._ask(f"asking who reads what in {group}", ask)
+        await self._look_at_settings(sorted({*topics, *map(dlq, topics)}))
+        return unassigned
+
+    async def _look_at_settings(self, topics: Sequence[str]) -> None:
+        """Say once what has become of a topic that was fit when this process started."""
+        now = ""
+        try:
+            check = partial(_check_settings, topics, are_there=False)
+            await self._ask("looking at topics", check)
+        except UnfitTopic as unfit:
+            now = str(unfit)
+        if now and now != self._unfit:
+            _log.error("%s", now)
+        self._unfit = now
 
     async def _ask(
         self, what: str, question: Callable[[Admin], Awaitable[T]], *, bound_s: float = ASK_S
@@ -315,14 +334,15 @@ async def _create(topics: Sequence[NewTopic], admin: Admin) -> None:
             _check(error_code, name)
 
 
-async def _check_settings(topics: Sequence[str], admin: Admin) -> None:
+async def _check_settings(topics: Sequence[str], admin: Admin, *, are_there: bool = True) -> None:
     resources = [
         ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(topic_settings(topic), ""))
         for topic in topics
     ]
     for answer in await admin.describe_configs(resources):
         for error_code, _, _, topic, entries in answer.resources:
-            _check(error_code, topic)
+            if are_there:
+                _check(error_code, topic)
             for name, value, *_ in entries:
                 # Any other that is there and narrower only cannot take its largest as a replay.
                 too_narrow = name == MAX_BYTES and int(value) < topic_bytes_max(topic)
