@@ -24,18 +24,20 @@ class Database:
     def dsn(self, *, proxied: bool = False) -> str:
         return self.sql.server.dsn(self.sql.address if proxied else None, self.name)
 
-    def engine(self, *, proxied: bool = False, pool_size: int | None = 5) -> AsyncEngine:
+    def engine(
+        self, *, proxied: bool = False, pool_size: int | None = 5, timeout_s: float = 5.0
+    ) -> AsyncEngine:
         url = mysql_url(self.dsn(proxied=proxied))
-        self.engines.append(mysql_engine(url, pool_size=pool_size))
+        self.engines.append(mysql_engine(url, pool_size=pool_size, timeout_s=timeout_s))
         return self.engines[-1]
 
     def work(self, *, proxied: bool = False, pool_size: int = 5, timeout_s: float = 5.0) -> SqlWork:
         return SqlWork(
-            self.engine(proxied=proxied, pool_size=pool_size),
+            self.engine(proxied=proxied, pool_size=pool_size, timeout_s=timeout_s),
             RealWorld(),
             timeout_s=timeout_s,
             committed=untold,
-            unpooled=self.engine(proxied=proxied, pool_size=None),
+            unpooled=self.engine(proxied=proxied, pool_size=None, timeout_s=timeout_s),
         )
 
     async def spoil(self, toxic: str, *, stream: str = "downstream", **attributes: int) -> None:

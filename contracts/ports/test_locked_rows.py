@@ -48,7 +48,7 @@ from system.kit.http.route import Answer, Request, Route
 from system.kit.lifespan import Lifespan
 from system.kit.metrics import Metrics
 from system.kit.ports.log import Message, Partition, Record
-from system.kit.ports.work import UnitOfWork
+from system.kit.ports.work import Probe, UnitOfWork
 from system.kit.steps import chain
 from system.orders import api as order_api
 from system.orders.handlers import note_reservation
@@ -327,7 +327,7 @@ class Lane:
         await asyncio.wait_for(self.step(Batch(tuple(records))), WITHIN_S)
 
 
-def lane(shop: Shop, handler: Handler = reserve_stock) -> Lane:
+def lane(shop: Shop, handler: Handler = reserve_stock, probe: Probe | None = None) -> Lane:
     letters: list[Record] = []
 
     async def park(record: Record, _: Failure) -> None:
@@ -342,7 +342,7 @@ def lane(shop: Shop, handler: Handler = reserve_stock) -> Lane:
         dead_lettered(park),
         retried(
             (0.1,),
-            shop.work.probe,
+            probe or shop.work.writable,
             consumer=consumer,
             lifespan=lifespan,
             world=world,
@@ -407,6 +407,31 @@ async def test_only_the_events_of_a_locked_row_wait_in_a_batch(shop: Shop) -> No
     await batch
     assert await reserved(shop) == sorted(order_ids([*records, *behind]))
     assert ahead.letters == []
+
+
+async def test_an_event_whose_table_is_locked_for_long_is_no_dead_letter(shop: Shop) -> None:
+    x, *_ = shop.products
+    asked = 0
+
+    async def writable() -> None:
+        nonlocal asked
+        asked += 1
+        await shop.work.writable()
+
+    records = await placed(shop, x)
+    shop.work = shop.database.work(timeout_s=0.5)
+    reserve = lane(shop, probe=writable)
+    async with shop.other.connect() as other:
+        await other.execute(text("LOCK TABLES stock WRITE"))
+        reserving = asyncio.create_task(reserve(records))
+        async with asyncio.timeout(WITHIN_S):
+            while asked < 4:  # its one retry would be used up
+                await asyncio.sleep(0.05)
+        assert not reserving.done()
+        await other.execute(text("UNLOCK TABLES"))
+
+    await reserving
+    assert reserve.letters == []
 
 
 async def test_a_batch_that_waits_for_a_row_holds_none_that_others_need(shop: Shop) -> None:

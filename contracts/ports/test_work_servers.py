@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import delete, func, select, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from contracts.ports.databases import Database
 from contracts.ports.work_suite import (
@@ -56,6 +57,20 @@ async def setting(sql: ProxiedSql, name: str, value: int, *, usual: int) -> Asyn
         await sql.server.run(f"SET GLOBAL {name} = {usual}", user="root")
 
 
+@asynccontextmanager
+async def held(database: Database, lock: str, unlock: str) -> AsyncIterator[None]:
+    """What the superuser's session holds meanwhile."""
+    url = database.engine().url.set(username="root", password="", database=None)
+    engine = create_async_engine(url)
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text(lock))
+            yield
+            await connection.execute(text(unlock))
+    finally:
+        await engine.dispose()
+
+
 async def within(seconds: float, action: Awaitable[object]) -> None:
     """Fail if it takes longer, whatever comes of it."""
     bound = asyncio.timeout(seconds)
@@ -87,6 +102,7 @@ async def test_every_session_is_set_up_as_the_system_needs_it(database: Database
     wanted = {
         "transaction_isolation": "READ-COMMITTED",
         "innodb_lock_wait_timeout": 3,
+        "lock_wait_timeout": 6,
         "wait_timeout": 30,
         "sql_mode": "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION",
         "time_zone": "+00:00",
@@ -142,6 +158,59 @@ async def test_a_ghosts_locks_end_with_its_session(database: Database) -> None:
 
 
 # Queries cut off
+
+
+# Tables that others have locked
+
+
+@pytest.mark.parametrize("how", ["WRITE", "READ"])
+async def test_a_table_that_is_locked_is_no_sign_of_death_and_not_writable(
+    database: Database, how: str
+) -> None:
+    work = database.work(timeout_s=BOUND_S)
+    async with database.engine().connect() as other:
+        await other.execute(text(f"LOCK TABLES users {how}"))
+        await work.probe()
+        with pytest.raises(Unavailable, match="lets no one write"):
+            await within(BOUND_S + THROW_AWAY_S, work.writable())
+        await other.execute(text("UNLOCK TABLES"))
+    await work.writable()
+
+
+async def test_a_backups_lock_on_all_tables_is_not_writable(database: Database) -> None:
+    work = database.work(timeout_s=BOUND_S)
+    async with held(database, "FLUSH TABLES WITH READ LOCK", "UNLOCK TABLES"):
+        await work.probe()
+        with pytest.raises(Unavailable, match="lets no one write"):
+            await within(BOUND_S + THROW_AWAY_S, work.writable())
+    await work.writable()
+
+
+@pytest.mark.filterwarnings("ignore:.*PROCESSLIST.*:Warning")  # the other one MariaDB has not
+async def test_who_waited_for_a_table_and_has_left_takes_no_connection_for_long(
+    database: Database,
+) -> None:
+    work = database.work(timeout_s=BOUND_S)
+    waits = (
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE '%users%'"  # noqa: S608
+        f" AND db = '{database.name}' AND command <> 'Sleep'"
+    )
+    async with database.engine().connect() as other:
+        await other.execute(text("LOCK TABLES users WRITE"))
+        for _ in range(3):
+            with pytest.raises(TimedOut):
+                await ask(work)
+        async with asyncio.timeout(BACK_S):
+            while await database.sql.server.ask(waits, user="root"):
+                await asyncio.sleep(0.1)
+        await other.execute(text("UNLOCK TABLES"))
+
+
+async def test_tables_that_cannot_be_made_now_are_waited_for(empty: Database) -> None:
+    async with held(empty, "FLUSH TABLES WITH READ LOCK", "UNLOCK TABLES"):
+        with pytest.raises(Unavailable, match="cannot be made now"):
+            await create_tables(empty.engine(timeout_s=0.5))
+    await create_tables(empty.engine())
 
 
 async def test_a_query_cut_off_leaves_its_answer_to_nobody(database: Database) -> None:

@@ -176,27 +176,33 @@ async def test_what_cannot_be_decoded_never_reaches_the_handler() -> None:
         assert letter.message.value == b"\xff"
 
 
-@in_virtual_time
-async def test_a_single_message_that_times_out_is_to_blame_only_if_the_store_is_there() -> None:
-    handler = Failing([TimedOut("too slow")])
-    async with bench() as it:
+@pytest.mark.parametrize("error", [TimedOut("too slow"), LockWaitTimeout("locked")])
+def test_a_single_message_that_waited_too_long_is_to_blame_only_if_others_get_on(
+    error: Exception,
+) -> None:
+    @in_virtual_time
+    async def is_to_blame() -> None:
+        handler = Failing([error])
+        async with bench() as it:
 
-        async def away() -> None:
-            raise Unavailable("no sign of life")
+            async def away() -> None:
+                raise Unavailable("no sign of life")
 
-        there, it.parts = it.parts, replace(it.parts, probe=away)
-        waiting = asyncio.create_task(
-            _run(it.chain(handler), await it.batch(message(registered(1))))
-        )
-        await asyncio.sleep(LONG_S)
-        assert not waiting.done()
-        assert await it.open_letters() == []
-        waiting.cancel()
+            there, it.parts = it.parts, replace(it.parts, writable=away)
+            waiting = asyncio.create_task(
+                _run(it.chain(handler), await it.batch(message(registered(1))))
+            )
+            await asyncio.sleep(LONG_S)
+            assert not waiting.done()
+            assert await it.open_letters() == []
+            waiting.cancel()
 
-        it.parts = there
-        await it.chain(handler)(await it.batch(message(registered(2))))
-        (letter,) = await it.open_letters()
-        assert (letter.attempts, letter.error_type) == (6, "TimedOut")
+            it.parts = there
+            await it.chain(handler)(await it.batch(message(registered(2))))
+            (letter,) = await it.open_letters()
+            assert (letter.attempts, letter.error_type) == (6, type(error).__name__)
+
+    is_to_blame()
 
 
 @in_virtual_time

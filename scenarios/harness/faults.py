@@ -45,7 +45,8 @@ def with_faults(parts: Parts, strikes: Strikes, process: str) -> Parts:
     return replace(
         parts,
         work=faulty_work(parts.work, strikes, process),
-        probe=_faulty_probe(parts, strikes, process),
+        probe=_faulty_probe(parts.probe, strikes, process),
+        writable=_faulty_probe(parts.writable, strikes, process),
         log=lambda role: FaultyLog(parts.log(role), strikes, role),
         views=FaultyViewStore(parts.views, strikes, process),
     )
@@ -66,10 +67,10 @@ def faulty_work(work: UnitOfWorkFactory, strikes: Strikes, process: str) -> Unit
     return opened
 
 
-def _faulty_probe(parts: Parts, strikes: Strikes, process: str) -> Probe:
+def _faulty_probe(asked: Probe, strikes: Strikes, process: str) -> Probe:
     async def probe() -> None:
         await strikes.at(Point(process, "sql.probe", Hop.REQUEST))
-        await parts.probe()
+        await asked()
 
     return probe
 

@@ -45,7 +45,7 @@ def write_chain(made_of: ChainParts) -> list[Middleware]:
     """What happens around a handler: once per event, in one transaction with its effects."""
     parts = made_of.parts
     return [
-        *delivered(made_of, parts.probe),
+        *delivered(made_of, parts.writable),
         transactional(parts.work, parts.world),
         inboxed(made_of.consumer, made_of.metrics),
     ]

@@ -49,6 +49,9 @@ class Parts:
 
     work: UnitOfWorkFactory
     probe: Probe
+    """A sign of life of the write model."""
+    writable: Probe
+    """Whether a writer gets to every table of it."""
     log: Callable[[str], Log]
     """The log's client of a role."""
     views: ViewStore

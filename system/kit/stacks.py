@@ -7,6 +7,7 @@ import logging
 import tempfile
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from system.kit import logs
@@ -69,6 +70,7 @@ async def embedded(
             yield Parts(
                 work=work,
                 probe=work.probe,
+                writable=work.writable,
                 log=lambda role: EmbeddedLog(broker, role),
                 views=EmbeddedViewStore(),
                 world=world,
@@ -96,13 +98,14 @@ async def servers(settings: KitSettings, all_topics: Collection[str]) -> AsyncIt
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     world, commits = RealWorld(), Commits()
     instance = settings.instance or str(world.new_id())[:8]
-    engine = mysql_engine(settings.mysql_url(), pool_size=settings.sql_pool_size)
+    connect = partial(mysql_engine, settings.mysql_url(), timeout_s=settings.sql_timeout_s)
+    engine = connect(pool_size=settings.sql_pool_size)
     work = SqlWork(
         engine,
         world,
         timeout_s=settings.sql_timeout_s,
         committed=commits.notify,
-        unpooled=mysql_engine(settings.mysql_url(), pool_size=None),
+        unpooled=connect(pool_size=None),
     )
     views = MongoViewStore(settings.mongo_uri.get_secret_value(), member=instance)
     logs_of: dict[str, KafkaLog] = {}
@@ -149,6 +152,7 @@ async def servers(settings: KitSettings, all_topics: Collection[str]) -> AsyncIt
         yield Parts(
             work=work,
             probe=work.probe,
+            writable=work.writable,
             log=log_of,
             views=views,
             world=world,

@@ -314,6 +314,7 @@ class Cluster:
         return Parts(
             work=_overheard(work, self.emitted_under),
             probe=work.probe,
+            writable=work.writable,
             log=lambda role: FaultyLog(
                 StallingLog(stores.broker, role + twin, faults), faults, name
             ),

@@ -12,7 +12,7 @@ def _impatient(reached: Reached, made_of: ChainParts, _: Middleware) -> list[Mid
     parts = made_of.parts
     without_delays = retried(
         (),
-        parts.probe,
+        parts.writable,
         consumer=made_of.consumer,
         lifespan=made_of.lifespan,
         world=parts.world,

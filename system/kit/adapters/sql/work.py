@@ -11,10 +11,11 @@ import logging
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from functools import cache, partial
+from math import ceil
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Dialect, Table, event, text
+from sqlalchemy import URL, Connection, Dialect, Table, event, false, literal, select, text
 from sqlalchemy import exc as sqlalchemy_errors
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
@@ -179,6 +180,25 @@ class SqlWork:
         pool = self.engine.sync_engine.pool
         return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
+    async def writable(self) -> None:
+        """Ask, on a fresh connection, whether a writer gets to every table. Raises Unavailable.
+
+        A server may give signs of life and let no one write: while a table is altered, or all of them
+        are locked for a backup. A lock on none of its rows waits for that as a write does.
+        """
+        if self.engine.dialect.name == "sqlite":  # it has one lock, which says nothing of a table
+            return await self.probe()
+        try:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                clean_connection(self._unpooled) as connection,
+            ):
+                for table in metadata.tables.values():
+                    none = select(literal(1)).select_from(table).where(false())
+                    await connection.execute(none.with_for_update())
+        except (TimeoutError, errors.Conflict) as error:
+            raise errors.Unavailable("the write model lets no one write") from error
+
     async def probe(self) -> None:
         """Ask for a sign of life on a fresh connection. Raises Unavailable.
 
@@ -309,8 +329,14 @@ async def _opened(connect: Connect, path: str, durable: bool) -> InlineConnectio
     return connect(path, synced=durable, timeout_s=SQLITE_BUSY_S)
 
 
-def mysql_engine(url: URL, *, pool_size: int | None, connect_timeout_s: float = 2.0) -> AsyncEngine:
+def mysql_engine(
+    url: URL, *, pool_size: int | None, timeout_s: float = 5.0, connect_timeout_s: float = 2.0
+) -> AsyncEngine:
     """MySQL 8 or MariaDB; without a size it has no pool, and each connection is a fresh one.
+
+    `timeout_s` is the bound of its transactions. A statement that waits for a table, and not for a row,
+    does not notice that its client has left. So the server gives it up a moment after the client: else
+    what is tried again meanwhile takes one connection after the other, until there is none.
 
     No pre-ping: it can hang on a half-open connection, bounds hold anyway.
     """
@@ -332,7 +358,7 @@ def mysql_engine(url: URL, *, pool_size: int | None, connect_timeout_s: float = 
         isolation_level="READ COMMITTED",
         connect_args={
             "connect_timeout": connect_timeout_s,
-            "init_command": MYSQL_SESSION,
+            "init_command": f"{MYSQL_SESSION}, lock_wait_timeout = {ceil(timeout_s) + 1}",
             "charset": "utf8mb4",
         },
     )
@@ -428,13 +454,16 @@ def _listed(verb: str, columns: Collection[str]) -> str:
 
 
 async def _create_under_lock(connection: AsyncConnection) -> None:
-    # not released on failure: the lock ends with its session, and the process with its start
+    # not released on failure: the lock ends with its session, which is thrown away then
     name = {"name": f"tables of {connection.engine.url.database}"[:LOCK_NAME_MAX]}
     wait = {"s": int(TABLES_WAIT_S)}
     taken = await connection.scalar(text("SELECT GET_LOCK(:name, :s)"), name | wait)
     if taken != 1:
         raise errors.Unavailable("another process makes the tables for too long")
-    await connection.run_sync(metadata.create_all)
+    try:
+        await connection.run_sync(metadata.create_all)
+    except errors.Conflict as error:  # as while all tables are locked for a backup
+        raise errors.Unavailable(f"the tables cannot be made now: {error}") from error
     await connection.execute(text("SELECT RELEASE_LOCK(:name)"), name)
 
 

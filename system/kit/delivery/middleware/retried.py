@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from system.kit.delivery.failures import Failure, GivenUp
 from system.kit.delivery.middleware import Batch, Middleware, Step
 from system.kit.delivery.outbox import ids_of
-from system.kit.errors import Fenced, Poison, Stopping, TimedOut, Unavailable
+from system.kit.errors import Fenced, LockWaitTimeout, Poison, Stopping, TimedOut, Unavailable
 from system.kit.lifespan import Lifespan
 from system.kit.logs import Logger
 from system.kit.metrics import Metrics
@@ -41,8 +41,8 @@ def retried(
                 await step(batch)
             except (Fenced, Stopping):
                 raise
-            except TimedOut as error:
-                await probe()  # raises Unavailable when the store is away: it blames no message
+            except (TimedOut, LockWaitTimeout) as error:
+                await probe()  # raises Unavailable where it was the store: that blames no message
                 return error
             except Unavailable:
                 raise
