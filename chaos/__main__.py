@@ -3,7 +3,7 @@
 import sys
 from io import TextIOWrapper
 
-from scenarios.harness.command import run
+from chaos.kit.command import run
 
 if __name__ == "__main__":
     if isinstance(sys.stdout, TextIOWrapper):

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from chaos.kit.command import require
 from chaos.kit.simulated import command as simulated
 from chaos.shop.subject import SHOP
-from scenarios.harness.command import require
 
 ON_SERVERS = {
     "real": "named scenarios on real servers, one fault each; its own --help",

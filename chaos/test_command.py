@@ -13,6 +13,7 @@ from chaos.command import main
 from chaos.kit.checkers import Checker
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import Op, Outcome
+from chaos.kit.points import Hop
 from chaos.kit.simulated.command import KINDS_MAX, told_once
 from chaos.kit.simulated.faults import AT_REPLY, AT_REQUEST, IN_TIME, BadReplay, Place, kinds_at
 from chaos.kit.simulated.mutant import Mutant
@@ -23,7 +24,6 @@ from chaos.kit.simulated.subject import Subject
 from chaos.shop.checkers import ANOMALIES, CHECKERS, Anomaly
 from chaos.shop.subject import SHOP
 from chaos.shop.workloads import WORKLOADS
-from scenarios.harness.faults import Hop
 
 IMPOSSIBLE = (
     ("explode@orders:sql.commit:reply:3", "no kind of fault 'explode'; there are error, lost"),

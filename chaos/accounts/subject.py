@@ -25,7 +25,9 @@ ACCOUNTS = Subject(
     {
         "dual_write": dual_write.MUTANT.hunted_in("payments"),
         "mark_before_ack": mark_before_ack.MUTANT.hunted_in("payments"),
-        "no_inbox": no_inbox.MUTANT.hunted_in("payments", spells=("duplicate@account.paid:0.6:0",)),
+        "no_inbox": no_inbox.MUTANT.hunted_in(
+            "payments", timed_faults=("duplicate@account.paid:0.6:0",)
+        ),
         "random_partition_key": random_partition_key.MUTANT.hunted_in("payments"),
         "skip_a_failed_row": skip_a_failed_row.MUTANT.hunted_in("payments"),
         "unclaimed_double_relay": unclaimed_double_relay.MUTANT.hunted_in("shared"),

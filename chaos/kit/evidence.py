@@ -13,9 +13,9 @@ from uuid import UUID
 
 from chaos.kit.history import Op
 from system.kit.delivery import outbox
-from system.kit.delivery.dead_letters import REPLAY_FOR, DeadLetter, unresolved, without_replay
+from system.kit.delivery.dead_letters import DeadLetter, unresolved, without_replay
 from system.kit.errors import Poison
-from system.kit.events import Envelope, dlq
+from system.kit.events import REPLAY_FOR, Envelope, dlq
 from system.kit.ports.log import Message, Record
 from system.kit.ports.views import Document
 from system.kit.table import System

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from chaos.kit.command import output_folder, whole_number
 from chaos.kit.servers.scenario import Scenario
 from chaos.real import endurance, measure, named, starts
 from chaos.real.kept import NoEvidence
@@ -19,7 +20,6 @@ from chaos.real.shoppers import CannotBegin
 from chaos.real.stage import Stage
 from chaos.real.system_under_test import NotReady
 from chaos.shop.checkers import BadChecker
-from scenarios.harness.command import output_folder, whole_number
 from scenarios.harness.servers import DATABASES, Missing, NotStarted
 from scenarios.harness.servers.common import say
 from system.kit.errors import leaves

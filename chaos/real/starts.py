@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from random import Random
 
+from chaos.kit.command import progress
 from chaos.kit.history import History
 from chaos.real.clients import Client
 from chaos.real.shoppers import CannotBegin, World
 from chaos.real.system_under_test import NotReady, SystemUnderTest
 from scenarios.harness.client import sends_once
-from scenarios.harness.command import progress
 from scenarios.harness.settled import eventually
 
 SEEN_S = 20.0

@@ -8,6 +8,7 @@ from itertools import count
 
 import pytest
 
+from chaos.kit.points import Hop
 from chaos.kit.simulated import branches
 from chaos.kit.simulated.branches import BranchFailed
 from chaos.kit.simulated.faults import (
@@ -15,7 +16,7 @@ from chaos.kit.simulated.faults import (
     BadReplay,
     Fault,
     Place,
-    Strike,
+    PointFault,
     distinct_kinds_at,
     parse,
     writes,
@@ -28,7 +29,6 @@ from chaos.kit.simulated.workers import result_of
 from chaos.shop.mutants import MUTANTS
 from chaos.shop.subject import SHOP
 from chaos.shop.workloads import WORKLOADS
-from scenarios.harness.faults import Hop
 from system.events import BY_TYPE
 
 
@@ -94,7 +94,7 @@ def test_another_seed_is_another_run(simulation: Simulator) -> None:
 
 
 def test_a_point_that_is_not_reached_is_told(simulation: Simulator) -> None:
-    strike = Strike("crash", Place("orders", "sql.commit", Hop.REPLY, 9_999))
+    strike = PointFault("crash", Place("orders", "sql.commit", Hop.REPLY, 9_999))
     assert simulation.run(Schedule("orders", 1, (strike,))).never_struck == [strike]
 
 
@@ -129,16 +129,16 @@ def _call(place: Place) -> tuple[str, str, int]:
     return place.process, place.call, place.nth
 
 
-def _of(kind: str, strikes: Iterable[Fault]) -> list[Strike]:
-    return [strike for strike in strikes if isinstance(strike, Strike) and strike.kind == kind]
+def _of(kind: str, strikes: Iterable[Fault]) -> list[PointFault]:
+    return [strike for strike in strikes if isinstance(strike, PointFault) and strike.kind == kind]
 
 
 def test_a_branch_is_the_very_run_that_its_id_names(simulation: Simulator) -> None:
     numbers = count()
 
-    def strikes(place: Place) -> list[Strike]:
+    def strikes(place: Place) -> list[PointFault]:
         wanted = next(numbers) % 30 == 7
-        return [Strike(kind, place) for kind in distinct_kinds_at(place)] if wanted else []
+        return [PointFault(kind, place) for kind in distinct_kinds_at(place)] if wanted else []
 
     told = simulation.branches(Schedule("twins", 5), strikes, result_of)
     assert {parse(result.schedule.split("/")[2]).kind for result in told} >= {"error", "pause"}
@@ -161,8 +161,8 @@ def test_a_branch_that_comes_to_no_end_is_told(
 ) -> None:
     monkeypatch.setattr(branches, "BRANCH_S", 2.0)
 
-    def strikes(place: Place) -> list[Strike]:
-        return [Strike("crash", place)] if place.call == "log.publish" else []
+    def strikes(place: Place) -> list[PointFault]:
+        return [PointFault("crash", place)] if place.call == "log.publish" else []
 
     with pytest.raises(BranchFailed, match=r"crash@.*:log.publish:request:1"):
         simulation.branches(Schedule("twins", 5), strikes, fails)

@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 
 from chaos.kit.blackbox import PROMISES
+from chaos.kit.command import output_file, output_folder, whole_number
 from chaos.strangers import report
 from chaos.strangers.adapters import SHIPPED, BadAdapter, load
 from chaos.strangers.callers import CannotBegin
 from chaos.strangers.processes import NotReady
 from chaos.strangers.run import Wanted, run
 from chaos.strangers.topics import Missed
-from scenarios.harness.command import output_file, output_folder, whole_number
 from scenarios.harness.servers import Missing, NotStarted
 from scenarios.harness.servers.common import say
 from system.kit.errors import leaves

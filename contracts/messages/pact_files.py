@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from chaos.kit.virtual_time import run as in_virtual_time
 from contracts.kit import Incomplete
 from contracts.kit.pacts import files as texts
 from contracts.kit.pacts.messages import Expected, Headers, heeded, pact_of
 from contracts.kit.pacts.states import name_of
 from contracts.messages.consumers import headers_of, message_of, run
 from contracts.messages.stories import STORIES, Effect, Story
-from scenarios.harness.virtual_time import run as in_virtual_time
 from system.events import BY_TYPE
 from system.kit.delivery import outbox
 from system.kit.errors import Poison

@@ -6,13 +6,13 @@ from dataclasses import fields, replace
 
 import pytest
 
+from chaos.kit.virtual_time import run as in_virtual_time
 from contracts.kit.pacts.messages import Received, completed, pact_of, received
 from contracts.kit.pacts.reads import may_be_null, values_at
 from contracts.messages import pact_files
 from contracts.messages.consumers import CORRELATION_ID, message_of, run
 from contracts.messages.pact_files import Part, expected
 from contracts.messages.stories import ONE_FORM_ONLY, STORIES
-from scenarios.harness.virtual_time import run as in_virtual_time
 from system.events import BY_TYPE
 from system.kit.ports.log import Message
 from system.kit.values import dumps, loads

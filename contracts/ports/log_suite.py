@@ -16,9 +16,8 @@ import pytest
 
 from contracts.ports.bindings import LogBench, LogBinding
 from system.kit.adapters.kafka.rules import HEADERS_MAX, UNPACKED_BYTES_MAX
-from system.kit.delivery.dead_letters import REPLAY_FOR
 from system.kit.errors import Fenced, Poison, Unavailable
-from system.kit.events import dlq
+from system.kit.events import REPLAY_FOR, dlq
 from system.kit.ports.log import (
     Log,
     Message,

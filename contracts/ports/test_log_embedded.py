@@ -10,8 +10,8 @@ from typing import Any, TypeVarTuple
 
 import pytest
 
+from chaos.kit.virtual_time import VirtualTimeLoop, run
 from contracts.ports.log_suite import KEY_OF_NUMBER, ignored
-from scenarios.harness.virtual_time import VirtualTimeLoop, run
 from system.kit.adapters.embedded.log import (
     RECORDS_PER_POLL,
     EmbeddedBroker,

@@ -19,8 +19,8 @@ from contracts.kit.examples import example
 from contracts.kit.schemas import MessageType, rewritten
 from system.kit.adapters.kafka.rules import topic_settings
 from system.kit.delivery import outbox
-from system.kit.delivery.dead_letters import FACT, REPLAY_FOR, Facts, Resolved, dead_letter_id
-from system.kit.events import PARTITIONS, Cause, Event, dlq
+from system.kit.delivery.dead_letters import FACT, Facts, Resolved, dead_letter_id
+from system.kit.events import PARTITIONS, REPLAY_FOR, Cause, Event, dlq
 from system.kit.table import Row
 from system.kit.values import dumps, loads
 from system.roles import QUERY_CONSUMER, ROLES

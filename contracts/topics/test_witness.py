@@ -15,7 +15,7 @@ from scenarios.harness.settled import eventually
 from scenarios.harness.stack import StackOptions, embedded
 from system.events import BY_TYPE, TOPICS
 from system.kit.delivery import dead_letters, outbox
-from system.kit.events import Event
+from system.kit.events import REPLAY_FOR, Event
 from system.kit.ports.log import Message
 from system.table import SHOP
 
@@ -119,7 +119,7 @@ async def test_made_up_means_these_very_bytes_replayed_or_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(harness, "put_in", {GARBAGE})
-    replayed = (*GARBAGE.headers, (dead_letters.REPLAY_FOR, b"product-consumer"))
+    replayed = (*GARBAGE.headers, (REPLAY_FOR, b"product-consumer"))
 
     assert harness.was_put_in(GARBAGE)
     assert harness.was_put_in(Message(GARBAGE.topic, GARBAGE.key, GARBAGE.value, replayed))

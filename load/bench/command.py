@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from chaos.kit.command import output_file, whole_number
 from load.bench.size import FULL, QUICK
 from load.kit import bench_report
 from load.kit.figures import Measured, measured
-from scenarios.harness.command import output_file, whole_number
 from system.kit import logs
 from system.kit.operations.arguments import unknown
 

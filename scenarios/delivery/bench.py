@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Column, Integer, MetaData, Table, insert, select, update
 from sqlalchemy.schema import CreateTable
 
-from scenarios.harness.virtual_time import run
+from chaos.kit.virtual_time import run
 from system.events import BY_TYPE, User, UserCreated
 from system.kit import logs, stacks
 from system.kit.chains import ChainParts, write_chain

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from chaos.kit.points import Hop, with_faults
 from scenarios.delivery.bench import (
     Bench,
     bench,
@@ -17,8 +18,7 @@ from scenarios.delivery.bench import (
     message,
     registered,
 )
-from scenarios.harness.faults import Hop, with_faults
-from scenarios.harness.strikes import Switchboard
+from scenarios.harness.fault_rules import Switchboard
 from system.events import User, UserUpdated
 from system.kit.delivery import outbox
 from system.kit.delivery.inbox import processed_events

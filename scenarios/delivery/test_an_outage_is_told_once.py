@@ -10,9 +10,9 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
+from chaos.kit.points import FaultyLog, faulty_work
 from scenarios.delivery.bench import Bench, bench, in_virtual_time
-from scenarios.harness.faults import FaultyLog, faulty_work
-from scenarios.harness.strikes import Switchboard
+from scenarios.harness.fault_rules import Switchboard
 from system.kit.delivery.consumer import Consumer
 from system.kit.delivery.patience import Outage, patiently
 from system.kit.delivery.relay import Relay, RelayParts

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from chaos.kit.points import Hop, Point, faulty_work
 from scenarios.delivery.bench import CAUSE, Bench, bench, in_virtual_time
-from scenarios.harness.faults import Hop, Point, faulty_work
-from scenarios.harness.strikes import Switchboard
+from scenarios.harness.fault_rules import Switchboard
 from system.kit import locks
 from system.kit.chains import command_chain
 from system.kit.commands import idempotency

@@ -8,16 +8,17 @@ from datetime import timedelta
 
 import pytest
 
+from chaos.kit.points import FaultyLog, Hop, Point
 from scenarios.delivery.bench import CONSUMER, EPOCH, Bench, bench, in_virtual_time, letters_of
-from scenarios.harness.faults import FaultyLog, Hop, Point
-from scenarios.harness.strikes import Switchboard
+from scenarios.harness.fault_rules import Switchboard
 from system.events import BY_TYPE
 from system.kit import logs
-from system.kit.delivery.dead_letters import REPLAY_FOR, DeadLetter, Gone, NotTaken, Parked
+from system.kit.delivery.dead_letters import DeadLetter, Gone, NotTaken, Parked
 from system.kit.delivery.failures import Failure
 from system.kit.delivery.middleware import Batch
 from system.kit.delivery.middleware.decoded import decoded
 from system.kit.errors import Poison, Unavailable
+from system.kit.events import REPLAY_FOR
 from system.kit.ports.log import Log, Message, Partition, Record, Unreadable
 from system.kit.values import timestamp
 

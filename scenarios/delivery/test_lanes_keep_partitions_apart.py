@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from chaos.kit.points import FaultyLog, Hop
 from scenarios.delivery.bench import Bench, bench, in_virtual_time, message, registered
-from scenarios.harness.faults import FaultyLog, Hop
+from scenarios.harness.fault_rules import Switchboard
 from scenarios.harness.settled import eventually
-from scenarios.harness.strikes import Switchboard
 from system.kit import logs
 from system.kit.delivery import consumer
 from system.kit.delivery.consumer import Chain, Consumer

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from chaos.kit.points import FaultyViewStore, Point
 from scenarios.delivery.bench import CAUSE, EPOCH, bench, in_virtual_time
-from scenarios.harness.faults import FaultyViewStore, Point
+from scenarios.harness.fault_rules import Switchboard
 from scenarios.harness.settled import eventually
-from scenarios.harness.strikes import Switchboard
 from system.events import User, UserCreated
 from system.kit import roles
 from system.kit.delivery import outbox

@@ -6,7 +6,7 @@ import asyncio
 
 from scenarios.delivery.bench import bench, count_all, in_virtual_time, message, registered
 from system.kit.delivery import inbox
-from system.kit.delivery.dead_letters import REPLAY_FOR
+from system.kit.events import REPLAY_FOR
 from system.kit.ports.log import Message
 
 

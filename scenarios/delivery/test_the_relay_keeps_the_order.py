@@ -17,10 +17,10 @@ import structlog
 from sqlalchemy import insert, select, update
 from structlog.testing import LogCapture
 
+from chaos.kit.points import FaultyLog, Hop, Point, faulty_work
 from scenarios.delivery.bench import CAUSE, EPOCH, Bench, bench, in_virtual_time
-from scenarios.harness.faults import FaultyLog, Hop, Point, faulty_work
+from scenarios.harness.fault_rules import Switchboard
 from scenarios.harness.settled import eventually
-from scenarios.harness.strikes import Switchboard
 from system.events import User, UserUpdated
 from system.kit import logs
 from system.kit.delivery import outbox

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chaos.kit.points import faulty_work
 from scenarios.delivery.bench import CAUSE, EPOCH, Bench, bench, in_virtual_time, registered
-from scenarios.harness.faults import faulty_work
-from scenarios.harness.strikes import Switchboard
+from scenarios.harness.fault_rules import Switchboard
 from system.kit import logs, roles
 from system.kit.commands import idempotency
 from system.kit.delivery import inbox, outbox

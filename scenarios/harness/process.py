@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Any
 from weakref import WeakSet
 
-from scenarios.harness.faults import Point, Strikes, faulty_work, with_faults
+from chaos.kit.points import FaultPolicy, Point, faulty_work, with_faults
 from system.kit import process, roles
 from system.kit.chains import ChainParts
 from system.kit.delivery.middleware import Middleware
@@ -50,7 +50,7 @@ class Process:
         role: str,
         open_parts: OpenParts,
         blueprint: Blueprint,
-        strikes: Strikes,
+        policy: FaultPolicy,
         instance: int = 1,
     ) -> None:
         self.role = role
@@ -62,7 +62,7 @@ class Process:
         self.tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
         self.memberships: list[AbstractAsyncContextManager[Subscription]] = []
         """Those that it had when it was killed: kept, or they would be left when collected."""
-        self._strikes = strikes
+        self._policy = policy
         self._instance = instance
         self._open_parts = open_parts
         self._opened = AsyncExitStack()
@@ -88,9 +88,9 @@ class Process:
         return faulty, replace(self._blueprint, write_chain=write_chain)
 
     async def at(self, point: Point) -> None:
-        """Every hop of this process passes here. Implements `faults.Strikes`."""
+        """Every hop of this process passes here. Implements `points.FaultPolicy`."""
         if not self.dead:
-            await self._strikes.at(replace(point, process=point.process + self.suffix))
+            await self._policy.at(replace(point, process=point.process + self.suffix))
         if self.buried:
             raise Unavailable(f"{self.name} is dead")
         if self.dead:

@@ -19,11 +19,11 @@ from typing import Any
 from sqlalchemy import select, update
 
 from scenarios.harness.client import Client, sends_once
+from scenarios.harness.fault_rules import Switchboard
 from scenarios.harness.given import Given
 from scenarios.harness.history import History
 from scenarios.harness.process import OpenParts, Process, RoleFell
 from scenarios.harness.settled import Reading, Waits, eventually, waits
-from scenarios.harness.strikes import Switchboard
 from system.events import EVENTS, TOPICS
 from system.kit import process, stacks
 from system.kit.chains import ChainParts, write_chain

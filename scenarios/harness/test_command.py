@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.harness import command
+from chaos.kit import command
 from scenarios.repository.markdown import ROOT
 
 

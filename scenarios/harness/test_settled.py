@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from chaos.kit.virtual_time import run
 from scenarios.harness.settled import eventually
-from scenarios.harness.virtual_time import run
 from system.kit.errors import Unavailable
 
 

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
+from chaos.kit.points import Hop, Point
 from scenarios.harness.client import NoAnswer
-from scenarios.harness.faults import Hop, Point
+from scenarios.harness.fault_rules import Switchboard
 from scenarios.harness.process import RoleFell
 from scenarios.harness.settled import eventually
 from scenarios.harness.stack import Stack, StackOptions, embedded
-from scenarios.harness.strikes import Switchboard
 from system.kit.errors import Unavailable
 
 

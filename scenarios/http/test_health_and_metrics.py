@@ -11,7 +11,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from scenarios.harness import virtual_time
+from chaos.kit import virtual_time
 from scenarios.http.toy import THING, Toy, app_of, running, without_sockets
 from system.kit.errors import Unavailable
 from system.kit.http.health import Health

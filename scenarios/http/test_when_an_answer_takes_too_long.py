@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from scenarios.harness import virtual_time
+from chaos.kit import virtual_time
 from scenarios.http.toy import Reply, Toy, app_of, without_sockets
 from system.kit.lifespan import Lifespan
 from system.kit.metrics import Metrics

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from chaos.kit.points import Hop, Point
 from scenarios.harness.at_rest import at_rest
-from scenarios.harness.faults import Hop, Point
 from scenarios.harness.settled import eventually
 from scenarios.harness.stack import Stack
 

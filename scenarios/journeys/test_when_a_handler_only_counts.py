@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, insert, update
 from sqlalchemy.schema import CreateTable
 
+from chaos.kit.points import Hop
 from scenarios.conftest import StartStack
-from scenarios.harness.faults import Hop
 from scenarios.harness.stack import Stack, StackOptions
 from system.events import OrderPaid
 from system.kit.events import Envelope

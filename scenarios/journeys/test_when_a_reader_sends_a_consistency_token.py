@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from scenarios.harness.faults import Hop, Point
+from chaos.kit.points import Hop, Point
 from scenarios.harness.settled import eventually
 from scenarios.harness.stack import Stack
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from chaos.kit.points import Hop
 from scenarios.harness.at_rest import at_rest
-from scenarios.harness.faults import Hop
 from scenarios.harness.stack import Stack
 
 pytestmark = pytest.mark.needs("faults", "kills")

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
+from chaos.kit.points import Point
 from scenarios.conftest import StartStack
 from scenarios.harness.at_rest import at_rest
-from scenarios.harness.faults import Point
 from scenarios.harness.settled import eventually
 from scenarios.harness.stack import ALL_ROLES, Stack, StackOptions
 

@@ -6,9 +6,9 @@ import pytest
 
 from scenarios.conftest import StartStack
 from scenarios.harness.at_rest import at_rest
+from scenarios.harness.fault_rules import FaultRule
 from scenarios.harness.settled import eventually
 from scenarios.harness.stack import QUICK, Stack, StackOptions
-from scenarios.harness.strikes import Strike
 
 pytestmark = pytest.mark.needs("faults")
 
@@ -20,7 +20,7 @@ LONG = 4
 CONSUMERS = ("product-consumer", "order-consumer", "query-consumer")
 
 
-async def lasts_long(*strikes: Strike) -> None:
+async def lasts_long(*strikes: FaultRule) -> None:
     async def struck() -> int:
         return sum(strike.struck for strike in strikes)
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from chaos.kit.points import Hop, Point
 from scenarios.harness.at_rest import at_rest
 from scenarios.harness.client import Answer, item
-from scenarios.harness.faults import Hop, Point
 from scenarios.harness.stack import Stack
 
 pytestmark = pytest.mark.needs("faults")

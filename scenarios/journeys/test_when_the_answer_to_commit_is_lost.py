@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
+from chaos.kit.points import Hop
 from scenarios.harness.at_rest import at_rest
 from scenarios.harness.client import item
-from scenarios.harness.faults import Hop
 from scenarios.harness.given import fresh_key
 from scenarios.harness.stack import Stack
 

@@ -6,10 +6,10 @@ import pytest
 
 from scenarios.conftest import StartStack
 from scenarios.harness.at_rest import at_rest
+from scenarios.harness.fault_rules import FaultRule
 from scenarios.harness.faulty_handler import FaultyHandler, of_user
 from scenarios.harness.settled import eventually
 from scenarios.harness.stack import QUICK, Stack, StackOptions
-from scenarios.harness.strikes import Strike
 from system.events import OrderCreated
 from system.kit.ports.log import Message, Partition
 
@@ -20,7 +20,7 @@ KEYS = (b"poison e", b"poison a", b"poison d")
 """One for each partition: any order stands behind one of them."""
 
 
-async def waits(stack: Stack, away: Strike, partition: Partition, offset: int) -> None:
+async def waits(stack: Stack, away: FaultRule, partition: Partition, offset: int) -> None:
     """It tries again and again to park; the offset does not move past the message."""
 
     async def struck() -> int:

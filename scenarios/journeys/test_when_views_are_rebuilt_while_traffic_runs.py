@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from chaos.kit.points import Hop, Point
 from scenarios.harness.at_rest import at_rest
-from scenarios.harness.faults import Hop, Point
 from scenarios.harness.settled import eventually
 from scenarios.harness.stack import Stack
 

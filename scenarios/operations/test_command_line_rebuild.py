@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from scenarios.harness import virtual_time
+from chaos.kit import virtual_time
 from scenarios.operations.conftest import Command
 from scenarios.operations.program import PORTS, Program, eventually, free_host, programs
 from system.__main__ import PROGRAM

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from scenarios.harness.virtual_time import run
+from chaos.kit.virtual_time import run
 from system.kit.ports.log import Partition
 from system.kit.views.generations import FREEZE_PAUSE_S, NEAR_S, Rehearsals
 

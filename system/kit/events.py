@@ -74,6 +74,10 @@ Decision = tuple[S, tuple[E, ...]]
 """The state from now on, and the events that say so; without events nothing has changed."""
 
 
+REPLAY_FOR = "replay-for"
+"""The header of a message that is sent once more: the one consumer that it is for."""
+
+
 def dlq(topic: str) -> str:
     """Where the dead letters of a topic lie."""
     return f"{topic}.dlq"

@@ -29,5 +29,5 @@ MUTANT = Mutant(
     bug="State and outbox row are committed one after the other; a crash in between loses the event.",
     breaks=("no_lost_event",),
     switched_in=attribute(SqlUnitOfWork, "commit", _in_two),
-    strikes=("crash@*:sql.commit:reply:*", "*@*:sql.insert-outbox:*"),
+    point_faults=("crash@*:sql.commit:reply:*", "*@*:sql.insert-outbox:*"),
 )

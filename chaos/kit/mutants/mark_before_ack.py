@@ -25,5 +25,5 @@ MUTANT = Mutant(
     bug="Rows are marked before the broker has acknowledged them: what then fails is never sent.",
     breaks=("no_lost_event",),
     switched_in=attribute(Relay, "_publish", _early),
-    strikes=("*@*:log.publish:request:*",),
+    point_faults=("*@*:log.publish:request:*",),
 )

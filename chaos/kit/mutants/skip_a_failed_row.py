@@ -22,5 +22,5 @@ MUTANT = Mutant(
     bug="A row that the broker did not take is marked like the others, so that it blocks nobody.",
     breaks=("no_lost_event",),
     switched_in=attribute(Relay, "_publish", _shrugging),
-    strikes=("error@*:log.publish:request:*",),
+    point_faults=("error@*:log.publish:request:*",),
 )

@@ -1,4 +1,4 @@
-"""Strikes every point of one run, and runs what lies before a point only once.
+"""FaultsAt every point of one run, and runs what lies before a point only once.
 
 At each point the process forks, once for every way to strike it. The child goes on with the fault
 and tells what came of it; the parent waits for it, and goes on as if nothing had been. A child's
@@ -19,13 +19,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Generic, NoReturn, TypeVar
 
-from chaos.kit.simulated.faults import Place, Strike
+from chaos.kit.simulated.faults import Place, PointFault
 
 BRANCH_S = 60.0
 """Real time that a branch may take: a hundred times what it does."""
 
 R = TypeVar("R")
-Strikes = Callable[[Place], Iterable[Strike]]
+FaultsAt = Callable[[Place], Iterable[PointFault]]
 
 
 class BranchFailed(Exception):
@@ -35,7 +35,7 @@ class BranchFailed(Exception):
 class Branches(Generic[R]):
     """The children of one run, and what they told."""
 
-    def __init__(self, strikes: Strikes, database: Path) -> None:
+    def __init__(self, strikes: FaultsAt, database: Path) -> None:
         self.told: list[R] = []
         self.failed: str | None = None
         """Which branch did not come to its end, and why: no more are begun then."""
@@ -49,14 +49,14 @@ class Branches(Generic[R]):
         """Whether this process is a child."""
         return self._to_parent is not None
 
-    def at(self, place: Place) -> Strike | None:
+    def at(self, place: Place) -> PointFault | None:
         """In a child: the strike that it is about. In the parent, when all are done: None."""
         for strike in self._strikes(place):
             if self.failed is None and self._fork(strike):
                 return strike
         return None
 
-    def _fork(self, strike: Strike) -> bool:
+    def _fork(self, strike: PointFault) -> bool:
         """Whether this is the child; its parent returns when the child has ended.
 
         All that a run changes is its memory, which a fork has its own copy of, and the file of the

@@ -16,6 +16,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from chaos.kit.checkers import Anomaly, BadChecker
+from chaos.kit.command import minutes, output_file, progress, whole_number
 from chaos.kit.simulated.branches import BranchFailed
 from chaos.kit.simulated.faults import BadReplay
 from chaos.kit.simulated.hunt import Catch, hunt_named
@@ -34,7 +35,6 @@ from chaos.kit.simulated.workers import (
     strike_part,
     workers,
 )
-from scenarios.harness.command import minutes, output_file, progress, whole_number
 from system.kit.operations.arguments import Parser, unknown
 
 T = TypeVar("T")

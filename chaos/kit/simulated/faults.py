@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 
+from chaos.kit.points import Hop, Point
 from chaos.kit.simulated.loop import PROCESS, Incarnation, for_ever
-from scenarios.harness.faults import Hop, Point
 from system.kit.errors import Conflict, Unavailable
 from system.kit.ports.log import Partition
 
@@ -68,7 +68,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Strike:
+class PointFault:
     """A fault at a point: error, lost (the reply), conflict, ghost, crash, pause or late."""
 
     kind: str
@@ -79,7 +79,7 @@ class Strike:
 
 
 @dataclass(frozen=True, slots=True)
-class Spell:
+class TimedFault:
     """A fault in time: on a store, a process, a group or a topic, from a moment on."""
 
     kind: str
@@ -94,7 +94,7 @@ class Spell:
         return self.at_s <= time_s < self.at_s + self.seconds
 
 
-Fault = Strike | Spell
+Fault = PointFault | TimedFault
 
 
 def parse(text: str) -> Fault:
@@ -104,9 +104,9 @@ def parse(text: str) -> Fault:
     try:
         if kind in IN_TIME:
             target, at_s, seconds = parts
-            return Spell(kind, target, float(at_s), float(seconds))
+            return TimedFault(kind, target, float(at_s), float(seconds))
         process, call, hop, nth = parts
-        return Strike(kind, Place(process, call, Hop(hop), int(nth)))
+        return PointFault(kind, Place(process, call, Hop(hop), int(nth)))
     except ValueError:
         raise BadReplay(f"{text!r} is not a fault") from None
 
@@ -197,16 +197,16 @@ class Faults:
         self.trace = trace
         self.crashed: Callable[[Incarnation], None] = lambda _: None
         self.paused: Callable[[Incarnation], None] = lambda _: None
-        self.branching: Callable[[Place], Strike | None] | None = None
+        self.branching: Callable[[Place], PointFault | None] | None = None
         """Asked at each point for a strike that no schedule foresaw."""
         self._strikes = {
-            _passing(fault.place): fault for fault in faults if isinstance(fault, Strike)
+            _passing(fault.place): fault for fault in faults if isinstance(fault, PointFault)
         }
         self._windows = [
-            fault for fault in faults if isinstance(fault, Spell) and fault.kind in OF_STORES
+            fault for fault in faults if isinstance(fault, TimedFault) and fault.kind in OF_STORES
         ]
         self._stalls = [
-            fault for fault in faults if isinstance(fault, Spell) and fault.kind == "stall"
+            fault for fault in faults if isinstance(fault, TimedFault) and fault.kind == "stall"
         ]
         self._random = random
         self._nth: dict[tuple[str, str, bool], int] = {}
@@ -267,7 +267,7 @@ class Faults:
             stall.target == name and stall.covers(now) for stall in self._stalls
         )
 
-    def _window(self, kind: str, call: str) -> Spell | None:
+    def _window(self, kind: str, call: str) -> TimedFault | None:
         store = call.partition(".")[0]
         now = self._loop.time()
         for window in self._windows:
@@ -280,7 +280,7 @@ class Faults:
         """Every point that was passed, in order."""
         return [_place(passing) for passing in self._passed]
 
-    async def _strike(self, strike: Strike) -> None:
+    async def _strike(self, strike: PointFault) -> None:
         process = PROCESS.get()
         self.trace.note(self._loop.time(), strike.place.process, f"STRUCK {strike}")
         match strike.kind:

@@ -59,15 +59,17 @@ def _schedules(mutant: Mutant, undisturbed: Undisturbed) -> Iterator[Schedule]:
         for workload in mutant.workloads:
             yield Schedule(workload, seed)
     for seed in range(1, SEEDS_OF_A_SPELL + 1):
-        for spell in mutant.spells:
+        for timed_fault in mutant.timed_faults:
             for workload in mutant.workloads:
-                yield Schedule(workload, seed, tuple(parse(text) for text in spell.split("/")))
+                yield Schedule(
+                    workload, seed, tuple(parse(text) for text in timed_fault.split("/"))
+                )
     for is_first_choice in (True, False):
         for workload in mutant.workloads:
             for schedule in singles(undisturbed.field(workload, SEED), workload, SEED):
                 fault = str(schedule.faults[0])
-                chosen = any(fnmatchcase(fault, pattern) for pattern in mutant.strikes)
-                if chosen == is_first_choice and (mutant.strikes or not is_first_choice):
+                chosen = any(fnmatchcase(fault, pattern) for pattern in mutant.point_faults)
+                if chosen == is_first_choice and (mutant.point_faults or not is_first_choice):
                     yield schedule
     for number in range(SCHEDULES_MAX):
         yield random_schedule(undisturbed, number, SEED, mutant.workloads)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar, TypeVarTuple
 
-from scenarios.harness.virtual_time import VirtualTimeLoop
+from chaos.kit.virtual_time import VirtualTimeLoop
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

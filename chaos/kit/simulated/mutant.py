@@ -60,9 +60,9 @@ class Mutant:
     switched_in: SwitchedIn
     workloads: tuple[str, ...] = ()
     """Where it is hunted."""
-    strikes: tuple[str, ...] = ()
+    point_faults: tuple[str, ...] = ()
     """Single faults that are tried before all others, as patterns: `crash@*:sql.commit:reply:*`."""
-    spells: tuple[str, ...] = ()
+    timed_faults: tuple[str, ...] = ()
     """Faults that are tried first, with several seeds: `outage@log:0.2:5`."""
 
     def hunted_in(self, *workloads: str, **more: Any) -> Mutant:

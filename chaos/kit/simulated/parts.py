@@ -33,11 +33,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 import system.kit.http.app
 from chaos.kit.evidence import Freeze
+from chaos.kit.points import FaultyLog, FaultyViewStore
 from chaos.kit.simulated.faults import CALL_S, PAUSE_S, RESTART_S, Faults, HopsOf
 from chaos.kit.simulated.loop import Incarnation, SimulatedLoop, State
 from chaos.kit.simulated.sqlite_inline import Database, SimulatedConnection
 from chaos.kit.systems import group_of_views
-from scenarios.harness.faults import FaultyLog, FaultyViewStore
 from system.kit.adapters.embedded.log import EmbeddedBroker, EmbeddedLog
 from system.kit.adapters.embedded.views import EmbeddedViewStore
 from system.kit.adapters.sql.work import SqlWork, sqlite_engine

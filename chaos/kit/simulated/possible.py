@@ -15,8 +15,8 @@ from chaos.kit.simulated.faults import (
     IN_TIME,
     BadReplay,
     Fault,
-    Spell,
-    Strike,
+    PointFault,
+    TimedFault,
     kinds_at,
     parse,
 )
@@ -75,14 +75,14 @@ def fault_of(subject: Subject, text: str, workload: Workload) -> Fault:
     kind = text.partition("@")[0]
     _known("kind of fault", kind, MEANINGS)
     fault = parse(text)
-    if isinstance(fault, Strike):
-        _check_strike(subject, fault, workload)
+    if isinstance(fault, PointFault):
+        _check_point_fault(subject, fault, workload)
     else:
-        _check_spell(subject, fault, workload)
+        _check_timed_fault(subject, fault, workload)
     return fault
 
 
-def _check_strike(subject: Subject, strike: Strike, workload: Workload) -> None:
+def _check_point_fault(subject: Subject, strike: PointFault, workload: Workload) -> None:
     _known("process", strike.place.process, workload.processes)
     _known("call", strike.place.call, calls(subject))
     if strike.place.nth < 1:
@@ -94,17 +94,19 @@ def _check_strike(subject: Subject, strike: Strike, workload: Workload) -> None:
         )
 
 
-def _check_spell(subject: Subject, spell: Spell, workload: Workload) -> None:
-    what, targets = _targets(subject, spell.kind, workload)
-    _known(what, spell.target, targets)
-    if not 0 <= spell.at_s <= LONGEST_S:
-        raise BadReplay(f"{spell} begins at no moment from 0 to {LONGEST_S:g} s")
-    if not isfinite(spell.seconds) or abs(spell.seconds) > LONGEST_S:
-        raise BadReplay(f"{spell} lasts longer than {LONGEST_S:g} s")
-    if what in LASTING and spell.seconds <= 0:
-        raise BadReplay(f"{spell} lasts for no time")
-    if what in LASTING and spell.at_s + spell.seconds <= workload.begins_at_s:
-        raise BadReplay(f"{spell} is over when {workload.name} begins, {workload.begins_at_s:g} s")
+def _check_timed_fault(subject: Subject, timed_fault: TimedFault, workload: Workload) -> None:
+    what, targets = _targets(subject, timed_fault.kind, workload)
+    _known(what, timed_fault.target, targets)
+    if not 0 <= timed_fault.at_s <= LONGEST_S:
+        raise BadReplay(f"{timed_fault} begins at no moment from 0 to {LONGEST_S:g} s")
+    if not isfinite(timed_fault.seconds) or abs(timed_fault.seconds) > LONGEST_S:
+        raise BadReplay(f"{timed_fault} lasts longer than {LONGEST_S:g} s")
+    if what in LASTING and timed_fault.seconds <= 0:
+        raise BadReplay(f"{timed_fault} lasts for no time")
+    if what in LASTING and timed_fault.at_s + timed_fault.seconds <= workload.begins_at_s:
+        raise BadReplay(
+            f"{timed_fault} is over when {workload.name} begins, {workload.begins_at_s:g} s"
+        )
 
 
 def _targets(subject: Subject, kind: str, workload: Workload) -> tuple[str, Collection[str]]:

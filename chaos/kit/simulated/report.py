@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from chaos.kit.causes import Causes, id_of, in_order
 from chaos.kit.page import Fault, Lane, Mark, Page, Picture, Said, html
-from chaos.kit.simulated.faults import OF_STORES, Spell
+from chaos.kit.simulated.faults import OF_STORES, TimedFault
 from chaos.kit.simulated.possible import MEANINGS
 from chaos.kit.simulated.runner import Run, Schedule, is_fault
 from chaos.kit.simulated.subject import Subject
@@ -78,7 +78,7 @@ def _faults(run: Run) -> Iterator[Fault]:
     for fault in run.schedule.faults:
         began_s = happened.get(str(fault))
         ended_s = None
-        if began_s is not None and isinstance(fault, Spell) and fault.kind in LASTS:
+        if began_s is not None and isinstance(fault, TimedFault) and fault.kind in LASTS:
             ended_s = began_s + fault.seconds
         yield Fault(str(fault), MEANINGS[fault.kind], began_s, ended_s)
 

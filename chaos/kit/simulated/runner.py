@@ -22,9 +22,18 @@ from sqlalchemy import create_engine
 from chaos.kit.checkers import Anomaly, BadChecker, judge
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import History
-from chaos.kit.simulated.branches import Branches, BranchFailed, Strikes
+from chaos.kit.simulated.branches import Branches, BranchFailed, FaultsAt
 from chaos.kit.simulated.clients import Client
-from chaos.kit.simulated.faults import BadReplay, Fault, Faults, Place, Seen, Spell, Strike, Trace
+from chaos.kit.simulated.faults import (
+    BadReplay,
+    Fault,
+    Faults,
+    Place,
+    PointFault,
+    Seen,
+    TimedFault,
+    Trace,
+)
 from chaos.kit.simulated.loop import SimulatedLoop
 from chaos.kit.simulated.mutant import Mutant, Reached, Switch
 from chaos.kit.simulated.nemeses import disturb
@@ -47,7 +56,7 @@ from system.kit.ports.log import Partition
 from system.kit.ports.views import Document
 
 R = TypeVar("R")
-Branching = Callable[[Place], Strike | None]
+Branching = Callable[[Place], PointFault | None]
 
 QUIET_EVERY_S = 0.2
 QUIET_TIMES = 2
@@ -182,7 +191,9 @@ class Simulator:
         run.judge()
         return run
 
-    def branches(self, schedule: Schedule, strikes: Strikes, result: Callable[[Run], R]) -> list[R]:
+    def branches(
+        self, schedule: Schedule, strikes: FaultsAt, result: Callable[[Run], R]
+    ) -> list[R]:
         """Run a schedule once, and each of these strikes from its point on; what came of each.
 
         Raises BranchFailed.
@@ -295,7 +306,7 @@ class _Simulation:
     def branch_by(self, branching: Branching) -> None:
         """Let somebody strike at each point; the schedule is then the one that foresaw it."""
 
-        def branch(place: Place) -> Strike | None:
+        def branch(place: Place) -> PointFault | None:
             strike = branching(place)
             if strike is not None:
                 self.schedule = replace(self.schedule, faults=(*self.schedule.faults, strike))
@@ -323,9 +334,9 @@ class _Simulation:
         if not self.faults.are_on():
             await asyncio.sleep(self.workload.begins_at_s)
             self.faults.begin()
-        spells = [fault for fault in schedule.faults if isinstance(fault, Spell)]
+        timed_faults = [fault for fault in schedule.faults if isinstance(fault, TimedFault)]
         watching = asyncio.ensure_future(self._watch_lag())
-        disturbing = asyncio.ensure_future(disturb(spells, cluster, self.trace))
+        disturbing = asyncio.ensure_future(disturb(timed_faults, cluster, self.trace))
         clients = [
             script(Client(name, cluster, self.history, Random(f"{name} {schedule.seed}")))
             for name, script in self.workload.clients.items()
@@ -398,7 +409,7 @@ class _Simulation:
         ).fetchone()[0]
         if unsent:
             yield f"{unsent} events are in the outbox"
-        generations = self.stores.views._generations  # noqa: SLF001 - asked without a hop
+        generations = self.stores.views.current
         if generations.live is None or generations.building is not None:
             yield "views are being built"
         for group, lag in self._lags():
@@ -416,7 +427,7 @@ class _Simulation:
         broker, system = self.stores.broker, self.blueprint.system
         for role in self._readers:
             yield role, broker.partitions(system.handlers_of(role))
-        live = self.stores.views._generations.live  # noqa: SLF001 - asked without a hop
+        live = self.stores.views.current.live
         if live is not None:
             yield group_of_views(system, live), broker.partitions(system.topics)
 
@@ -475,7 +486,7 @@ class _Simulation:
 
     def _documents(self, view: str) -> dict[int, Document]:
         store = self.stores.views
-        live = store._generations.live  # noqa: SLF001 - asked without a hop
+        live = store.current.live
         return {} if live is None else dict(store.view(live, view).documents)
 
     def end(self) -> None:
@@ -492,7 +503,7 @@ def _stalled(schedule: Schedule) -> frozenset[str]:
     stalls = [
         fault.target
         for fault in schedule.faults
-        if isinstance(fault, Spell) and fault.kind == "stall"
+        if isinstance(fault, TimedFault) and fault.kind == "stall"
     ]
     return frozenset(stalls if len(stalls) == len(schedule.faults) else ())
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from chaos.kit.simulated.faults import Strike, distinct_kinds_at
+from chaos.kit.simulated.faults import PointFault, distinct_kinds_at
 from chaos.kit.simulated.nemeses import NEMESES, Field
 from chaos.kit.simulated.runner import Schedule, Simulator
 
@@ -41,7 +41,7 @@ def singles(field: Field, workload: str, seed: int) -> Iterator[Schedule]:
     """Every point of the run, struck in every way that makes a difference."""
     for place in field.places:
         for kind in distinct_kinds_at(place):
-            yield Schedule(workload, seed, (Strike(kind, place),))
+            yield Schedule(workload, seed, (PointFault(kind, place),))
 
 
 def random_schedule(

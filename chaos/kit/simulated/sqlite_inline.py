@@ -20,8 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol, Self
 
+from chaos.kit.points import Hop
 from chaos.kit.simulated.faults import Ghost
-from scenarios.harness.faults import Hop
 from system.kit.adapters.sql.sqlite_inline import InlineConnection, InlineCursor, Parameters
 from system.kit.errors import Conflict, Unavailable
 

@@ -7,10 +7,10 @@ from random import Random
 
 import pytest
 
-from chaos.kit.simulated.faults import CALL_S, Faults, Spell, Trace
+from chaos.kit.points import Hop, Point
+from chaos.kit.simulated.faults import CALL_S, Faults, TimedFault, Trace
 from chaos.kit.simulated.loop import SimulatedLoop
-from scenarios.harness.faults import Hop, Point
-from scenarios.harness.virtual_time import run
+from chaos.kit.virtual_time import run
 from system.kit.errors import Unavailable
 
 HANGS_S = 30.0
@@ -50,7 +50,7 @@ def test_a_hop_takes_no_time_and_is_not_counted_until_faults_begin() -> None:
 
 
 def _hanging(store: str) -> Faults:
-    spell = Spell("hang", store, 0.0, HANGS_S)
-    faults = Faults((spell,), Random(1), Trace(), asyncio.get_running_loop())
+    timed_fault = TimedFault("hang", store, 0.0, HANGS_S)
+    faults = Faults((timed_fault,), Random(1), Trace(), asyncio.get_running_loop())
     faults.begin()
     return faults

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from chaos.kit.simulated.loop import PROCESS, Incarnation, SimulatedLoop, for_ever
-from scenarios.harness.virtual_time import run
+from chaos.kit.virtual_time import run
 
 
 def simulated(main: Callable[[SimulatedLoop], Coroutine[Any, Any, None]]) -> None:

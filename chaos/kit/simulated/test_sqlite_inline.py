@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from chaos.kit.points import Hop
 from chaos.kit.simulated.faults import Ghost
 from chaos.kit.simulated.sqlite_inline import ARRIVES_S, Database, SimulatedConnection, name_of
-from scenarios.harness.faults import Hop
-from scenarios.harness.virtual_time import run
+from chaos.kit.virtual_time import run
 from system.kit.errors import Conflict, Unavailable
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from chaos.kit.checkers import Anomaly
-from chaos.kit.simulated.faults import Place, Strike, distinct_kinds_at
+from chaos.kit.simulated.faults import Place, PointFault, distinct_kinds_at
 from chaos.kit.simulated.runner import Run, Schedule, Simulator, schedule_of, scratch_directory
 from chaos.kit.simulated.search import Undisturbed, random_schedule
 from chaos.kit.simulated.subject import Subject
@@ -83,10 +83,10 @@ def strike_part(task: tuple[str, int, int]) -> list[Result]:
     text, first, parts = task
     numbers = count()
 
-    def strikes(place: Place) -> list[Strike]:
+    def strikes(place: Place) -> list[PointFault]:
         if next(numbers) % parts != first:
             return []
-        return [Strike(kind, place) for kind in distinct_kinds_at(place)]
+        return [PointFault(kind, place) for kind in distinct_kinds_at(place)]
 
     simulator = worker().simulator
     return simulator.branches(schedule_of(simulator.subject, text), strikes, result_of)

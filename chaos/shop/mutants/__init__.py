@@ -23,7 +23,7 @@ from chaos.shop.workloads import WORKLOADS
 _OF_THE_KIT = {
     "dual_write": dual_write.MUTANT.hunted_in("orders", "stock"),
     "mark_before_ack": mark_before_ack.MUTANT.hunted_in("orders"),
-    "no_inbox": no_inbox.MUTANT.hunted_in("orders", spells=("duplicate@order.paid:0.6:0",)),
+    "no_inbox": no_inbox.MUTANT.hunted_in("orders", timed_faults=("duplicate@order.paid:0.6:0",)),
     "random_partition_key": random_partition_key.MUTANT.hunted_in("orders", "stock"),
     "skip_a_failed_row": skip_a_failed_row.MUTANT.hunted_in("orders"),
     "unclaimed_double_relay": unclaimed_double_relay.MUTANT.hunted_in("twins"),

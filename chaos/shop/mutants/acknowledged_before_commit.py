@@ -40,5 +40,5 @@ MUTANT = Mutant(
     breaks=("acknowledged_is_kept", "no_lost_event"),
     workloads=("orders", "stock"),
     switched_in=attribute(Commands, "each", _eager),
-    strikes=("crash@*:sql.commit:request:*", "crash@*:sql.insert-outbox:request:*"),
+    point_faults=("crash@*:sql.commit:request:*", "crash@*:sql.insert-outbox:request:*"),
 )

@@ -43,5 +43,5 @@ MUTANT = Mutant(
     breaks=("single_effect",),
     workloads=("orders", "together"),
     switched_in=middleware("transactional", _in_three, without=("inboxed",)),
-    strikes=("crash@*:sql.commit:reply:*", "*@*:sql.insert-processed_events:*"),
+    point_faults=("crash@*:sql.commit:reply:*", "*@*:sql.insert-processed_events:*"),
 )

@@ -21,5 +21,5 @@ MUTANT = Mutant(
     breaks=("commands_take_effect_once",),
     workloads=("orders", "together"),
     switched_in=attribute(decided, "is_done", _never_asked),
-    strikes=("lost@*:sql.commit:reply:*",),
+    point_faults=("lost@*:sql.commit:reply:*",),
 )

@@ -33,5 +33,5 @@ MUTANT = Mutant(
     breaks=("single_effect", "order_and_reservation_agree", "handled_is_remembered"),
     workloads=("orders",),
     switched_in=middleware("transactional", _weary),
-    spells=("storm@sql:0.06:1.5", "storm@sql:0.1:2"),
+    timed_faults=("storm@sql:0.06:1.5", "storm@sql:0.1:2"),
 )

@@ -37,5 +37,5 @@ MUTANT = Mutant(
     breaks=("dead_letters_exactly_poison", "retries_as_scheduled"),
     workloads=("letters",),
     switched_in=middleware("bisected", _whole),
-    spells=("slow@log:0:1", "outage@log:0.05:2"),
+    timed_faults=("slow@log:0:1", "outage@log:0.05:2"),
 )

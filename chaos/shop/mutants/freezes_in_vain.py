@@ -21,5 +21,5 @@ MUTANT = Mutant(
     breaks=("freezes_follow_progress",),
     workloads=("rebuild-with-letters",),
     switched_in=attribute(Rehearsals, "took_s", _none),
-    spells=("outage@log:1.1:6",),
+    timed_faults=("outage@log:1.1:6",),
 )

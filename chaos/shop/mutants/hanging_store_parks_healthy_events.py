@@ -32,5 +32,5 @@ MUTANT = Mutant(
     breaks=("dead_letters_exactly_poison",),
     workloads=("orders",),
     switched_in=middleware("retried", _unasked),
-    spells=("hang@sql:0.03:40",),
+    timed_faults=("hang@sql:0.03:40",),
 )

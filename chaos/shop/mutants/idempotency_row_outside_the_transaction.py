@@ -62,5 +62,5 @@ MUTANT = Mutant(
         (keyed, "_keep", _nothing),
         (chains, "committed", _afterwards),
     ),
-    strikes=("*@orders:sql.commit:reply:*", "*@orders:sql.insert-commands:*"),
+    point_faults=("*@orders:sql.commit:reply:*", "*@orders:sql.insert-commands:*"),
 )

@@ -35,5 +35,5 @@ MUTANT = Mutant(
     breaks=("single_effect", "order_and_reservation_agree"),
     workloads=("orders",),
     switched_in=middleware("transactional", _first, without=("inboxed",)),
-    strikes=("*@*:sql.commit:*", "*@*:sql.*-points:*", "*@products:sql.*:*"),
+    point_faults=("*@*:sql.commit:*", "*@*:sql.*-points:*", "*@products:sql.*:*"),
 )

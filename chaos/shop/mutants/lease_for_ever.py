@@ -27,5 +27,5 @@ MUTANT = Mutant(
     breaks=("quiescence_reached",),
     workloads=("orders",),
     switched_in=attributes((relay, "LEASE_S", _for_ever), (relay.Relay, "_hold_lease", _counted)),
-    strikes=("crash@*:sql.*:*",),
+    point_faults=("crash@*:sql.*:*",),
 )

@@ -26,5 +26,5 @@ MUTANT = Mutant(
     breaks=("commands_take_effect_once",),
     workloads=("orders", "together"),
     switched_in=attribute(decided, "is_done", _hasty),
-    strikes=("ghost@orders:sql.commit:*:*",),
+    point_faults=("ghost@orders:sql.commit:*:*",),
 )

@@ -24,5 +24,5 @@ MUTANT = Mutant(
     breaks=("dead_letters_exactly_poison",),
     workloads=("endings",),
     switched_in=attribute(handlers, "release", _raising),
-    strikes=("*@products:sql.*-processed_events:*", "*@products:sql.*-reservations:*"),
+    point_faults=("*@products:sql.*-processed_events:*", "*@products:sql.*-reservations:*"),
 )

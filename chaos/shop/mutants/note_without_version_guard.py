@@ -23,5 +23,7 @@ MUTANT = Mutant(
     breaks=("notes_agree",),
     workloads=("orders", "endings", "twins"),
     switched_in=attribute(model, "note", _unguarded),
-    spells=tuple(f"late@orders:sql.select-processed_events:request:{nth}" for nth in (1, 2, 3)),
+    timed_faults=tuple(
+        f"late@orders:sql.select-processed_events:request:{nth}" for nth in (1, 2, 3)
+    ),
 )

@@ -33,6 +33,9 @@ MUTANT = Mutant(
     breaks=("single_effect", "order_and_reservation_agree", "handled_is_remembered"),
     workloads=("orders",),
     switched_in=attribute(Lane, "_run", _at_most_once),
-    strikes=("crash@*:log.commit:reply:*",),
-    spells=("outage@sql:0.06:3/restart@products:1.5:0", "outage@sql:0.1:3/restart@orders:2:0"),
+    point_faults=("crash@*:log.commit:reply:*",),
+    timed_faults=(
+        "outage@sql:0.06:3/restart@products:1.5:0",
+        "outage@sql:0.1:3/restart@orders:2:0",
+    ),
 )

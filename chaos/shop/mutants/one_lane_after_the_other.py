@@ -25,5 +25,5 @@ MUTANT = Mutant(
     breaks=("blocked_partitions_hold_up_no_other",),
     workloads=("orders",),
     switched_in=attribute(Relay, "_send", _in_turn),
-    spells=tuple(f"stall@order.created-{number}:0:9" for number in range(3)),
+    timed_faults=tuple(f"stall@order.created-{number}:0:9" for number in range(3)),
 )

@@ -24,5 +24,5 @@ MUTANT = Mutant(
     breaks=("no_internal_error",),
     workloads=("orders",),
     switched_in=attribute(app, "refusal_of", _surprised),
-    spells=("outage@sql:0.02:3",),
+    timed_faults=("outage@sql:0.02:3",),
 )

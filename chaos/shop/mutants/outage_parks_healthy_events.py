@@ -38,5 +38,5 @@ MUTANT = Mutant(
         (retried, "TimedOut", _unknown),
         (retried, "Failure", _counted),
     ),
-    spells=("outage@sql:0.06:9", "outage@views:0.06:9"),
+    timed_faults=("outage@sql:0.06:9", "outage@views:0.06:9"),
 )

@@ -56,5 +56,5 @@ MUTANT = Mutant(
     breaks=("no_phantom_event",),
     workloads=("orders",),
     switched_in=_switched_in,
-    strikes=("*@*:sql.commit:request:*",),
+    point_faults=("*@*:sql.commit:request:*",),
 )

@@ -23,5 +23,5 @@ MUTANT = Mutant(
     breaks=("readers_never_go_back",),
     workloads=("rebuild",),
     switched_in=attribute(Projecting, "_switch", _tidy),
-    spells=tuple(f"late@queries:views.page:request:{nth}" for nth in range(2, 9)),
+    timed_faults=tuple(f"late@queries:views.page:request:{nth}" for nth in range(2, 9)),
 )

@@ -38,5 +38,5 @@ MUTANT = Mutant(
         (Projecting, "_switch_when_built", _too_early),
         (EmbeddedViewStore, "switch", _asked_for_no_freeze),
     ),
-    strikes=("error@queries:log.subscribe:*",),
+    point_faults=("error@queries:log.subscribe:*",),
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from chaos.kit.simulated.mutant import Mutant, Reached, middleware
 from system.kit.chains import ChainParts
-from system.kit.delivery.dead_letters import REPLAY_FOR
 from system.kit.delivery.middleware import Batch, Middleware, Step
+from system.kit.events import REPLAY_FOR
 
 
 def _around_it(reached: Reached, _: ChainParts, right: Middleware) -> list[Middleware]:

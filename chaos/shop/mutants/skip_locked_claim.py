@@ -55,5 +55,5 @@ MUTANT = Mutant(
         (Relay, "_send", _letting_go),
         (Relay, "_hold_lease", _without_lease),
     ),
-    strikes=("*@products*:log.publish:request:*", "*@orders*:log.publish:request:*"),
+    point_faults=("*@products*:log.publish:request:*", "*@orders*:log.publish:request:*"),
 )

@@ -32,5 +32,5 @@ MUTANT = Mutant(
     breaks=("views_equal_rebuild",),
     workloads=("orders", "stock"),
     switched_in=attribute(views_embedded._View, "put", _unguarded),  # noqa: SLF001 - the store's own
-    spells=("duplicate@order.created:0.8:0", "duplicate@product.updated:0.8:0"),
+    timed_faults=("duplicate@order.created:0.8:0", "duplicate@product.updated:0.8:0"),
 )

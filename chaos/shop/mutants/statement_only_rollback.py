@@ -32,5 +32,5 @@ MUTANT = Mutant(
     breaks=("single_effect", "stock_conserved", "order_and_reservation_agree"),
     workloads=("orders",),
     switched_in=middleware("inboxed", _in_place),
-    strikes=("conflict@*:sql.*-points:*", "conflict@*"),
+    point_faults=("conflict@*:sql.*-points:*", "conflict@*"),
 )

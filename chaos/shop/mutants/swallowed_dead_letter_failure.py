@@ -22,6 +22,6 @@ MUTANT = Mutant(
     breaks=("dead_letters_exactly_poison",),
     workloads=("letters",),
     switched_in=attribute(DeadLetters, "_publish", _forgetful),
-    strikes=("error@*:log.publish:request:*",),
-    spells=("outage@log:0.1:2",),
+    point_faults=("error@*:log.publish:request:*",),
+    timed_faults=("outage@log:0.1:2",),
 )

@@ -46,7 +46,9 @@ def test_there_are_enough() -> None:
 def test_it_says_what_it_breaks_and_where_it_is_hunted(name: str) -> None:
     mutant = MUTANTS[name]
     assert mutant.bug.endswith(".")
-    assert all(parse(fault) for spell in mutant.spells for fault in spell.split("/"))
+    assert all(
+        parse(fault) for timed_fault in mutant.timed_faults for fault in timed_fault.split("/")
+    )
 
 
 class OrderPlaced(OrderPaid):

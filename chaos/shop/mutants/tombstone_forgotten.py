@@ -26,5 +26,5 @@ MUTANT = Mutant(
     breaks=("views_show_the_truth",),
     workloads=("endings",),
     switched_in=attribute(views_embedded._View, "put", _traceless),  # noqa: SLF001 - the store's own
-    spells=("duplicate@order.created:1.5:0", "duplicate@order.created:1:0"),
+    timed_faults=("duplicate@order.created:1.5:0", "duplicate@order.created:1:0"),
 )

@@ -58,5 +58,5 @@ MUTANT = Mutant(
     breaks=("stock_conserved",),
     workloads=("stock",),
     switched_in=attributes((Commands, "each", _reads_first), (ProductApi, "update", _saves_all)),
-    spells=("slow@sql:0:0.3",),
+    timed_faults=("slow@sql:0:0.3",),
 )

@@ -8,7 +8,7 @@ import shlex
 import signal
 from collections.abc import Iterator, Mapping
 
-from scenarios.harness import command
+from chaos.kit import command
 from scenarios.harness.servers import (
     DATABASES,
     VIEWS,

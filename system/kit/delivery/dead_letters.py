@@ -24,14 +24,13 @@ from typing_extensions import TypedDict
 from system.kit.delivery.failures import Failure
 from system.kit.delivery.outbox import ids_of
 from system.kit.errors import Poison, Unavailable
-from system.kit.events import dlq
+from system.kit.events import REPLAY_FOR, dlq
 from system.kit.logs import Logger
 from system.kit.metrics import Metrics
 from system.kit.ports.log import Log, Message, Partition, Record, header_bytes
 from system.kit.ports.world import World
 from system.kit.values import TimeText, timestamp
 
-REPLAY_FOR = "replay-for"
 FACT = "dead-letter-"
 """How the names of our headers begin."""
 _ID = f"{FACT}id"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from chaos.kit.simulated.faults import Fault, Place, Spell, Strike, kinds_at
+from chaos.kit.simulated.faults import Fault, Place, PointFault, TimedFault, kinds_at
 from chaos.kit.simulated.nemeses.nemesis import Field, Nemesis
 from system.kit.events import PARTITIONS
 
@@ -23,7 +23,7 @@ def _strike(*kinds: str) -> Callable[[Random, Field], Fault]:
             place: Place = random.choice(field.places)
             possible = [kind for kind in kinds_at(place) if kind in kinds]
             if possible:
-                return Strike(random.choice(possible), place)
+                return PointFault(random.choice(possible), place)
 
     return draw
 
@@ -35,35 +35,37 @@ def _moment(random: Random, field: Field) -> float:
 def _window(kind: str, lengths_s: tuple[float, float]) -> Callable[[Random, Field], Fault]:
     def draw(random: Random, field: Field) -> Fault:
         store = random.choice(STORES)
-        return Spell(kind, store, _moment(random, field), round(random.uniform(*lengths_s), 1))
+        return TimedFault(kind, store, _moment(random, field), round(random.uniform(*lengths_s), 1))
 
     return draw
 
 
 def _stall(random: Random, field: Field) -> Fault:
     partition = f"{random.choice(field.topics)}-{random.randrange(PARTITIONS)}"
-    return Spell("stall", partition, _moment(random, field), round(random.uniform(*OUTAGE_S), 1))
+    return TimedFault(
+        "stall", partition, _moment(random, field), round(random.uniform(*OUTAGE_S), 1)
+    )
 
 
 def _storm(random: Random, field: Field) -> Fault:
-    return Spell("storm", "sql", _moment(random, field), round(random.uniform(*STORM_S), 1))
+    return TimedFault("storm", "sql", _moment(random, field), round(random.uniform(*STORM_S), 1))
 
 
 def _rebalance(random: Random, field: Field) -> Fault:
-    return Spell("rebalance", random.choice(field.groups), _moment(random, field))
+    return TimedFault("rebalance", random.choice(field.groups), _moment(random, field))
 
 
 def _duplicate(random: Random, field: Field) -> Fault:
-    return Spell("duplicate", random.choice(field.topics), _moment(random, field))
+    return TimedFault("duplicate", random.choice(field.topics), _moment(random, field))
 
 
 def _jump(random: Random, field: Field) -> Fault:
     by_s = round(random.uniform(-JUMP_S, JUMP_S), 1)
-    return Spell("jump", random.choice(field.processes), _moment(random, field), by_s)
+    return TimedFault("jump", random.choice(field.processes), _moment(random, field), by_s)
 
 
 def _restart(random: Random, field: Field) -> Fault:
-    return Spell("restart", random.choice(field.processes), _moment(random, field))
+    return TimedFault("restart", random.choice(field.processes), _moment(random, field))
 
 
 ALL = (

@@ -20,7 +20,8 @@ class EmbeddedViewStore:
     """All generations of views, shared by the processes of one stack."""
 
     def __init__(self) -> None:
-        self._generations = Generations()
+        self.current = Generations()
+        """What `generations` answers; a harness reads it here, without a call to the store."""
         self._views: dict[int, dict[str, _View]] = {}
         self._freezes: dict[int, tuple[str, float]] = {}
         """Per generation the last freeze, and when it ends."""
@@ -31,18 +32,18 @@ class EmbeddedViewStore:
         return EmbeddedViews(self, number)
 
     async def generations(self) -> Generations:
-        return self._generations
+        return self.current
 
     async def switch(
         self, old: Generations, new: Generations, *, freeze: str | None = None
     ) -> bool:
-        if self._generations != old:
+        if self.current != old:
             return False
         if new.live != old.live and old.live is not None:
             if freeze is None or self.freeze_of(old.live) != freeze:
                 return False
             self._retired.add(old.live)
-        self._generations = new
+        self.current = new
         return True
 
     async def freeze(self, number: int, seconds: float) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from system.kit.delivery.dead_letters import REPLAY_FOR
 from system.kit.errors import Poison
-from system.kit.events import dlq
+from system.kit.events import REPLAY_FOR, dlq
 from system.kit.ports.log import Message, header_bytes
 
 MESSAGE_BYTES_MAX = 1_048_588

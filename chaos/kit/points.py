@@ -34,42 +34,42 @@ class Point:
     hop: Hop
 
 
-class Strikes(Protocol):
+class FaultPolicy(Protocol):
     """What happens at a hop: nothing, a pause, or an error that is raised."""
 
     async def at(self, point: Point) -> None: ...
 
 
-def with_faults(parts: Parts, strikes: Strikes, process: str) -> Parts:
+def with_faults(parts: Parts, policy: FaultPolicy, process: str) -> Parts:
     """The parts of a process, with a fault point around each call to a store."""
     return replace(
         parts,
-        work=faulty_work(parts.work, strikes, process),
-        probe=_faulty_probe(parts.probe, strikes, process),
-        writable=_faulty_probe(parts.writable, strikes, process),
-        log=lambda role: FaultyLog(parts.log(role), strikes, role),
-        views=FaultyViewStore(parts.views, strikes, process),
+        work=faulty_work(parts.work, policy, process),
+        probe=_faulty_probe(parts.probe, policy, process),
+        writable=_faulty_probe(parts.writable, policy, process),
+        log=lambda role: FaultyLog(parts.log(role), policy, role),
+        views=FaultyViewStore(parts.views, policy, process),
     )
 
 
-def faulty_work(work: UnitOfWorkFactory, strikes: Strikes, process: str) -> UnitOfWorkFactory:
+def faulty_work(work: UnitOfWorkFactory, policy: FaultPolicy, process: str) -> UnitOfWorkFactory:
     @asynccontextmanager
     async def opened() -> AsyncIterator[UnitOfWork]:
-        await strikes.at(Point(process, "sql.begin", Hop.REQUEST))
+        await policy.at(Point(process, "sql.begin", Hop.REQUEST))
         async with work() as unit:
             yield unit
-            await strikes.at(Point(process, "sql.commit", Hop.REQUEST))
+            await policy.at(Point(process, "sql.commit", Hop.REQUEST))
         try:
-            await strikes.at(Point(process, "sql.commit", Hop.REPLY))
+            await policy.at(Point(process, "sql.commit", Hop.REPLY))
         except Unavailable as lost:
             raise OutcomeUnknown(str(lost)) from lost
 
     return opened
 
 
-def _faulty_probe(asked: Probe, strikes: Strikes, process: str) -> Probe:
+def _faulty_probe(asked: Probe, policy: FaultPolicy, process: str) -> Probe:
     async def probe() -> None:
-        await strikes.at(Point(process, "sql.probe", Hop.REQUEST))
+        await policy.at(Point(process, "sql.probe", Hop.REQUEST))
         await asked()
 
     return probe
@@ -78,20 +78,20 @@ def _faulty_probe(asked: Probe, strikes: Strikes, process: str) -> Probe:
 class _Around:
     """Runs a call between its two hops."""
 
-    def __init__(self, strikes: Strikes, process: str) -> None:
-        self._strikes = strikes
+    def __init__(self, policy: FaultPolicy, process: str) -> None:
+        self._policy = policy
         self._process = process
 
     @asynccontextmanager
     async def _call(self, name: str) -> AsyncIterator[None]:
-        await self._strikes.at(Point(self._process, name, Hop.REQUEST))
+        await self._policy.at(Point(self._process, name, Hop.REQUEST))
         yield
-        await self._strikes.at(Point(self._process, name, Hop.REPLY))
+        await self._policy.at(Point(self._process, name, Hop.REPLY))
 
 
 class FaultyLog(_Around):
-    def __init__(self, log: Log, strikes: Strikes, process: str) -> None:
-        super().__init__(strikes, process)
+    def __init__(self, log: Log, policy: FaultPolicy, process: str) -> None:
+        super().__init__(policy, process)
         self._log = log
 
     async def publish(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
@@ -109,7 +109,7 @@ class FaultyLog(_Around):
         async with self._call("log.subscribe"):
             pass
         async with self._log.subscribe(group, topics, revoked) as subscription:
-            yield FaultySubscription(subscription, self._strikes, self._process)
+            yield FaultySubscription(subscription, self._policy, self._process)
 
     async def read(self, *topics: str, start: int = 0) -> AsyncIterator[Record]:
         async with self._call("log.read"):
@@ -134,15 +134,15 @@ class FaultyLog(_Around):
 
 
 class FaultySubscription(_Around):
-    def __init__(self, subscription: Subscription, strikes: Strikes, process: str) -> None:
-        super().__init__(strikes, process)
+    def __init__(self, subscription: Subscription, policy: FaultPolicy, process: str) -> None:
+        super().__init__(policy, process)
         self._subscription = subscription
 
     async def poll(
         self, *, full: Collection[Partition], timeout_s: float
     ) -> Mapping[Partition, Sequence[Record]]:
         """Struck before the call alone: a client that has taken records does not lose them."""
-        await self._strikes.at(Point(self._process, "log.poll", Hop.REQUEST))
+        await self._policy.at(Point(self._process, "log.poll", Hop.REQUEST))
         return await self._subscription.poll(full=full, timeout_s=timeout_s)
 
     async def commit(self, next_offsets: Mapping[Partition, int]) -> None:
@@ -157,12 +157,12 @@ class FaultySubscription(_Around):
 
 
 class FaultyViewStore(_Around):
-    def __init__(self, store: ViewStore, strikes: Strikes, process: str) -> None:
-        super().__init__(strikes, process)
+    def __init__(self, store: ViewStore, policy: FaultPolicy, process: str) -> None:
+        super().__init__(policy, process)
         self._store = store
 
     def generation(self, number: int) -> Views:
-        return FaultyViews(self._store.generation(number), self._strikes, self._process)
+        return FaultyViews(self._store.generation(number), self._policy, self._process)
 
     async def generations(self) -> Generations:
         async with self._call("views.generations"):
@@ -192,8 +192,8 @@ class FaultyViewStore(_Around):
 
 
 class FaultyViews(_Around):
-    def __init__(self, views: Views, strikes: Strikes, process: str) -> None:
-        super().__init__(strikes, process)
+    def __init__(self, views: Views, policy: FaultPolicy, process: str) -> None:
+        super().__init__(policy, process)
         self._views = views
 
     async def put(self, puts: Sequence[Put]) -> None:

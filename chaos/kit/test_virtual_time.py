@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from scenarios.harness.virtual_time import Deadlock, NotInVirtualTime, VirtualTimeLoop, run
+from chaos.kit.virtual_time import Deadlock, NotInVirtualTime, VirtualTimeLoop, run
 
 
 def test_hours_pass_at_once() -> None:

@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from scenarios.harness.faults import Hop, Point
+from chaos.kit.points import Hop, Point
 from scenarios.harness.settled import default_deadline_s
 from system.kit.errors import Unavailable
 
 
-class Strike:
+class FaultRule:
     """One rule: at which hops, how often, and what then."""
 
     def __init__(
@@ -44,7 +44,7 @@ class Strike:
             and (point.call == self._call or point.call.startswith(f"{self._call}."))
         )
 
-    async def strike(self, point: Point) -> None:
+    async def inject(self, point: Point) -> None:
         self.struck += 1
         if self._left is not None:
             self._left -= 1
@@ -65,18 +65,18 @@ class Strike:
 
 
 class Switchboard:
-    """The strikes of a stack. Implements `faults.Strikes`."""
+    """The rules of a stack. Implements `points.FaultPolicy`."""
 
     def __init__(self) -> None:
         self.seen: Counter[Point] = Counter()
         """How often each hop was passed, struck or not."""
-        self._strikes: list[Strike] = []
+        self._rules: list[FaultRule] = []
 
     async def at(self, point: Point) -> None:
         self.seen[point] += 1
-        for strike in self._strikes:
-            if strike.is_at(point):
-                return await strike.strike(point)
+        for rule in self._rules:
+            if rule.is_at(point):
+                return await rule.inject(point)
         return None
 
     def fail(
@@ -87,9 +87,9 @@ class Switchboard:
         process: str | None = None,
         times: int | None = 1,
         error: Callable[[str], BaseException] = Unavailable,
-    ) -> Strike:
+    ) -> FaultRule:
         """Fail the next calls of this name, or of this store: `sql.commit`, `log`. None: all."""
-        return self._add(Strike(call, hop, process, times, error))
+        return self._add(FaultRule(call, hop, process, times, error))
 
     def hold(
         self,
@@ -98,20 +98,20 @@ class Switchboard:
         hop: Hop = Hop.REQUEST,
         process: str | None = None,
         times: int | None = 1,
-    ) -> Strike:
+    ) -> FaultRule:
         """Keep the next calls waiting here until `release`."""
-        return self._add(Strike(call, hop, process, times, None))
+        return self._add(FaultRule(call, hop, process, times, None))
 
     @contextmanager
-    def outage(self, *stores: str, process: str | None = None) -> Iterator[list[Strike]]:
+    def outage(self, *stores: str, process: str | None = None) -> Iterator[list[FaultRule]]:
         """Take stores away: no call to `sql`, `log` or `views` comes through inside."""
-        strikes = [self.fail(store, process=process, times=None) for store in stores]
+        rules = [self.fail(store, process=process, times=None) for store in stores]
         try:
-            yield strikes
+            yield rules
         finally:
-            for strike in strikes:
-                strike.release()
+            for rule in rules:
+                rule.release()
 
-    def _add(self, strike: Strike) -> Strike:
-        self._strikes.append(strike)
-        return strike
+    def _add(self, rule: FaultRule) -> FaultRule:
+        self._rules.append(rule)
+        return rule
