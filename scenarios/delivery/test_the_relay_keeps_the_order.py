@@ -83,6 +83,7 @@ def relay(
     *,
     log: Log | None = None,
     logger: Logger | None = None,
+    poll_interval_s: float = POLL_S,
 ) -> Relay:
     name = "relay"
     strikes = faults or Switchboard()
@@ -96,7 +97,7 @@ def relay(
             logger=logger or logs.logger(name),
             commits=asyncio.Event(),
         ),
-        poll_interval_s=POLL_S,
+        poll_interval_s=poll_interval_s,
     )
 
 
@@ -132,6 +133,22 @@ async def test_an_idle_relay_looks_at_least_every_poll_interval() -> None:
         committed_at = loop.time()
         await sent(it)
         assert loop.time() - committed_at <= POLL_S + 0.02
+
+
+@in_virtual_time
+async def test_what_came_while_its_lane_was_on_its_way_waits_for_no_poll() -> None:
+    hour_s = 3_600.0
+    faults = Switchboard()
+    async with bench() as it:
+        held = faults.hold("log.publish")
+        await commit(it, renamed(1, 1))
+        async with running(relay(it, faults, poll_interval_s=hour_s)):
+            await held.reached()
+            await commit(it, renamed(1, 2))
+            await asyncio.sleep(hour_s * 1.5)  # it has looked, and passed over the busy lane
+            held.release()
+            await asyncio.sleep(1)
+            assert await told(it, 1) == [1, 2]
 
 
 @in_virtual_time

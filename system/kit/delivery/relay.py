@@ -112,7 +112,10 @@ class Relay:
         """Lanes whose lowest rows are on their way, or have not been taken yet."""
         self._served: set[str] = set()
         """Lanes that wait until all others had their turn."""
+        self._passed_over: set[str] = set()
+        """Lanes that were busy when it looked: there may be more of them."""
         self._freed = asyncio.Event()
+        """Set when one of these can be read again: no need to wait for the poll."""
         self._acked: set[int] = set()
         """Published, and not marked yet."""
         self._marking = asyncio.Lock()
@@ -158,6 +161,7 @@ class Relay:
 
     async def _next_page(self) -> Sequence[Unsent]:
         """What may be sent now; its lanes are busy from then on."""
+        self._passed_over |= self._busy
         if not await self._hold_lease() or self._in_hand >= IN_HAND_MAX:
             return ()
         rows = await self._read()
@@ -188,7 +192,9 @@ class Relay:
                 await self._try_lowest(lane, lifespan)
         self._busy.discard(lane)
         self._trouble.is_over(lane)
-        self._freed.set()
+        if lane in self._passed_over:
+            self._passed_over.discard(lane)
+            self._freed.set()
 
     async def _try_lowest(self, lane: str, lifespan: Lifespan) -> None:
         """Publish a lane's lowest row, until the lane can go on."""

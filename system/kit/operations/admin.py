@@ -6,7 +6,8 @@ import asyncio
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, TypeVar
+from functools import cache
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -31,7 +32,8 @@ from system.kit.views.generations import Projecting
 
 LETTERS_MAX = 10_000
 
-M = TypeVar("M", bound=BaseModel)
+Names = tuple[tuple[str, tuple[str, ...]], ...]
+"""Of some fields, each with what it may be."""
 
 
 def _known(names: Collection[str]) -> AfterValidator:
@@ -100,10 +102,11 @@ class Selection(Body):
         return self
 
 
-def _limited(model: type[M], **names: Collection[str]) -> type[M]:
+@cache  # to make a model takes longer than the rest of the routes: once for all roles of a process
+def _limited(model: type[BaseModel], names: Names) -> type[BaseModel]:
     """The same model, in which these fields are among these names: those of a system's tables."""
     fields: dict[str, Any] = {}  # as pydantic takes them: name to type and default
-    for name, known in names.items():
+    for name, known in names:
         kind: Any = Annotated[str, _known(known), _enum(known)]
         description = model.model_fields[name].description
         taken = Maybe[kind]
@@ -200,8 +203,9 @@ class RebuildProgress(BaseModel):
 def dead_letter_routes(letters: dead_letters.DeadLetters, consumers: Sequence[str]) -> list[Route]:
     """About the dead letters of one of these consumers; it reads those of the others, too."""
     api = DeadLetterApi(letters)
-    query = _limited(LettersQuery, topic=letters.topics, consumer=consumers)
-    selection = _limited(Selection, topic=letters.topics)
+    topics = tuple(letters.topics)
+    query = _limited(LettersQuery, (("topic", topics), ("consumer", tuple(consumers))))
+    selection = _limited(Selection, (("topic", topics),))
     calls = [
         Route(
             "GET",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, create_model
@@ -93,6 +94,7 @@ def _where(query: BaseModel) -> Fields:
     return {f"self.{name}": value for name, value in filters.items()}
 
 
+@cache
 def _page_model(view: View) -> type[BaseModel]:
     """The body of a page of this view, for the OpenAPI document."""
     items: Any = (list[view.resource], ...)  # type: ignore[name-defined]  # a type made at run time
