@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from chaos.kit.points import FaultyLog
 from scenarios.delivery.bench import (
     CAUSE,
     CONSUMER,
@@ -19,8 +20,7 @@ from scenarios.delivery.bench import (
     in_virtual_time,
     letters_of,
 )
-from scenarios.harness.faults import FaultyLog
-from scenarios.harness.strikes import Switchboard
+from scenarios.harness.fault_rules import Switchboard
 from system.kit.delivery.failures import Failure
 from system.kit.errors import StoreUnavailable, Unavailable
 from system.kit.http.route import Answer, Request
