@@ -54,6 +54,10 @@ def replaced(module: str, attribute: str, new: Any) -> Off:
     return lambda: patch(f"{module}.{attribute}", new)
 
 
+class _Never(Exception):
+    """No code raises this: so nothing is an outage."""
+
+
 async def _impatient(action: Callable[[], Awaitable[None]], *_: object, **__: object) -> None:
     await action()
 
@@ -149,8 +153,8 @@ MECHANISMS: Mapping[str, Mechanism] = {
         ),
         Mechanism(
             "bandwidth",
-            "A page has a tenth of a second, and is refused after that.",
-            replaced("system.kit.adapters.mongo.views", "CALL_S", 0.1),
+            "An answer of the views has a fifth of a second, and a page is refused after that.",
+            replaced("system.kit.adapters.mongo.views", "WAIT_MS", 200),
         ),
         Mechanism(
             "sliced",
@@ -165,8 +169,8 @@ MECHANISMS: Mapping[str, Mechanism] = {
         ),
         Mechanism(
             "one-consumer-cut-off",
-            "A consumer does not wait for the database: it ends.",
-            NO_PATIENCE,
+            "A relay does not wait for the database: its process ends.",
+            replaced("system.kit.delivery.relay", "Unavailable", _Never),
         ),
         Mechanism(
             "rebalance", "Each process is a group of its own, so none shares.", _each_its_own_group

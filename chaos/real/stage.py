@@ -235,7 +235,9 @@ class Stage:
         return await self._client(f"reader-{self._own}").read(path)
 
     async def until_shown(self, placed: Op, reservation: str = "reserved") -> None:
-        """Wait until the query side shows an order with its reservation."""
+        """Wait until the query side shows an order with its reservation. Raises NotAsPromised."""
+        if not placed.ok:
+            raise NotAsPromised(f"the order was not taken: {placed}")
         path = f"/orders/{placed.json['id']}"
 
         async def shown() -> bool:

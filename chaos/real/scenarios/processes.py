@@ -92,7 +92,9 @@ async def _rolling_restart(stage: Stage, course: Course) -> None:
         if op.status is None or (op.status >= 500 and problem_of(op) != "view-behind")
     ]
     asked = len(stage.history.ops) - began
-    course.holds(not refused, f"none of {asked} requests was refused {refused[:1] or ''}")
+    course.holds(
+        not refused, f"none of {asked} requests was refused{''.join(f'; {op}' for op in refused)}"
+    )
     await stage.recovers(course)
 
 
