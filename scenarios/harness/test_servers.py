@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -27,9 +28,10 @@ from scenarios.harness.servers.common import (
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "event-driven-kit"
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    home = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home))
+    return home / "event-driven-kit"
 
 
 class Listener(Server):
@@ -147,6 +149,20 @@ def test_a_port_is_given_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {free_port() for _ in range(4)} == {1, 2, 4, 5}
     with pytest.raises(NotStarted, match="no free port in 1-5"):
         free_port()
+
+
+def test_a_port_of_a_harness_that_runs_is_given_to_no_other() -> None:
+    """Also while its server is killed, and nobody listens."""
+    port = free_port()
+    asks = (
+        "from scenarios.harness.servers import NotStarted, common\n"
+        f"common.PORTS = range({port}, {port} + 1)\n"
+        "try: print(common.free_port())\n"
+        "except NotStarted as refused: print(refused)\n"
+    )
+    other = subprocess.run((sys.executable, "-c", asks), capture_output=True, text=True, check=True)
+
+    assert other.stdout == f"no free port in {port}-{port}\n"
 
 
 def test_ports_are_out_of_the_way_of_outgoing_connections() -> None:

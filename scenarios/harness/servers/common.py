@@ -17,6 +17,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -62,12 +63,30 @@ _given: set[int] = set()
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that this process has not been given before."""
+    """A port that nobody listens on, and that no harness of this user has been given and still runs.
+
+    A server that was killed listens on none of its ports, and comes back to them.
+    """
     for port in random.SystemRandom().sample(PORTS, len(PORTS)):
-        if port not in _given and _is_free(port):
+        if port not in _given and _is_reserved(port) and _is_free(port):
             _given.add(port)
             return port
     raise NotStarted(f"no free port in {PORTS.start}-{PORTS.stop - 1}")
+
+
+def _is_reserved(port: int) -> bool:
+    """Whether it is ours: the byte of that number in a file is locked for as long as this process lives."""
+    try:
+        fcntl.lockf(_reservations(cache_folder()), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
+
+
+@cache
+def _reservations(folder: Path) -> IO[bytes]:
+    folder.mkdir(parents=True, exist_ok=True)
+    return (folder / "ports.lock").open("ab")
 
 
 def _is_free(port: int) -> bool:
