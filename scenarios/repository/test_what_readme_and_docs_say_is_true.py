@@ -48,7 +48,7 @@ def test_a_file_that_is_named_is_there(page: Page) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_a_tox_environment_that_is_named_exists(page: Page) -> None:
-    named = {name for span in page.spans for name in re.findall(r"\btox -e ([\w,]+)", span)}
+    named = {name for span in page.spans for name in re.findall(r"\btox -e ([\w,-]+)", span)}
 
     assert {name for names in named for name in names.split(",")} <= tox_environments()
 
