@@ -98,6 +98,7 @@ def _each_its_own_group() -> Iterator[None]:
         yield
 
 
+IMPATIENT_RELAY = replaced("system.kit.delivery.relay", "Unavailable", _Never)
 NO_PATIENCE = replaced("system.kit.delivery.middleware.waits_for_stores", "patiently", _impatient)
 
 MECHANISMS: Mapping[str, Mechanism] = {
@@ -114,13 +115,13 @@ MECHANISMS: Mapping[str, Mechanism] = {
             replaced("system.kit.delivery.dead_letters.DeadLetters", "_publish", _parks_nothing),
             {"RETRY_DELAYS": "1ms,1ms,1ms,1ms,1ms"},
         ),
-        Mechanism("outage-sql", "A consumer does not wait for the database: it ends.", NO_PATIENCE),
+        Mechanism("outage-sql", "A lane does not wait for the database: it ends.", NO_PATIENCE),
         Mechanism(
             "outage-kafka",
             "Rows are marked as sent before the broker has acknowledged them.",
             bug("mark_before_ack"),
         ),
-        Mechanism("outage-views", "A consumer does not wait for the views: it ends.", NO_PATIENCE),
+        Mechanism("outage-views", "A lane does not wait for the views: it ends.", NO_PATIENCE),
         Mechanism(
             "query-api-without-views",
             "A request that meets an outage is answered with 500.",
@@ -163,14 +164,13 @@ MECHANISMS: Mapping[str, Mechanism] = {
         ),
         Mechanism(
             "resets",
-            "An outage counts as a failed attempt, and attempts are soon over.",
-            bug("outage_parks_healthy_events"),
-            {"RETRY_DELAYS": "1ms"},
+            "A relay does not wait for the database: its process ends.",
+            IMPATIENT_RELAY,
         ),
         Mechanism(
             "one-consumer-cut-off",
             "A relay does not wait for the database: its process ends.",
-            replaced("system.kit.delivery.relay", "Unavailable", _Never),
+            IMPATIENT_RELAY,
         ),
         Mechanism(
             "rebalance", "Each process is a group of its own, so none shares.", _each_its_own_group
