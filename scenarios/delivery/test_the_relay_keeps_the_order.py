@@ -239,6 +239,7 @@ async def test_a_row_that_nobody_can_read_holds_up_its_lane_alone_and_is_told() 
         assert await told(it, 1) == [1, 2, 3]
     (first, *_) = (line for line in lines.entries if line["event"] == "not published")
     assert (first["outbox_id"], first["lanes"]) == (2, 1)
+    assert first["lane"].startswith(f"{TOPIC}/")
     assert first["error"].startswith("its headers cannot be read")
 
 

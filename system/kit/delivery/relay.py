@@ -370,6 +370,7 @@ class _Trouble:
             relay=self._relay,
             rows=self._rows,
             lanes=len(self._lanes),
+            lane=lane,
             outbox_id=lowest,
             error=str(why),
         )
