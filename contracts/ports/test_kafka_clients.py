@@ -13,7 +13,8 @@ pytest.importorskip("aiokafka")
 
 from aiokafka.errors import KafkaConnectionError
 
-from system.kit.adapters.kafka.clients import close_consumer
+from system.kit.adapters.kafka.clients import bounded, close_consumer
+from system.kit.errors import TimedOut, Unavailable
 
 
 async def fails() -> None:
@@ -64,3 +65,36 @@ async def test_what_fails_in_a_consumer_that_is_given_up_is_no_complaint(
     gc.collect()
 
     assert complaints == []
+
+
+async def test_a_wait_in_a_client_that_is_cut_off_is_unavailable_and_no_end_of_the_task() -> None:
+    metadata = asyncio.get_running_loop().create_future()
+
+    async def wait() -> None:
+        async with bounded("looking for a topic", 5):
+            await asyncio.shield(metadata)
+
+    waiting = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    metadata.cancel()  # as cutting off does
+
+    with pytest.raises(Unavailable, match="looking for a topic: its client was cut off"):
+        await waiting
+
+
+async def test_a_task_that_is_canceled_or_late_within_its_bound_ends_as_it_should() -> None:
+    async def wait(bound_s: float) -> None:
+        async with bounded("waiting", bound_s):
+            await asyncio.Event().wait()
+
+    waiting = asyncio.create_task(wait(5))
+    await asyncio.sleep(0)
+    waiting.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    with pytest.raises(TimedOut):
+        await wait(0)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await wait(5)

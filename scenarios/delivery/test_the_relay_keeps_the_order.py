@@ -223,6 +223,17 @@ async def test_conflicts_at_the_mark_repeat_the_mark_alone() -> None:
 
 
 @in_virtual_time
+async def test_a_lane_whose_wait_was_canceled_by_another_is_read_again() -> None:
+    async with bench() as it:
+        faults = Switchboard()
+        faults.fail("log.publish", error=lambda _: asyncio.CancelledError())
+        await commit(it, renamed(1, 1), renamed(1, 2))
+        async with running(relay(it, faults)):
+            await sent(it)
+        assert await told(it, 1) == [1, 2]
+
+
+@in_virtual_time
 async def test_a_row_that_nobody_can_read_holds_up_its_lane_alone_and_is_told() -> None:
     async with bench() as it:
         await commit(it, renamed(1, 1), renamed(1, 2), renamed(1, 3))

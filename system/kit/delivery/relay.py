@@ -183,14 +183,18 @@ class Relay:
     async def _send(self, rows: Sequence[Unsent], lifespan: Lifespan) -> None:
         """Publish rows of one lane. While the log does not take them, try the lowest again."""
         lane, in_hand = rows[0].lane, len(rows)
-        acked = await self._publish(rows)
-        del rows  # it may be long until the log takes them, or until they are marked
-        self._in_hand -= in_hand
-        with suppress(Stopping):
-            await self._mark(lane, acked, lifespan)
-            if len(acked) < in_hand:
-                await self._try_lowest(lane, lifespan)
-        self._busy.discard(lane)
+        try:
+            try:
+                acked = await self._publish(rows)
+            finally:
+                del rows  # it may be long until the log takes them, or until they are marked
+                self._in_hand -= in_hand
+            with suppress(Stopping):
+                await self._mark(lane, acked, lifespan)
+                if len(acked) < in_hand:
+                    await self._try_lowest(lane, lifespan)
+        finally:  # however it ends: a lane that stays busy is never read again, and nothing says so
+            self._busy.discard(lane)
         self._trouble.is_over(lane)
         if lane in self._passed_over:
             self._passed_over.discard(lane)

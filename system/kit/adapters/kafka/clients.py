@@ -45,10 +45,21 @@ _OUT_OF_GROUP = (
 
 @asynccontextmanager
 async def bounded(what: str, bound_s: float | None) -> AsyncIterator[None]:
-    """Hold a call to its bound, and say its errors in the port's kinds."""
+    """Hold a call to its bound, and say its errors in the port's kinds.
+
+    A client that is cut off cancels what others still wait for in it, and they did not ask for that:
+
+        1. A and B look for topics in one producer.  2. A's bound is over: the producer is cut off.
+        3. B's wait is canceled, its task is not. Taken for its end, it would end without a word.
+    """
     try:
         async with asyncio.timeout(bound_s):
             yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise Unavailable(f"{what}: its client was cut off") from None
     except TimeoutError:
         raise TimedOut(f"{what}: Kafka did not answer in time") from None
     except _OUT_OF_GROUP as error:
