@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from http.client import HTTPResponse
@@ -161,6 +162,14 @@ def as_it_is(call: Call) -> Answer:
     return call.ask()
 
 
+def until_it_fails(call: Call) -> Answer:
+    """What its stores have answered counts for a second: ask until that is over."""
+    ends = time.monotonic() + TIMEOUT_S
+    while (answer := call.ask()).status < 400 and time.monotonic() < ends:
+        time.sleep(0.02)
+    return answer
+
+
 def another_state(call: Call) -> Answer:
     return call.ask(headers={"If-Match": '"0"'})
 
@@ -256,6 +265,7 @@ SHOWN = (
     Shown("key-reused", another_body_with_the_same_key),
     Shown("view-behind", a_version_that_nobody_wrote),
     Shown("not-ready", system="unready"),
+    Shown("not-ready", until_it_fails, system="without stores", paths=("/readyz",)),
     Shown("unavailable", system="without stores"),
     Shown("internal", system="broken"),
     Shown(
