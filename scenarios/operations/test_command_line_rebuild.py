@@ -45,20 +45,6 @@ def test_it_ends_when_the_new_views_are_read(running: Program, command: Command)
     assert running.get("query-api", "/users").body == shown
 
 
-def test_one_at_a_time(running: Program, command: Command) -> None:
-    assert running.ask("query-consumer", "POST", "/admin/rebuild").status == 202
-
-    ended = command("rebuild", HOST=running.host)
-
-    assert ended.status == 1
-    assert ended.one_line.startswith("query-consumer: generation ")
-    assert ended.one_line.endswith(" is being built")
-    eventually(
-        lambda: running.get("query-consumer", "/admin/rebuild").body["building"],
-        lambda building: building is None,
-    )
-
-
 @contextmanager
 def something_else(*answers: Answer) -> Iterator[str]:
     """Something on the query-consumer's port that gives these answers, then none; its address."""
@@ -106,6 +92,10 @@ BEGUN = answered(202, generation=7)
 UNDER_WAY = progress(live=6, building=7)
 
 FAILURES: dict[str, tuple[Sequence[Answer], str]] = {
+    "another is under way": (
+        [answered(409, detail="generation 7 is being built")],
+        "query-consumer: generation 7 is being built",
+    ),
     "it was given up": (
         [BEGUN, UNDER_WAY, progress(live=6, building=None, failure="order.paid 0 3: \x1b[2J no")],
         r"generation 7 was given up: order.paid 0 3: \x1b[2J no",
