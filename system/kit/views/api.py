@@ -40,7 +40,7 @@ class ViewApi:
                 f"List {name}",
                 self.page,
                 query=self._view.filters,
-                answers=_page_model(self._view),
+                answers=_page_model(self._view.name, self._view.resource),
                 problems=problems,
                 read_your_writes=self._all_views,
             ),
@@ -95,7 +95,7 @@ def _where(query: BaseModel) -> Fields:
 
 
 @cache
-def _page_model(view: View) -> type[BaseModel]:
+def _page_model(name: str, resource: type[BaseModel]) -> type[BaseModel]:
     """The body of a page of this view, for the OpenAPI document."""
-    items: Any = (list[view.resource], ...)  # type: ignore[name-defined]  # a type made at run time
-    return create_model(f"{view.resource.__name__}Page", __base__=PageBody, **{view.name: items})
+    items: Any = (list[resource], ...)  # type: ignore[valid-type]  # a type made at run time
+    return create_model(f"{resource.__name__}Page", __base__=PageBody, **{name: items})
