@@ -36,12 +36,15 @@ class Client:
         session: aiohttp.ClientSession,
         history: History,
         random: Random,
+        may_write: asyncio.Event | None = None,
     ) -> None:
+        """While `may_write` is not set, it sends no more writes."""
         self.name = name
         self.random = random
         self._where = where
         self._session = session
         self._history = history
+        self._may_write = may_write
 
     async def write(
         self, method: str, path: str, body: Any = None, *, key: str | None = None
@@ -49,6 +52,8 @@ class Client:
         """Ask the write side; again while it certainly was not done, or a key makes that safe."""
         again_until = _now() + AGAIN_S
         while True:
+            if self._may_write is not None:
+                await self._may_write.wait()
             op = await self.ask(_role_of(path), method, path, body, key=key)
             refused = op.status is not None and op.status < 500 and not _in_progress(op)
             is_safe = op.outcome is Outcome.FAIL or key is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
 import aiohttp
@@ -35,8 +35,11 @@ class Flow:
         self._waiting: asyncio.Queue[Basket] = asyncio.Queue()
         self._idle = 0
         self._changed = asyncio.Condition()
+        self._may_write = asyncio.Event()
+        self._may_write.set()
+        shopper = Shopper(world, where, session, history, self._may_write)
         self._shoppers = [
-            asyncio.create_task(Shopper(world, where, session, history).shop(self, lambda *_: None))
+            asyncio.create_task(shopper.shop(self, lambda *_: None))
             for _ in range(shoppers.SHOPPERS)
         ]
 
@@ -61,6 +64,19 @@ class Flow:
         finally:
             handing_out.cancel()
             self._take_back()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """No shopper sends a write meanwhile; what has been sent is answered.
+
+        While everything was away, 64 shoppers were refused. They place their orders once it is back,
+        and pay for them, and cancel them: new work for seconds, however quickly the old was done.
+        """
+        self._may_write.clear()
+        try:
+            yield
+        finally:
+            self._may_write.set()
 
     def _take_back(self) -> None:
         """What no shopper has begun is no order any more.

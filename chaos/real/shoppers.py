@@ -170,11 +170,13 @@ class Shopper:
         where: Where,
         session: aiohttp.ClientSession,
         history: History,
+        may_write: asyncio.Event | None = None,
     ) -> None:
         self._world = world
         self._where = where
         self._session = session
         self._history = history
+        self._may_write = may_write
 
     async def shop(self, counter: Baskets, done: Callable[[Basket, bool], None]) -> None:
         while (basket := await counter.next()) is not None:
@@ -185,6 +187,7 @@ class Shopper:
                 self._session,
                 self._history,
                 Random(f"basket {basket.number}"),
+                self._may_write,
             )
             order = await self._place(client, basket)
             done(basket, order is not None)

@@ -1,4 +1,4 @@
-"""Baskets that no shopper has begun when the flow ends are taken back: a recovery is not theirs."""
+"""What shoppers would do anew once everything is healed waits: a recovery is not theirs."""
 
 from __future__ import annotations
 
@@ -30,15 +30,34 @@ class Unanswered:
         yield
 
 
-async def test_what_waits_for_a_shopper_is_taken_back() -> None:
-    session = Unanswered()
+@asynccontextmanager
+async def flowing(session: Unanswered) -> AsyncIterator[Flow]:
     world = World(list(range(USERS)), list(range(PRODUCTS)))
     flow = Flow(1, world, "http://{}".format, cast("aiohttp.ClientSession", session), History())
     try:
+        yield flow
+    finally:
+        await flow.stop()
+
+
+async def test_what_waits_for_a_shopper_is_taken_back() -> None:
+    session = Unanswered()
+    async with flowing(session) as flow:
         async with flow.at(FAST, leaves=False):
             while len(session.begun) < SHOPPERS:
                 await asyncio.sleep(0)
             assert flow.handed_out > SHOPPERS
         assert flow.handed_out == SHOPPERS
-    finally:
-        await flow.stop()
+
+
+async def test_what_a_shopper_has_in_hand_is_sent_later_while_writes_are_held() -> None:
+    session = Unanswered()
+    async with flowing(session) as flow:
+        with flow.held():
+            async with flow.at(FAST, leaves=False):
+                for _ in range(1_000):
+                    await asyncio.sleep(0)
+            assert flow.handed_out == SHOPPERS
+            assert not session.begun
+        while len(session.begun) < SHOPPERS:
+            await asyncio.sleep(0)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from random import Random
-from typing import Any
+from typing import Any, cast
 
+import aiohttp
 import pytest
 
-from chaos.kit.history import Op, Outcome
+from chaos.kit.history import History, Op, Outcome
 from chaos.real import shopkeeper
 from chaos.real.clients import Client
 from chaos.real.shopkeeper import ON_DISPLAY, REBUILD, RESTOCKED, Shopkeeper
@@ -22,7 +23,8 @@ class Recorder(Client):
     """Sends nothing, and keeps what would have been sent."""
 
     def __init__(self) -> None:
-        self.random = Random(1)
+        nothing = cast("aiohttp.ClientSession", None)
+        super().__init__("one", str, nothing, History(), Random(1))
         self.asked: list[Op] = []
 
     async def ask(self, role: str, method: str, path: str, body: Any = None, **of: Any) -> Op:
