@@ -10,14 +10,20 @@ from itertools import takewhile
 from pathlib import Path
 from statistics import median
 
-from chaos.kit.servers.scenario import Course, NotAsPromised, NothingHappened, Scenario
+from chaos.kit.servers.scenario import (
+    Course,
+    NotAsPromised,
+    NothingHappened,
+    NotInjected,
+    Scenario,
+)
 from chaos.kit.servers.timeline import Timeline
 from chaos.kit.verdicts import counted, verdicts
 from chaos.real import kept, report
 from chaos.real.gathered import REST_S
 from chaos.real.mechanisms import MECHANISMS
 from chaos.real.promises import PROMISES
-from chaos.real.stage import Stage
+from chaos.real.stage import FAILS_BY, Stage
 from chaos.shop.checkers import ANOMALIES, Anomaly, judge
 from scenarios.harness.servers.common import say
 from system.kit.errors import Conflict, Unavailable
@@ -127,7 +133,7 @@ async def play(scenario: Scenario[Stage], stage: Stage, timeline: Timeline, fold
         failure = str(broken)
     except TimeoutError:
         failure = f"not done within {BOUND_S:g} s"
-    except OSError as error:
+    except (NotInjected, *FAILS_BY) as error:
         failure = f"a fault cannot be injected, or not be healed: {error}"
     stage.disturbances += course.faults
     if fallen := stage.fallen():

@@ -18,7 +18,7 @@ from chaos.kit.evidence import Evidence
 from chaos.kit.history import History, Op
 from chaos.kit.servers.groups import members
 from chaos.kit.servers.lines import Lines
-from chaos.kit.servers.scenario import LOOK_S, Course, NotAsPromised, NothingHappened
+from chaos.kit.servers.scenario import LOOK_S, Course, NotAsPromised
 from chaos.real import shoppers
 from chaos.real.clients import Client
 from chaos.real.flow import Flow, baskets
@@ -29,7 +29,7 @@ from chaos.real.processes import SYSTEM, Role
 from chaos.real.shoppers import World
 from chaos.real.system_under_test import SystemUnderTest
 from scenarios.harness.client import sends_once
-from scenarios.harness.servers import LocalServers
+from scenarios.harness.servers import LocalServers, NotStarted
 from system.events import TOPICS
 from system.kit import stacks
 from system.kit.errors import Conflict, Unavailable
@@ -43,6 +43,8 @@ RECOVER_S = 180.0
 OWN_PRODUCT = 1
 """The place of the product that the scenario's own orders are about: there is plenty of it."""
 FIRST_BASKETS = 400
+FAILS_BY = (OSError, NotStarted)
+"""How servers and their lines say that a fault cannot be injected, or not be healed."""
 
 
 @dataclass
@@ -169,10 +171,13 @@ class Stage:
     async def until_ready(self, name: str) -> None:
         await self.until(lambda: self.is_ready(name), f"{name} is ready")
 
-    async def sql(self, statement: str) -> Any:  # a value of a column
-        """What the database itself says, asked by its superuser over no line. Raises NotAsPromised."""
+    async def sql(self, statement: str, *, uncommitted: bool = False) -> Any:  # a column's value
+        """What the database itself says, asked by its superuser over no line. Raises NotAsPromised.
+
+        `uncommitted` sees rows of open transactions, too.
+        """
         try:
-            return await self.servers.sql.ask(statement, user="root")
+            return await self.servers.sql.ask(statement, user="root", uncommitted=uncommitted)
         except (MySQLError, OSError) as error:
             raise NotAsPromised(f"the database cannot be asked: {error}") from error
 
@@ -197,13 +202,23 @@ class Stage:
         within_s: float = SEEN_S,
         every_s: float = LOOK_S,
     ) -> Any:
-        """Look until it is so; what was seen. Raises NothingHappened."""
-        loop = asyncio.get_running_loop()
+        """Look until the system has done it; what was seen. Raises NotAsPromised.
+
+        For a trace of the fault itself, `look_for` it, and show what was seen by `Course.saw`.
+        """
         within_s *= self._patience
+        seen = await self.look_for(look, within_s=within_s, every_s=every_s)
+        if not seen:
+            raise NotAsPromised(f"not within {within_s:g} s: {what}")
+        return seen
+
+    async def look_for(
+        self, look: Callable[[], Awaitable[Any]], *, within_s: float, every_s: float = LOOK_S
+    ) -> Any:
+        """Look until there is something; what was seen last, which is nothing if none came in time."""
+        loop = asyncio.get_running_loop()
         ends_at = loop.time() + within_s
-        while not (seen := await look()):
-            if loop.time() > ends_at:
-                raise NothingHappened(f"not seen within {within_s:g} s: {what}")
+        while not (seen := await look()) and loop.time() < ends_at:
             await asyncio.sleep(every_s)
         return seen
 
@@ -222,6 +237,10 @@ class Stage:
     async def place(self, body: dict[str, Any] | None = None, *, key: str | None = None) -> Op:
         """Place an order, again while that is safe."""
         return await self.client.write("POST", "/orders", body or self.order(), key=key)
+
+    async def place_once(self) -> Op:
+        """Place an order, and take the first answer: one that was refused may be taken by chance."""
+        return await self.client.ask("order-api", "POST", "/orders", self.order())
 
     def _client(self, name: str) -> Client:
         return Client(name, self.where, self._session, self.history, Random(self.seed))
@@ -247,8 +266,9 @@ class Stage:
         await self.until(shown, f"{path} is shown as {reservation}")
 
     async def recovers(self, course: Course) -> None:
-        """Measure the recovery, once everything is healed and no more orders come."""
-        await course.recovers(self._answers, self._lag, within_s=RECOVER_S * self._patience)
+        """Measure the recovery, once everything is healed; clients hold what they have not sent."""
+        with self.flow.held():
+            await course.recovers(self._answers, self._lag, within_s=RECOVER_S * self._patience)
 
     async def _answers(self) -> bool:
         """Whether every store gives a good answer."""

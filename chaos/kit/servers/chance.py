@@ -19,7 +19,7 @@ from chaos.kit.servers.lines import (
     resets,
     slices,
 )
-from chaos.kit.servers.scenario import Course
+from chaos.kit.servers.scenario import Course, NotInjected
 
 AT_ONCE_MAX = 3
 LASTS_S = (1.0, 8.0)
@@ -117,8 +117,16 @@ async def _paused(target: Target) -> AsyncIterator[None]:
         await target.resume()
 
 
-async def inject(troubles: Sequence[FaultyHandler], course: Course) -> None:
-    """Each in its time; all are healed at the end."""
+async def inject(
+    troubles: Sequence[FaultyHandler],
+    course: Course,
+    *,
+    fails_by: tuple[type[Exception], ...] = (OSError,),
+) -> None:
+    """Each in its time; all are healed at the end. Raises NotInjected.
+
+    `fails_by` are the errors by which a target or a line says that it cannot be struck or healed.
+    """
 
     async def one(trouble: FaultyHandler) -> None:
         await asyncio.sleep(trouble.begins_s)
@@ -126,6 +134,12 @@ async def inject(troubles: Sequence[FaultyHandler], course: Course) -> None:
             async with trouble.during():
                 await asyncio.sleep(trouble.lasts_s)
 
-    async with asyncio.TaskGroup() as tasks:
-        for trouble in troubles:
-            tasks.create_task(one(trouble))
+    failed: list[str] = []
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for trouble in troubles:
+                tasks.create_task(one(trouble))
+    except* fails_by as group:
+        failed += map(str, group.exceptions)
+    if failed:
+        raise NotInjected("; ".join(failed))

@@ -19,6 +19,10 @@ class NothingHappened(Exception):
     """The fault left no trace where the scenario looked for it, so the run has shown nothing."""
 
 
+class NotInjected(Exception):
+    """A fault could not be injected, or not be healed. One line that says what failed."""
+
+
 class NotAsPromised(Exception):
     """The system did not do what the scenario shows. One line that says what was seen."""
 

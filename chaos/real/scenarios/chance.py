@@ -9,7 +9,7 @@ from random import Random
 
 from chaos.kit.servers.chance import draw, inject
 from chaos.kit.servers.scenario import Course, Scenario
-from chaos.real.stage import Stage
+from chaos.real.stage import FAILS_BY, Stage
 
 NAME = re.compile(r"chance-(\d{1,9})-(\d{1,9})")
 WARM_S = 1.0
@@ -32,7 +32,7 @@ def by_chance(seed: int, number: int) -> Scenario[Stage]:
             await asyncio.sleep(WARM_S)
             looking = asyncio.create_task(_look(stage, noticed))
             try:
-                await inject(troubles, course)
+                await inject(troubles, course, fails_by=FAILS_BY)
             finally:
                 looking.cancel()
         if noticed:

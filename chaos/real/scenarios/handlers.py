@@ -55,9 +55,9 @@ async def _refused_order(stage: Stage) -> Op:
     return await stage.place(stage.order(quantity=REFUSED_QUANTITY), key=f"refused-{stage.seed}")
 
 
-def is_on_schedule(said_s: Sequence[float], pauses_s: Sequence[float]) -> bool:
-    """What the log says is the schedule, and no retry came earlier; on a busy machine later."""
-    return tuple(said_s) == PAUSES_S and all(map(ge, pauses_s, PAUSES_S))
+def is_on_schedule(pauses_s: Sequence[float]) -> bool:
+    """No retry came earlier; on a busy machine later."""
+    return len(pauses_s) == len(PAUSES_S) and all(map(ge, pauses_s, PAUSES_S))
 
 
 async def _retries(stage: Stage, course: Course) -> None:
@@ -67,6 +67,8 @@ async def _retries(stage: Stage, course: Course) -> None:
                 placed = await _refused_order(stage)
                 retries = await _all_retries(stage)
         course.saw(len(retries) == len(PAUSES_S), f"{len(retries)} lines 'to be retried'")
+        said_s = tuple(line["pause_s"] for line in retries)
+        course.holds(said_s == PAUSES_S, f"to be retried after {said_s} s")
         await stage.until_shown(placed)
     times = [course.timeline.of_wall(logged_at(line)) for line in retries]
     handled_at = await stage.sql(
@@ -75,11 +77,7 @@ async def _retries(stage: Stage, course: Course) -> None:
     )
     times.append(course.timeline.of_wall(handled_at.replace(tzinfo=UTC)))
     pauses_s = [round(after - before, 2) for before, after in pairwise(times)]
-    said_s = [line["pause_s"] for line in retries]
-    course.holds(
-        is_on_schedule(said_s, pauses_s),
-        f"retried after {pauses_s} s, to be retried after {said_s} s",
-    )
+    course.holds(is_on_schedule(pauses_s), f"retried after {pauses_s} s")
     await stage.recovers(course)
 
 

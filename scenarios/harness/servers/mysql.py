@@ -69,8 +69,13 @@ class Sql(Server):
         """Run a statement as this user: the system's own, or `root`."""
         await self.ask(statement, user=user)
 
-    async def ask(self, statement: str, *, user: str = DATABASE) -> object:
-        """The same; what a statement of one row and column answers."""
+    async def ask(
+        self, statement: str, *, user: str = DATABASE, uncommitted: bool = False
+    ) -> object:
+        """The same; what a statement of one row and column answers.
+
+        `uncommitted` sees rows of open transactions, too.
+        """
         import aiomysql  # noqa: PLC0415 - a command is told what to install, if it is not
 
         connection = await aiomysql.connect(
@@ -78,6 +83,8 @@ class Sql(Server):
         )
         try:
             async with connection.cursor() as cursor:
+                if uncommitted:
+                    await cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED")
                 await cursor.execute(statement)
                 row = await cursor.fetchone()
                 return row[0] if row else None
