@@ -132,9 +132,16 @@ class Role:
 
     async def is_ready(self, session: aiohttp.ClientSession) -> bool:
         """Whether it says itself that it is ready for work."""
+        return await self._is_well(session, "/readyz")
+
+    async def is_alive(self, session: aiohttp.ClientSession) -> bool:
+        """Whether its process answers."""
+        return await self._is_well(session, "/healthz")
+
+    async def _is_well(self, session: aiohttp.ClientSession, path: str) -> bool:
         timeout = aiohttp.ClientTimeout(total=ASK_S)
         try:
-            async with session.get(f"{self.url}/readyz", timeout=timeout) as answer:
+            async with session.get(f"{self.url}{path}", timeout=timeout) as answer:
                 return answer.status == 200
         except (aiohttp.ClientError, TimeoutError):
             return False

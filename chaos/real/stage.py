@@ -271,7 +271,9 @@ class Stage:
             await course.recovers(self._answers, self._lag, within_s=RECOVER_S * self._patience)
 
     async def _answers(self) -> bool:
-        """Whether every store gives a good answer."""
+        """Whether every store gives a good answer, and the process of every role any."""
+        if await self.system.not_alive():
+            return False
         try:
             async with asyncio.timeout(5):
                 await self._parts.probe()

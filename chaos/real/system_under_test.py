@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -126,10 +126,19 @@ class SystemUnderTest:
 
     async def not_ready(self) -> list[str]:
         """The roles that are not ready for work."""
+        return await self._without(Role.is_ready)
+
+    async def not_alive(self) -> list[str]:
+        """The roles that do not answer at all: one that was killed has to start first."""
+        return await self._without(Role.is_alive)
+
+    async def _without(
+        self, is_well: Callable[[Role, aiohttp.ClientSession], Awaitable[bool]]
+    ) -> list[str]:
         assert self._session is not None, "entered before it is used"
         session = self._session
-        ready = await asyncio.gather(*(role.is_ready(session) for role in self.roles.values()))
-        return [name for name, is_ready in zip(self.roles, ready, strict=True) if not is_ready]
+        well = await asyncio.gather(*(is_well(role, session) for role in self.roles.values()))
+        return [name for name, is_so in zip(self.roles, well, strict=True) if not is_so]
 
     def raise_if_fallen(self) -> None:
         """Raises NotReady when a role has ended by itself."""

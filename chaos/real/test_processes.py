@@ -6,9 +6,12 @@ import asyncio
 import subprocess
 from pathlib import Path
 
+import aiohttp
 import pytest
+from aiohttp import web
 
 from chaos.real.processes import Role
+from scenarios.harness.servers.common import HOST
 
 DEADLINE_S = 60.0
 LIVES = ("sleep", "60")
@@ -82,3 +85,22 @@ async def test_a_paused_role_can_be_stopped(tmp_path: Path) -> None:
     await role.pause()
     await role.stop()
     assert role.failures == []
+
+
+async def test_a_process_that_answers_lives_also_while_it_is_not_ready(tmp_path: Path) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=200 if request.path == "/healthz" else 503)
+
+    role = Other(tmp_path, *LIVES)
+    app = web.Application()
+    app.router.add_get("/{any}", answer)
+    runner = web.AppRunner(app)
+    async with aiohttp.ClientSession() as session:
+        assert not await role.is_alive(session)
+        await runner.setup()
+        await web.TCPSite(runner, HOST, role.port).start()
+        try:
+            assert await role.is_alive(session)
+            assert not await role.is_ready(session)
+        finally:
+            await runner.cleanup()

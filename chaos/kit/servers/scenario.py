@@ -69,8 +69,8 @@ class Course:
     ) -> None:
         """Measure the recovery. Raises NotAsPromised when it takes longer than `within_s`.
 
-        1. The server that was healed gives its first good answer: the clock starts.
-        2. No lag is left: it stops. Whatever the server itself needs to start is not counted.
+        1. What was healed gives its first good answer: the clock starts.
+        2. No lag is left: it stops. Whatever a server or a process needs to start is not counted.
         """
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + within_s
