@@ -7,17 +7,20 @@ the system under test is the real one; what happens at a hop is the policy of wh
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import ParamSpec, Protocol, TypeVar
 
 from system.kit.errors import OutcomeUnknown, Unavailable
 from system.kit.parts import Parts
 from system.kit.ports.log import Log, Message, Partition, Record, Revoked, Subscription
 from system.kit.ports.views import Document, Fields, Generations, Put, Views, ViewStore
 from system.kit.ports.work import Probe, UnitOfWork, UnitOfWorkFactory
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Hop(StrEnum):
@@ -75,6 +78,10 @@ def _faulty_probe(asked: Probe, policy: FaultPolicy, process: str) -> Probe:
     return probe
 
 
+async def _nothing() -> None:
+    """Of a call whose answer comes bit by bit: it is struck as a whole, before."""
+
+
 class _Around:
     """Runs a call between its two hops."""
 
@@ -82,11 +89,13 @@ class _Around:
         self._policy = policy
         self._process = process
 
-    @asynccontextmanager
-    async def _call(self, name: str) -> AsyncIterator[None]:
+    async def _call(
+        self, name: str, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         await self._policy.at(Point(self._process, name, Hop.REQUEST))
-        yield
+        result = await call(*args, **kwargs)
         await self._policy.at(Point(self._process, name, Hop.REPLY))
+        return result
 
 
 class FaultyLog(_Around):
@@ -97,8 +106,7 @@ class FaultyLog(_Around):
     async def publish(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
         """A lost acknowledgement fails every message: the caller cannot know better."""
         try:
-            async with self._call("log.publish"):
-                return await self._log.publish(messages)
+            return await self._call("log.publish", self._log.publish, messages)
         except Unavailable as away:
             return [away] * len(messages)
 
@@ -106,28 +114,23 @@ class FaultyLog(_Around):
     async def subscribe(
         self, group: str, topics: Collection[str], revoked: Revoked
     ) -> AsyncIterator[Subscription]:
-        async with self._call("log.subscribe"):
-            pass
+        await self._call("log.subscribe", _nothing)
         async with self._log.subscribe(group, topics, revoked) as subscription:
             yield FaultySubscription(subscription, self._policy, self._process)
 
     async def read(self, *topics: str, start: int = 0) -> AsyncIterator[Record]:
-        async with self._call("log.read"):
-            pass
+        await self._call("log.read", _nothing)
         async for record in self._log.read(*topics, start=start):
             yield record
 
     async def record(self, partition: Partition, offset: int) -> Record | None:
-        async with self._call("log.read"):
-            return await self._log.record(partition, offset)
+        return await self._call("log.read", self._log.record, partition, offset)
 
     async def committed(self, group: str) -> Mapping[Partition, int]:
-        async with self._call("log.committed"):
-            return await self._log.committed(group)
+        return await self._call("log.committed", self._log.committed, group)
 
     async def ends(self, topics: Collection[str]) -> Mapping[Partition, int]:
-        async with self._call("log.ends"):
-            return await self._log.ends(topics)
+        return await self._call("log.ends", self._log.ends, topics)
 
     async def ensure(self, topics: Collection[str]) -> None:
         await self._log.ensure(topics)
@@ -146,8 +149,7 @@ class FaultySubscription(_Around):
         return await self._subscription.poll(full=full, timeout_s=timeout_s)
 
     async def commit(self, next_offsets: Mapping[Partition, int]) -> None:
-        async with self._call("log.commit"):
-            await self._subscription.commit(next_offsets)
+        await self._call("log.commit", self._subscription.commit, next_offsets)
 
     async def seek(self, partition: Partition, offset: int) -> None:
         await self._subscription.seek(partition, offset)
@@ -165,30 +167,24 @@ class FaultyViewStore(_Around):
         return FaultyViews(self._store.generation(number), self._policy, self._process)
 
     async def generations(self) -> Generations:
-        async with self._call("views.generations"):
-            return await self._store.generations()
+        return await self._call("views.generations", self._store.generations)
 
     async def switch(
         self, old: Generations, new: Generations, *, freeze: str | None = None
     ) -> bool:
-        async with self._call("views.switch"):
-            return await self._store.switch(old, new, freeze=freeze)
+        return await self._call("views.switch", self._store.switch, old, new, freeze=freeze)
 
     async def freeze(self, number: int, seconds: float) -> str:
-        async with self._call("views.freeze"):
-            return await self._store.freeze(number, seconds)
+        return await self._call("views.freeze", self._store.freeze, number, seconds)
 
     async def thaw(self, number: int, freeze: str) -> None:
-        async with self._call("views.thaw"):
-            await self._store.thaw(number, freeze)
+        await self._call("views.thaw", self._store.thaw, number, freeze)
 
     async def clear(self, number: int) -> None:
-        async with self._call("views.clear"):
-            await self._store.clear(number)
+        await self._call("views.clear", self._store.clear, number)
 
     async def ping(self) -> None:
-        async with self._call("views.ping"):
-            await self._store.ping()
+        await self._call("views.ping", self._store.ping)
 
 
 class FaultyViews(_Around):
@@ -197,17 +193,20 @@ class FaultyViews(_Around):
         self._views = views
 
     async def put(self, puts: Sequence[Put]) -> None:
-        async with self._call("views.put"):
-            await self._views.put(puts)
+        await self._call("views.put", self._views.put, puts)
 
     async def get(self, view: str, keys: Collection[int]) -> Mapping[int, Document]:
-        async with self._call("views.get"):
-            return await self._views.get(view, keys)
+        return await self._call("views.get", self._views.get, view, keys)
 
     async def page(
         self, view: str, *, after: int, limit: int, having: Collection[str], where: Fields
     ) -> Sequence[Document]:
-        async with self._call("views.page"):
-            return await self._views.page(
-                view, after=after, limit=limit, having=having, where=where
-            )
+        return await self._call(
+            "views.page",
+            self._views.page,
+            view,
+            after=after,
+            limit=limit,
+            having=having,
+            where=where,
+        )

@@ -79,7 +79,8 @@ class _TimeSelector(selectors.SelectSelector):
         if timeout is None:
             waiting = self._waiting_tasks() if self._waiting_tasks is not None else []
             raise Deadlock("nothing can run and no timer is set; waiting: " + "; ".join(waiting))
-        self.now += max(0.0, timeout)
+        if timeout > 0:
+            self.now += timeout
         return []
 
 

@@ -103,8 +103,8 @@ class Metrics:
         self._outbox_backlog.labels(aggregate).set(backlog)
         self._outbox_age.labels(aggregate).set(age_s)
 
-    def published(self, topic: str) -> None:
-        self._published.labels(topic).inc()
+    def published(self, topic: str, events: int) -> None:
+        self._published.labels(topic).inc(events)
 
     def lag(self, group: str, topic: str, records: int) -> None:
         self._lag.labels(group, topic).set(records)

@@ -18,7 +18,6 @@ def _in_two(reached: Reached, right: Any) -> Any:
         reached()
         self.commit_sent = True
         await self.sql.commit()
-        await self.sql.exec_driver_sql("BEGIN IMMEDIATE")
         await outbox.append(self.sql, rows)
         await self.sql.commit()
 

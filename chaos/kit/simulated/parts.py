@@ -40,6 +40,7 @@ from chaos.kit.simulated.sqlite_inline import Database, SimulatedConnection
 from chaos.kit.systems import group_of_views
 from system.kit.adapters.embedded.log import EmbeddedBroker, EmbeddedLog
 from system.kit.adapters.embedded.views import EmbeddedViewStore
+from system.kit.adapters.sql.sqlite_inline import WriteLock
 from system.kit.adapters.sql.work import SqlWork, sqlite_engine
 from system.kit.delivery import outbox
 from system.kit.errors import Unavailable
@@ -102,7 +103,7 @@ class Given:
 class Engines:
     """SQLAlchemy's engines, kept warm between schedules: one for each process name.
 
-    What is compiled stays; pools and listeners are new for each incarnation.
+    What is compiled stays; the pool is new for each incarnation.
     """
 
     def __init__(self) -> None:
@@ -118,9 +119,9 @@ class Engines:
                 pool_size=SETTINGS.sql_pool_size,
                 connect=lambda *_, **__: self._connect[process](),
             )
-        base = self._engines[process]
-        base.sync_engine.dispose(close=False)  # a new pool
-        return base.execution_options()  # listeners of its own
+        engine = self._engines[process]
+        engine.sync_engine.dispose(close=False)  # a new pool
+        return engine
 
     def forget(self) -> None:
         """Let go of the last run's connections."""
@@ -307,7 +308,8 @@ class Cluster:
         stores, faults, commits = self.stores, self._faults, Commits()
         name = process.name
         twin = name[name.find("-") :] if "-" in name else ""  # its static membership is its own
-        engine = self._engines.engine(name, lambda: stores.database.connect(process.hops))
+        lock = WriteLock()
+        engine = self._engines.engine(name, lambda: stores.database.connect(process.hops, lock))
         work = SqlWork(
             engine, process.world, timeout_s=SETTINGS.sql_timeout_s, committed=commits.notify
         )

@@ -15,14 +15,18 @@ import asyncio
 import contextvars
 import sqlite3
 from collections import deque
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Protocol, Self
 
 from chaos.kit.points import Hop
 from chaos.kit.simulated.faults import Ghost
-from system.kit.adapters.sql.sqlite_inline import InlineConnection, InlineCursor, Parameters
+from system.kit.adapters.sql.sqlite_inline import (
+    InlineConnection,
+    InlineCursor,
+    Parameters,
+    WriteLock,
+)
 from system.kit.errors import Conflict, Unavailable
 
 LOCK_WAIT_S = 3.0
@@ -48,8 +52,9 @@ class Database:
         self._ghosts: dict[SimulatedConnection, sqlite3.Connection] = {}
         self._waiting: deque[tuple[SimulatedConnection, asyncio.Future[None]]] = deque()
 
-    def connect(self, hops: Hops) -> SimulatedConnection:
-        connection = SimulatedConnection(self, hops)
+    def connect(self, hops: Hops, lock: WriteLock) -> SimulatedConnection:
+        """A connection of the process that has these hops, and this lock for its writers."""
+        connection = SimulatedConnection(self, hops, lock)
         self.connections[connection] = None
         return connection
 
@@ -125,8 +130,8 @@ class Database:
 class SimulatedConnection(InlineConnection):
     """A connection of one process to the simulated server."""
 
-    def __init__(self, database: Database, hops: Hops) -> None:
-        super().__init__(database.uri, synced=False, timeout_s=0)
+    def __init__(self, database: Database, hops: Hops, lock: WriteLock) -> None:
+        super().__init__(database.uri, lock, synced=False, timeout_s=0)
         self.hops = hops
         self._database = database
 
@@ -138,8 +143,11 @@ class SimulatedConnection(InlineConnection):
         return SimulatedCursor(self)
 
     async def begin(self) -> None:
-        await self._database.lock(self)
-        self.still_open.execute("BEGIN IMMEDIATE")
+        """Wait in turn, within the process and then with those of others."""
+        if not self.still_open.in_transaction:
+            await self._lock.take(self)
+            await self._database.lock(self)
+            self.still_open.execute("BEGIN IMMEDIATE")
 
     @property
     def still_open(self) -> sqlite3.Connection:
@@ -154,11 +162,13 @@ class SimulatedConnection(InlineConnection):
         self.still_open.execute("COMMIT")
         self._database.unlock(self)
         await self.hop("sql.commit", Hop.REPLY)
+        self._lock.release(self)
 
     async def rollback(self) -> None:
         if self._connection is not None:
             self._connection.rollback()
         self._database.unlock(self)
+        self._lock.release(self)
 
     def give_up(self) -> sqlite3.Connection:
         """Leave what is open to the server."""
@@ -189,30 +199,24 @@ class SimulatedCursor(InlineCursor):
     """A cursor whose statements run at once, after their hop."""
 
     def __init__(self, connection: SimulatedConnection) -> None:
-        super().__init__(connection.still_open.cursor())
-        self._connection = connection
+        super().__init__(connection, connection.still_open.cursor())
+        self._simulated = connection
 
     async def execute(self, statement: str, parameters: Parameters = ()) -> Self:
-        if statement.startswith("BEGIN"):
-            await self._connection.begin()
-            return self
         if statement.startswith("PRAGMA journal_mode"):
             statement = "PRAGMA journal_mode = MEMORY"  # one file is all, and copied as it is
-        if not statement.startswith("PRAGMA"):
-            await self._pass(statement)
         return await super().execute(statement, parameters)
 
-    async def executemany(self, statement: str, parameters: Iterable[Parameters]) -> Self:
-        await self._pass(statement)
-        return await super().executemany(statement, parameters)
-
     async def close(self) -> None:
-        if self._connection.is_open:
+        if self._simulated.is_open:
             await super().close()
 
-    async def _pass(self, statement: str) -> None:
-        await self._connection.hop(name_of(statement), Hop.REQUEST)
-        _ = self._connection.still_open  # raises when the server has ended a ghost meanwhile
+    async def _before(self, statement: str) -> None:
+        if statement.startswith("PRAGMA"):
+            return
+        await super()._before(statement)
+        await self._simulated.hop(name_of(statement), Hop.REQUEST)
+        _ = self._simulated.still_open  # raises when the server has ended a ghost meanwhile
 
 
 @cache

@@ -14,6 +14,7 @@ from chaos.kit.points import Hop
 from chaos.kit.simulated.faults import Ghost
 from chaos.kit.simulated.sqlite_inline import ARRIVES_S, Database, SimulatedConnection, name_of
 from chaos.kit.virtual_time import run
+from system.kit.adapters.sql.sqlite_inline import WriteLock
 from system.kit.errors import Conflict, Unavailable
 
 
@@ -48,7 +49,6 @@ def simulated(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 async def take(connection: SimulatedConnection, quantity: int) -> None:
     cursor = connection.cursor()
-    await cursor.execute("BEGIN IMMEDIATE")
     await cursor.execute("UPDATE stock SET on_hand = on_hand - ?", (quantity,))
 
 
@@ -63,7 +63,7 @@ def left(database: Database) -> int:
 def test_a_commit_is_two_hops_and_a_statement_one(database: Database) -> None:
     async def main() -> None:
         hops = Scripted()
-        connection = database.connect(hops)
+        connection = database.connect(hops, WriteLock())
         await take(connection, 2)
         await connection.commit()
         assert hops.passed == ["sql.update-stock request", "sql.commit request", "sql.commit reply"]
@@ -74,7 +74,10 @@ def test_a_commit_is_two_hops_and_a_statement_one(database: Database) -> None:
 
 def test_a_second_writer_waits_for_the_first(database: Database) -> None:
     async def main() -> None:
-        first, second = database.connect(Scripted()), database.connect(Scripted())
+        first, second = (
+            database.connect(Scripted(), WriteLock()),
+            database.connect(Scripted(), WriteLock()),
+        )
         await take(first, 1)
         waiting = asyncio.ensure_future(take(second, 1))
         await asyncio.sleep(1)
@@ -89,7 +92,10 @@ def test_a_second_writer_waits_for_the_first(database: Database) -> None:
 
 def test_waiting_for_too_long_is_busy(database: Database) -> None:
     async def main() -> None:
-        first, second = database.connect(Scripted()), database.connect(Scripted())
+        first, second = (
+            database.connect(Scripted(), WriteLock()),
+            database.connect(Scripted(), WriteLock()),
+        )
         await take(first, 1)
         with pytest.raises(sqlite3.OperationalError) as busy:
             await take(second, 1)
@@ -104,7 +110,7 @@ def test_a_connection_that_breaks_at_commit(database: Database, hop: str, remain
 
     async def main() -> None:
         hops = Scripted()
-        connection = database.connect(hops)
+        connection = database.connect(hops, WriteLock())
         await take(connection, 1)
         hops.errors[f"sql.commit {hop}"] = Unavailable("broken")
         with pytest.raises(sqlite3.OperationalError):
@@ -118,7 +124,10 @@ def test_a_connection_that_breaks_at_commit(database: Database, hop: str, remain
 def test_a_commit_of_a_ghost_arrives_when_its_sender_has_given_it_up(database: Database) -> None:
     async def main() -> None:
         hops = Scripted()
-        connection, other = database.connect(hops), database.connect(Scripted())
+        connection, other = (
+            database.connect(hops, WriteLock()),
+            database.connect(Scripted(), WriteLock()),
+        )
         await take(connection, 1)
         hops.errors["sql.commit request"] = Ghost("broken")
         with pytest.raises(sqlite3.OperationalError):
@@ -138,7 +147,7 @@ def test_a_commit_of_a_ghost_arrives_when_its_sender_has_given_it_up(database: D
 def test_a_conflict_undoes_its_statement_alone(database: Database) -> None:
     async def main() -> None:
         hops = Scripted()
-        connection = database.connect(hops)
+        connection = database.connect(hops, WriteLock())
         await take(connection, 1)
         hops.errors["sql.update-stock request"] = Conflict("lock wait")
         with pytest.raises(sqlite3.OperationalError):
@@ -152,7 +161,10 @@ def test_a_conflict_undoes_its_statement_alone(database: Database) -> None:
 def test_a_client_that_goes_is_rolled_back_and_gives_way(database: Database) -> None:
     async def main() -> None:
         hops = Scripted()
-        first, second = database.connect(hops), database.connect(Scripted())
+        first, second = (
+            database.connect(hops, WriteLock()),
+            database.connect(Scripted(), WriteLock()),
+        )
         await take(first, 4)
         waiting = asyncio.ensure_future(take(second, 1))
         await asyncio.sleep(0.1)

@@ -19,6 +19,7 @@ what else waits to be marked is marked without it.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -231,9 +232,9 @@ class Relay:
             lowest, error = failed[0]
             self._trouble.note("not published", lowest.lane, lowest.id, len(failed), error)
         acked = {row.id for row in rows} - {row.id for row, _ in failed}
-        for row in rows:
-            if row.id in acked:
-                self._parts.metrics.published(row.message.topic)
+        topics = Counter(row.message.topic for row in rows if row.id in acked)
+        for topic, events in topics.items():
+            self._parts.metrics.published(topic, events)
         return acked
 
     async def _mark(self, lane: str, ids: Collection[int], lifespan: Lifespan) -> None:

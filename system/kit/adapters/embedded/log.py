@@ -318,12 +318,12 @@ class EmbeddedSubscription:
     def _take(self, full: Collection[Partition]) -> dict[Partition, list[Record]]:
         taken = {}
         positions = self._member.positions
-        for partition in sorted(positions):
-            if partition in full:
+        for partition, position in positions.items():
+            end = self._broker.end(partition)
+            if position == end or partition in full:
                 continue
-            start = positions[partition]
-            if start > self._broker.end(partition):
-                start = 0  # offsets of a log that is gone: from the earliest, as Kafka's clients
+            # past the end are offsets of a log that is gone: from the earliest, as Kafka's clients
+            start = position if position < end else 0
             records = self._broker.records(partition, start, start + RECORDS_PER_POLL)
             positions[partition] = start + len(records)
             if records:

@@ -5,6 +5,10 @@ statement here takes microseconds, far less than one trip: so it runs where it i
 that waits for the disk goes to a thread. Without threads the same code also runs on a virtual
 clock, step by step the same on each run.
 
+SQLite has one lock for all who write, and polls for it with growing sleeps. So writers queue up here
+instead, at the first statement that writes or locks rows, and not at the transaction's start: what
+was read before without a lock can be outdated, as it can be on MySQL, and no test is fooled.
+
 The engine asks for it by `async_creator`; the simulation puts its fault points around it.
 """
 
@@ -15,14 +19,59 @@ import sqlite3
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, Self
 
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+
+from system.kit.errors import StoreBusy
+
+LOCK_WAIT_S = 3.0
+WRITES = ("INSERT", "UPDATE", "DELETE")
+FOR_UPDATE = "/* FOR UPDATE */"
+
 Parameters = Sequence[Any]  # whatever SQLite can store
 Rows = list[tuple[Any, ...]]
+
+
+class Compiler(SQLiteCompiler):
+    """SQLAlchemy's, which drops FOR UPDATE for SQLite: here it stays, as a comment for the cursor."""
+
+    def for_update_clause(self, select: Any, **_: Any) -> str:  # as the one that it overrides
+        return f" {FOR_UPDATE}"
+
+
+def needs_lock(statement: str) -> bool:
+    """Whether it writes, or locks what it reads."""
+    return statement.startswith(WRITES) or statement.endswith(FOR_UPDATE)
+
+
+class WriteLock:
+    """Held by one connection at a time, fairly."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._holder: InlineConnection | None = None
+
+    async def take(self, connection: InlineConnection) -> None:
+        """Raises StoreBusy."""
+        if self._holder is connection:
+            return
+        try:
+            async with asyncio.timeout(LOCK_WAIT_S):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise StoreBusy("another transaction writes for too long") from None
+        self._holder = connection
+
+    def release(self, connection: InlineConnection) -> None:
+        if self._holder is connection:
+            self._holder = None
+            self._lock.release()
 
 
 class InlineCursor:
     """A cursor whose calls are done when they return."""
 
-    def __init__(self, cursor: sqlite3.Cursor) -> None:
+    def __init__(self, connection: InlineConnection, cursor: sqlite3.Cursor) -> None:
+        self._connection = connection
         self._cursor = cursor
         self.arraysize = 1
 
@@ -42,10 +91,16 @@ class InlineCursor:
         return self._cursor.lastrowid
 
     async def execute(self, statement: str, parameters: Parameters = ()) -> Self:
+        await self._before(statement)
         self._cursor.execute(statement, parameters)
         return self
 
+    async def _before(self, statement: str) -> None:
+        if needs_lock(statement):
+            await self._connection.begin()
+
     async def executemany(self, statement: str, parameters: Iterable[Parameters]) -> Self:
+        await self._before(statement)
         self._cursor.executemany(statement, parameters)
         return self
 
@@ -65,9 +120,10 @@ class InlineCursor:
 class InlineConnection:
     """A connection to a file; `synced` if its COMMIT waits for the disk."""
 
-    def __init__(self, path: str, *, synced: bool, timeout_s: float) -> None:
+    def __init__(self, path: str, lock: WriteLock, *, synced: bool, timeout_s: float) -> None:
+        self._lock = lock
         self._synced = synced
-        # the driver begins nothing by itself: the write lock does, at the first write
+        # the driver begins nothing by itself: `begin` does, at the first write
         self._connection: sqlite3.Connection | None = sqlite3.connect(
             path, isolation_level=None, timeout=timeout_s, check_same_thread=False, uri=True
         )
@@ -89,7 +145,7 @@ class InlineConnection:
         return self.raw.isolation_level
 
     def cursor(self) -> InlineCursor:
-        return InlineCursor(self.raw.cursor())
+        return InlineCursor(self, self.raw.cursor())
 
     async def execute(self, statement: str, parameters: Parameters = ()) -> InlineCursor:
         return await self.cursor().execute(statement, parameters)
@@ -99,14 +155,22 @@ class InlineConnection:
     ) -> None:
         self.raw.create_function(name, arguments, function, **options)
 
+    async def begin(self) -> None:
+        """Be the one who writes, until COMMIT, ROLLBACK or the connection's end. Raises StoreBusy."""
+        if not self.raw.in_transaction:
+            await self._lock.take(self)
+            self.raw.execute("BEGIN IMMEDIATE")
+
     async def commit(self) -> None:
         if self._synced and self.raw.in_transaction:
             await asyncio.to_thread(self.raw.commit)
         else:
             self.raw.commit()
+        self._lock.release(self)
 
     async def rollback(self) -> None:
         self.raw.rollback()
+        self._lock.release(self)
 
     async def close(self) -> None:
         self.stop()
@@ -116,3 +180,4 @@ class InlineConnection:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+            self._lock.release(self)

@@ -21,10 +21,14 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
-from sqlalchemy.sql import Select
 
 from system.kit import errors
-from system.kit.adapters.sql.sqlite_inline import InlineConnection
+from system.kit.adapters.sql.sqlite_inline import (
+    LOCK_WAIT_S,
+    Compiler,
+    InlineConnection,
+    WriteLock,
+)
 from system.kit.columns import metadata
 from system.kit.delivery import outbox
 from system.kit.events import Cause, Event
@@ -32,7 +36,6 @@ from system.kit.locks import LOCK_WAIT_OPTION
 from system.kit.ports.work import Row, UnitOfWork
 from system.kit.ports.world import Now, World
 
-LOCK_WAIT_S = 3.0
 SQLITE_BUSY_S = 0.05
 """SQLite waits for another process inside of a call, and so holds up the whole loop."""
 MYSQL_SESSION = (
@@ -57,7 +60,6 @@ TABLES_WAIT_S = 10.0
 """How long to wait while another process makes the tables."""
 LOCK_NAME_MAX = 64
 PLACEHOLDER = {"qmark": "?", "format": "%s"}
-WRITES = ("INSERT", "UPDATE", "DELETE")
 
 log = logging.getLogger(__name__)
 
@@ -140,9 +142,6 @@ class SqlWork:
         """`unpooled` gives the connections for signs of life; without a server any will do."""
         self.engine = engine
         self._unpooled = unpooled or engine
-        self._write_lock = WriteLock()
-        if engine.dialect.name == "sqlite":
-            event.listen(engine.sync_engine, "before_cursor_execute", self._write_lock.take_for)
         self._world = world
         self._timeout_s = timeout_s
         self._committed = committed
@@ -152,7 +151,7 @@ class SqlWork:
         unit: SqlUnitOfWork | None = None
         try:
             async with asyncio.timeout(self._timeout_s):
-                async with self._connection() as connection:
+                async with clean_connection(self.engine) as connection:
                     unit = SqlUnitOfWork(connection, Now.of(self._world))
                     yield unit
                     await unit.commit()
@@ -165,16 +164,6 @@ class SqlWork:
                 raise errors.OutcomeUnknown("the answer to COMMIT was lost") from error
             raise
         self._committed(unit.aggregates)
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection]:
-        holder: Connection | None = None
-        try:
-            async with clean_connection(self.engine) as connection:
-                holder = connection.sync_connection
-                yield connection
-        finally:
-            self._write_lock.release(holder)
 
     def connections_in_use(self) -> int:
         pool = self.engine.sync_engine.pool
@@ -246,54 +235,6 @@ async def _discard(connection: AsyncConnection) -> None:
         log.warning("a connection could not be closed in time: %s", error)
 
 
-class WriteLock:
-    """Lets SQLite's writers queue up fairly, where SQLite itself would poll with growing sleeps.
-
-    Taken at the first statement that writes or locks, not at the transaction's start: so what was
-    read before without a lock can be outdated, as it can be on MySQL, and no test is fooled.
-    """
-
-    def __init__(self) -> None:
-        self._lock = asyncio.Lock()
-        self._holder: Connection | None = None
-
-    def take_for(
-        self,
-        connection: Connection,
-        cursor: DBAPICursor,
-        statement: str,
-        parameters: object,
-        context: ExecutionContext | None,
-        executemany: bool,
-    ) -> None:
-        """SQLAlchemy's hook before each statement, on the statement's own cursor."""
-        if self._holder is connection or not (statement.startswith(WRITES) or _locks(context)):
-            return
-        dbapi_connection = connection.connection.dbapi_connection
-        assert dbapi_connection is not None
-        dbapi_connection.run_async(lambda _: self._take(connection))
-        cursor.execute("BEGIN IMMEDIATE")
-
-    async def _take(self, connection: Connection) -> None:
-        try:
-            async with asyncio.timeout(LOCK_WAIT_S):
-                await self._lock.acquire()
-        except TimeoutError:
-            raise errors.StoreBusy("another transaction writes for too long") from None
-        self._holder = connection
-
-    def release(self, connection: Connection | None) -> None:
-        if connection is not None and self._holder is connection:
-            self._holder = None
-            self._lock.release()
-
-
-def _locks(context: ExecutionContext | None) -> bool:
-    """Whether a statement is FOR UPDATE, which SQLAlchemy silently drops for SQLite."""
-    statement = context.compiled.statement if context and context.compiled else None
-    return isinstance(statement, Select) and statement._for_update_arg is not None  # noqa: SLF001
-
-
 Connect = Callable[..., InlineConnection]
 
 
@@ -310,8 +251,9 @@ def sqlite_engine(
         max_overflow=0,
         hide_parameters=True,  # errors are logged and parked, and parameters are people's data
         pool_timeout=LOCK_WAIT_S,
-        async_creator=partial(_opened, connect, str(path), durable),
+        async_creator=partial(_opened, connect, str(path), WriteLock(), durable),
     )
+    engine.dialect.statement_compiler = Compiler
     _translate_errors(engine, sqlite_kind)
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -325,8 +267,8 @@ def sqlite_engine(
     return engine
 
 
-async def _opened(connect: Connect, path: str, durable: bool) -> InlineConnection:
-    return connect(path, synced=durable, timeout_s=SQLITE_BUSY_S)
+async def _opened(connect: Connect, path: str, lock: WriteLock, durable: bool) -> InlineConnection:
+    return connect(path, lock, synced=durable, timeout_s=SQLITE_BUSY_S)
 
 
 def mysql_engine(
