@@ -72,6 +72,17 @@ def test_a_class_that_there_is_not_is_named_with_those_that_there_are(tmp_path: 
         load(f"{written(tmp_path)}:Yours")
 
 
+def test_the_first_of_the_file_is_taken_or_the_one_that_is_named_and_none_that_it_imports(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "mine.py"
+    other = 'class Other(Mine):\n    name = "other"\n'
+    file.write_text(f"from chaos.strangers.ours import Ours\n{GOOD}\n\n{other}")
+
+    assert load(str(file))[0].name == "mine"
+    assert load(f"{file}:Other")[0].name == "other"
+
+
 def test_a_file_that_there_is_not_is_named() -> None:
     with pytest.raises(BadAdapter, match=r"no file mine\.py"):
         load("mine.py")

@@ -232,7 +232,7 @@ def test_the_story_of_a_thing_has_its_commands_its_events_and_the_faults_between
     nobody = replace(cancel(), answer=Answer("refused", error="nobody listens"))
     evidence = replace(
         HELD,
-        ops=[place(), nobody],
+        ops=[place(), nobody, look("1", "HELD", 0)],
         faults=[
             Fault("kill -9 shop", 0.5, 1.0),
             Fault("in between", 50.0, 51.0),
@@ -255,3 +255,4 @@ def test_the_story_of_a_thing_has_its_commands_its_events_and_the_faults_between
     assert "in between" not in story
     assert "long after" not in story
     assert "cancel" not in story  # it has reached nobody
+    assert "view" not in story
