@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from chaos.kit.blackbox import PROMISES, Sight, Stranger, names
@@ -78,8 +79,27 @@ def _check(stranger: Stranger, path: str) -> None:
         raise BadAdapter(
             f"{path}: say of {names(unsaid)} whether it can be seen (sees), or why not (blind)"
         )
+    _check_processes(stranger, path)
     known = {promise.name for promise in PROMISES}
-    if stranger.workload.accounts < 2:
-        raise BadAdapter(f"{path}: workload: accounts: at least 2, or there is nothing to move")
+    for what, least in {"accounts": 2, "clients": 1, "lines": 1, "quantity": 1}.items():
+        if getattr(stranger.workload, what) < least:
+            raise BadAdapter(f"{path}: workload: {what}: at least {least}")
     if unknown := sorted(stranger.known.keys() - known):
         raise BadAdapter(f"{path}: known: there is no promise {', '.join(map(repr, unknown))}")
+
+
+def _check_processes(stranger: Stranger, path: str) -> None:
+    """What they are called by must be there, and none may wait for itself."""
+    names = {process.name for process in stranger.processes}
+    named = {f"{topic.name}: by": topic.writers for topic in stranger.topics}
+    named |= {f"{process.name}: after": process.after for process in stranger.processes}
+    for where, wanted in named.items():
+        if unknown := sorted(set(wanted) - names):
+            raise BadAdapter(
+                f"{path}: {where}: there is no process {', '.join(map(repr, unknown))};"
+                f" there are {', '.join(sorted(names))}"
+            )
+    try:
+        TopologicalSorter({each.name: each.after for each in stranger.processes}).prepare()
+    except CycleError as error:
+        raise BadAdapter(f"{path}: after: {' waits for '.join(error.args[1])}") from None

@@ -81,22 +81,28 @@ class Caller:
 
     def _said(self, command: Command) -> Request | None:
         try:
-            return self._client.request(command)
+            request = self._client.request(command)
         except Exception as error:
             raise BadAdapter(f"request({command}) raised {_one_line(error)}") from error
+        if not isinstance(request, Request | None):
+            raise BadAdapter(f"request({command}) gave {request!r}, and neither a Request nor None")
+        return request
 
     def _meant(self, command: Command, answer: Answer) -> Meant:
         """A read that got no answer says nothing: not even that the thing is not there."""
         if answer.stage != "answered":
             is_refused = answer.stage == "refused" and command.do not in READS
             return Meant("fail" if is_refused else "info", why=answer.error)
+        seen = f"for the answer {answer.status} {answer.body[:200]!r}"
         try:
-            return self._client.meaning(command, answer)
+            meant = self._client.meaning(command, answer)
         except Exception as error:
-            raise BadAdapter(
-                f"meaning({command}) raised {_one_line(error)}"
-                f" for the answer {answer.status} {answer.body[:200]!r}"
-            ) from error
+            raise BadAdapter(f"meaning({command}) raised {_one_line(error)} {seen}") from error
+        if not isinstance(meant, Meant):
+            raise BadAdapter(f"meaning({command}) gave {meant!r}, and no Meant, {seen}")
+        if not isinstance(meant.about, str):
+            raise BadAdapter(f"meaning({command}) gave about={meant.about!r}, and no text, {seen}")
+        return meant
 
     async def surely(self, command: Command) -> Op | None:
         """Ask until it is done. Raises CannotBegin."""
@@ -118,10 +124,14 @@ class Caller:
         """Raises CannotBegin."""
         workload = self._shared.stranger.workload
         for number in range(workload.accounts):
-            amount = workload.amount if number else workload.scarce
+            amount = workload.holds(number)
             op = await self.surely(Command("open", mark=self._shared.marks(), amount=amount))
-            if op is None:
-                raise CannotBegin("the adapter has no request for `open`: there is nothing to take")
+            if op is None and Sight.AMOUNTS in self._shared.stranger.sees:
+                raise CannotBegin(
+                    "the adapter has no request for `open`, and says that it sees AMOUNTS"
+                )
+            if op is None:  # its things take nothing
+                break
             if not op.meant.about:
                 raise CannotBegin("meaning() of `open` gives no `about`, the id of the account")
             if op.meant.about in self._shared.opened:
@@ -129,7 +139,8 @@ class Caller:
                     f"two accounts have the id {op.meant.about}, by meaning() of `open`"
                 )
             self._shared.opened[op.meant.about] = amount
-        makes = (self._command(do) for do in ("place", "move"))
+        verbs: tuple[Do, ...] = ("place", "move") if self._shared.opened else ("place",)
+        makes = (self._command(do) for do in verbs)
         if not any(self._said(command) for command in makes):
             raise CannotBegin("the adapter has no request for `place`, and none for `move`")
 
@@ -146,6 +157,8 @@ class Caller:
     async def do(self, do: Do) -> Op | None:
         """None: the system has no such command, or this client no thing for it yet."""
         match do:
+            case "move" | "read account" | "view account" if not self._shared.opened:
+                return None
             case "place" | "move":
                 return await self.make(do)
             case "read account" | "view account":
@@ -171,21 +184,27 @@ class Caller:
     def _command(self, do: Do) -> Command:
         mark = self._shared.marks()
         key = f"key-{mark}" if Sight.IDEMPOTENCY in self._shared.stranger.sees else None
-        return Command(do, mark=mark, moves=self._moves(do), key=key)
+        return Command(do, mark=mark, moves=self._moves(do, mark), key=key)
 
-    def _moves(self, do: Do) -> dict[str, int]:
+    def _moves(self, do: Do, mark: int) -> dict[str, int]:
         workload = self._shared.stranger.workload
         accounts = sorted(self._shared.opened)
+        if not accounts:
+            return {}
         is_unknown = self._random.random() < UNKNOWN
         if do == "move":
             source, target = self._random.sample(accounts, 2)
-            amount = self._random.randint(1, workload.quantity)
+            amount = self._amount(mark)
             return {NOWHERE if is_unknown else source: -amount, target: amount}
         if is_unknown:
-            return {NOWHERE: -1}
-        lines = self._random.randint(1, min(workload.lines, len(accounts)))
-        chosen = self._random.sample(accounts, lines)
-        return {account: -self._random.randint(1, workload.quantity) for account in chosen}
+            return {NOWHERE: -self._amount(mark)}
+        most = 1 if workload.mark_is_amount else min(workload.lines, len(accounts))
+        chosen = self._random.sample(accounts, self._random.randint(1, most))
+        return {account: -self._amount(mark) for account in chosen}
+
+    def _amount(self, mark: int) -> int:
+        workload = self._shared.stranger.workload
+        return mark if workload.mark_is_amount else self._random.randint(1, workload.quantity)
 
 
 def _one_line(error: Exception) -> str:

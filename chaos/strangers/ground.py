@@ -17,7 +17,9 @@ from scenarios.harness.servers.common import HOST, free_port
 from scenarios.harness.servers.mysql import DATABASE
 from scenarios.harness.servers.postgres import SUPERUSER, PostgreSQL
 
-_PLACEHOLDER = re.compile(r"\{(kafka|mongo|port|(?:mysql|postgres)\.\w+|url:[\w.-]+)\}")
+_PLACEHOLDER = re.compile(
+    r"\{(kafka|mongo(?::\w+)?|port|(?:mysql|postgres)\.\w+(?::\w+)?|url:[\w.-]+)\}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Ground:
             self._servers[name] = self._server(name)
         self.ports = {process.name: free_port() for process in stranger.processes}
         self.lines: dict[str, Line] = {}
+        self._databases: set[tuple[Sql | PostgreSQL, str]] = set()
         if "kafka" in self._servers:
             self._line("", "kafka")
         for process in stranger.processes:
@@ -93,19 +96,22 @@ class Ground:
             if other not in self.ports:
                 raise BadAdapter(f"{process.name}: {{{name}}}, and there is no process {other!r}")
             return f"http://{HOST}:{self._line(process.name, other).port}"
+        name, _, own = name.partition(":")
         kind, _, part = name.partition(".")
         server = self._of(process, kind)
         if isinstance(server, Kafka):
             return f"{HOST}:{self._kafka_proxy}"
         line = self._line(process.name, kind)
         if isinstance(server, Mongo):
-            return server.uri_at(f"{HOST}:{line.port}")
+            return server.uri_at(f"{HOST}:{line.port}", own or DATABASE)
         login = DATABASE if isinstance(server, Sql) else SUPERUSER
         values = {"host": HOST, "port": str(line.port), "user": login, "password": login}
-        values["database"] = login
-        if part not in values:
+        values["database"] = f"{DATABASE}_{own}" if own else login
+        if own and part == "database" and isinstance(server, Sql | PostgreSQL):
+            self._databases.add((server, values["database"]))
+        if part not in values or (own and part != "database"):
             raise BadAdapter(
-                f"{process.name}: {{{name}}} is unknown; there are {', '.join(values)}"
+                f"{process.name}: {{{name}}} is unknown; there are {', '.join(values)}, database:NAME"
             )
         return values[part]
 
@@ -133,6 +139,8 @@ class Ground:
             async with asyncio.TaskGroup() as tasks:
                 for server in self._all():
                     tasks.create_task(server.start())
+            for server, database in self._databases:
+                await server.run(f"CREATE DATABASE {database}")
             for line in self.lines.values():
                 await self.toxiproxy.proxy(line.name, self.upstream(line), port=line.port)
         except BaseException:  # also Ctrl-C: leave no process and no folder behind

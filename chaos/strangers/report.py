@@ -90,11 +90,15 @@ def _page(title: str, command: str, result: Result, wanted: Wanted) -> Iterator[
 
 
 def _cell(verdict: Verdict) -> str:
+    return " ".join(_seen(verdict).split()).replace("|", "\\|")
+
+
+def _seen(verdict: Verdict) -> str:
     match verdict.outcome:
         case "kept":
             return counted(verdict.cases, "case")
         case "broken":
-            return verdict.breaches[0].seen.replace("|", "\\|")
+            return verdict.breaches[0].seen
         case "not judged":
             return verdict.because
         case "nothing happened":

@@ -11,8 +11,10 @@ from random import Random
 
 from chaos.kit.blackbox import (
     PROMISES,
+    Blind,
     Command,
     Do,
+    Event,
     Evidence,
     Fault,
     Record,
@@ -128,10 +130,20 @@ class Judging:
         await self._put_poison_in()
         faults, missing = await self._disturb(callers)
         say("healed; waiting for rest")
+        return await self.judged_at_rest(faults, missing)
+
+    async def judged_at_rest(self, faults: Sequence[Fault], missing: Sequence[str]) -> Result:
+        """Wait for rest, gather, judge. `missing` are those that did not come back."""
+        stranger = self._stranger
         came, readings = await self.come_to_rest()
         evidence = self._evidence(faults, [*missing, *came], readings)
+        without_lag = await self._without_lag()
         verdicts = judge(
-            evidence, PROMISES, sees=stranger.sees, blind=stranger.blind, known=stranger.known
+            evidence,
+            PROMISES,
+            sees=stranger.sees & ~Sight.GROUPS if without_lag else stranger.sees,
+            blind=[*stranger.blind, *(Blind(Sight.GROUPS, why) for why in without_lag)],
+            known=stranger.known,
         )
         return Result(evidence, verdicts)
 
@@ -184,12 +196,11 @@ class Judging:
 
     async def _quiet(self) -> tuple[list[str], Readings]:
         ends_at = _now() + self._stranger.rest_s
-        sees_groups = bool(self._stranger.topics) and Sight.GROUPS in self._stranger.sees
         before: object = None
         quiet_since = _now()
         while True:
             ends = await self._topics.ends()
-            lags = await self._topics.lags(ends) if sees_groups else {}
+            lags = await self._topics.lags(ends) if self._sees_groups else {}
             readings = await self._readings()
             if lags or readings.unanswered or (ends, readings) != before:
                 quiet_since = _now()
@@ -200,6 +211,16 @@ class Judging:
             if _now() > ends_at:
                 return _missing(lags, readings, self._stranger.rest_s), readings
             await asyncio.sleep(LOOK_S)
+
+    @property
+    def _sees_groups(self) -> bool:
+        return bool(self._stranger.topics) and Sight.GROUPS in self._stranger.sees
+
+    async def _without_lag(self) -> list[str]:
+        """Why lags could not be seen, though the adapter says that they can be."""
+        return (
+            await self._topics.without_lag(await self._topics.ends()) if self._sees_groups else []
+        )
 
     async def _readings(self) -> Readings:
         things = self._things()
@@ -274,16 +295,24 @@ def decoded(
     for record in records:
         if record.value in poison:
             continue
+        seen = f"for {record.place} {record.value[:200]!r}"
         try:
-            told += [Told(event, record) for event in stranger.events(record)]
+            events = list(stranger.events(record))
         except Unreadable as error:
             unreadable.append((record, str(error)))
+            continue
         except Exception as error:
+            raise BadAdapter(f"events() raised {type(error).__name__}: {error} {seen}") from error
+        if bad := [one for one in events if not _is_event(one)]:
             raise BadAdapter(
-                f"events() raised {type(error).__name__}: {error}"
-                f" for {record.place} {record.value[:200]!r}"
-            ) from error
+                f"events() gave {bad[0]!r}, and no Event with a text for `about`, {seen}"
+            )
+        told += [Told(event, record) for event in events]
     return told, unreadable
+
+
+def _is_event(one: object) -> bool:
+    return isinstance(one, Event) and isinstance(one.about, str)
 
 
 def _missing(lags: Mapping[str, int], readings: Readings, rest_s: float) -> list[str]:

@@ -35,6 +35,28 @@ def written(folder: Path, old: str = "", new: str = "") -> str:
     return str(file)
 
 
+@pytest.mark.parametrize(
+    ("needs", "placeholder", "filled"),
+    [
+        ("mysql", "{mysql.database}", "ecommerce"),
+        ("mysql", "{mysql.database:orders}", "ecommerce_orders"),
+        ("mariadb", "{mysql.database:orders}", "ecommerce_orders"),
+        ("postgres", "{postgres.database}", "postgres"),
+        ("postgres", "{postgres.database:orders}", "ecommerce_orders"),
+        ("mongo", "{mongo:orders}", "/orders"),
+    ],
+)
+def test_a_service_may_have_a_database_of_its_own(
+    tmp_path: Path, needs: str, placeholder: str, filled: str
+) -> None:
+    text = GOOD.replace('"mysql")', f'"{needs}")').replace("{mysql.host}:{mysql.port}", placeholder)
+    file = tmp_path / "mine.py"
+    file.write_text(text)
+    stranger, _ = load(str(file))
+
+    assert filled in Ground(stranger).environment(stranger.processes[0])["DB"]
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_what_comes_with_the_kit_can_be_loaded_and_its_commands_be_filled(name: str) -> None:
     stranger, folder = load(name)
@@ -57,6 +79,9 @@ def test_the_folder_of_an_adapter_is_where_its_commands_are_seen_from(tmp_path: 
         ("sees = ~kit.Sight.VIEWS", "sees = ~kit.Sight(0)", "VIEWS is in sees and in blind"),
         ('    name = "mine"\n', "", "`name` is not set"),
         ("class Mine(kit.Stranger)", "class Mine", "no subclass of Stranger"),
+        ('{"DB":', '{}, after=("db",)), kit.Process("db", (), after=("api",)), kit.Process("c", (), {"DB":', "after: api waits for db waits for api"),
+        ('{"DB":', '{}, after=("cache",)), kit.Process("c", (), {"DB":', "api: after: there is no process 'cache'; there are api, c"),
+        ('    name = "mine"', '    name = "mine"\n    topics = (kit.Topic("t", by=("api", "relay")),)', "t: by: there is no process 'relay'"),
         ("def events", "def event", "abstract method"),
         ("    name =", "    workload = kit.Workload(accounts=1)\n    name =", "at least 2"),
         ("import blackbox as kit", "import blackbox as ki", "cannot be loaded: NameError"),

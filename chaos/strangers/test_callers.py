@@ -131,6 +131,35 @@ async def test_an_adapter_that_cannot_read_an_answer_is_told_which() -> None:
         await one.ask(Command("place"))
 
 
+class Silent(Echo):
+    def meaning(self, command: Command, answer: Answer) -> Meant:
+        if command.do != "place":
+            return None  # type: ignore[return-value] # as adapters do that nobody checks
+        return Meant("ok", about=7)  # type: ignore[arg-type]
+
+
+class Tuples(Echo):
+    def request(self, command: Command) -> Request | None:
+        return "POST", "/things"  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("makes", "command", "said"),
+    [
+        (Silent, Command("cancel", "1"), r"meaning\(cancel 1\) gave None, and no Meant, .* 201"),
+        (Silent, Command("place"), r"meaning\(place\) gave about=7, and no text"),
+        (Tuples, Command("place"), r"request\(place\) gave \('POST', .*neither a Request nor None"),
+    ],
+)
+async def test_an_adapter_that_gives_something_else_than_it_should_is_told_what(
+    makes: type[Client], command: Command, said: str
+) -> None:
+    one, _ = caller(Says(DONE), makes)
+
+    with pytest.raises(BadAdapter, match=said):
+        await one.ask(command)
+
+
 async def test_accounts_are_opened_before_anything_else_and_the_first_is_scarce() -> None:
     one, shared = caller(Says(DONE))
 
@@ -177,9 +206,44 @@ async def test_what_nobody_knows_the_outcome_of_is_never_touched_again() -> None
     assert len(sender.requests) == before
 
 
+class Accountless(Echo):
+    def request(self, command: Command) -> Request | None:
+        return None if command.do == "open" else super().request(command)
+
+
+async def test_a_system_without_accounts_has_things_that_take_nothing() -> None:
+    one, shared = caller(Says(DONE), Accountless)
+    shared.stranger.sees = ~(Sight.AMOUNTS | Sight.IDEMPOTENCY)  # type: ignore[misc] # of this one
+
+    await one.open_accounts()
+    for do in ("move", "read account", "view account"):
+        assert await one.do(do) is None
+    op = await one.do("place")
+
+    assert op is not None
+    assert op.command.moves == {}
+    assert [op.command.do for op in shared.ops] == ["place"]
+
+
+async def test_where_the_amount_is_the_only_number_it_is_the_mark() -> None:
+    one, shared = caller(Says(DONE))
+    shared.stranger.workload = Workload(accounts=2, mark_is_amount=True)  # type: ignore[misc]
+
+    await one.open_accounts()
+    for _ in range(200):
+        await one.make("place")
+        await one.make("move")
+
+    made = [op.command for op in shared.ops if op.command.do in ("place", "move")]
+    assert all({abs(each) for each in one.moves.values()} == {one.mark} for one in made)
+    assert {len(one.moves) for one in made if one.do == "place"} == {1}
+    assert [op.command.amount for op in shared.ops[:2]] == [60_000, 100_000_000]
+
+
 @pytest.mark.parametrize(
     ("makes", "said"),
     [
+        (Accountless, "no request for `open`, and says that it sees AMOUNTS"),
         (Idle, "no request for `place`, and none for `move`"),
         (Forgetful, "two accounts have the id 1"),
         (Nameless, "gives no `about`"),

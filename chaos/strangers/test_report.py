@@ -82,3 +82,14 @@ def test_of_many_stories_the_shortest_is_told_and_of_a_long_one_its_beginning_an
     assert told[-1].startswith("at rest")
     assert len(both) == 1
     assert "things 0@900" in both[0]
+
+
+def test_a_cell_of_the_page_ends_where_it_should_whatever_was_seen_or_said() -> None:
+    rest, names = (one for one in PROMISES if one.name in ("rest is reached", "told once"))
+    seen = Verdict(rest, "broken", 1, [Breach("a|b\nc")])
+    said = Verdict(names, "not judged", because="its ids are topic|offset")
+
+    rows = page("mine", "judge mine", Result(EVIDENCE, [seen, said]), Wanted(7)).splitlines()
+
+    assert f"| {rest.name} | broken | a\\|b c |" in rows
+    assert f"| {names.name} | not judged | its ids are topic\\|offset |" in rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, ClassVar, TypeVar
 
@@ -13,6 +13,7 @@ from chaos.kit.blackbox import (
     Client,
     Command,
     Event,
+    Fault,
     Meant,
     Record,
     Request,
@@ -22,10 +23,12 @@ from chaos.kit.blackbox import (
     Stranger,
     Topic,
     Unreadable,
+    Workload,
 )
 from chaos.strangers import run
 from chaos.strangers.adapters import BadAdapter
-from chaos.strangers.run import Judging, Wanted, decoded
+from chaos.strangers.processes import NotReady
+from chaos.strangers.run import Judging, Result, Wanted, decoded
 
 One = TypeVar("One")
 
@@ -43,7 +46,7 @@ class Teller(Client):
 class Shop(Stranger):
     name = "shop"
     needs = ()
-    topics = (Topic("things"),)
+    topics: ClassVar[Sequence[Topic]] = (Topic("things"),)
     processes = ()
     states = States({}, (), ())
     sees = ~Sight(0)
@@ -58,6 +61,10 @@ class Shop(Stranger):
             raise Unreadable("it is broken")
         if record.value.startswith(b"placed"):
             yield Event("placed", record.value.decode().split()[1])
+        if record.value == b"no event":
+            yield "placed"  # type: ignore[misc] # as adapters do that nobody checks
+        if record.value == b"a number":
+            yield Event("placed", 7)  # type: ignore[arg-type]
         if record.value == b"unforeseen":
             raise KeyError("kind")
 
@@ -69,6 +76,8 @@ class Following:
         self.records = [PLACED]
         self.looks = 0
         self.asked = 0
+        self.unseen: list[str] = []
+        self.poisoned: list[tuple[str, bytes]] = []
         self._lags, self._ends = [*lags, {}], [*ends, 9]
 
     async def ends(self) -> Mapping[str, int]:
@@ -82,16 +91,30 @@ class Following:
         self.asked += 1
         return self.asked > 3
 
+    async def put_in(self, topic: str, value: bytes) -> None:
+        self.poisoned.append((topic, value))
+
+    async def without_lag(self, _: object) -> list[str]:
+        return self.unseen
+
 
 class Says:
-    """Answers with these states one after the other; the last one lasts. Empty: no answer."""
+    """Answers with these states one after the other; the last one lasts. Empty: no answer.
+
+    refused: nobody listens.
+    """
 
     def __init__(self, *states: str) -> None:
         self._states = [*states, "DONE"]
 
     async def send(self, _: Request) -> Answer:
-        state = _next(self._states)
-        return Answer("answered", 200, state.encode()) if state else Answer("sent", error="late")
+        match _next(self._states):
+            case "":
+                return Answer("sent", error="late")
+            case "refused":
+                return Answer("refused", error="nobody listens")
+            case state:
+                return Answer("answered", 200, state.encode())
 
 
 def _next(left: list[One]) -> One:
@@ -104,7 +127,7 @@ def _looks_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def running(topics: Following, sender: Says, shop: Shop) -> Judging:
-    ground: Any = SimpleNamespace(stranger=shop)
+    ground: Any = SimpleNamespace(stranger=shop, lines={})
     made: Any = topics
     return Judging(ground, {}, made, sender, Wanted(1))  # type: ignore[arg-type] # it sends, no more
 
@@ -120,8 +143,15 @@ class Hasty(Shop):
         ([], list(range(30)), []),
         ([], [], [f"STEP {step}" for step in range(30)]),
         ([], [], [""] * 30),
+        ([], [], ["refused"] * 30),
     ],
-    ids=["a group lags", "a topic grows", "a thing changes", "a read is not answered"],
+    ids=[
+        "a group lags",
+        "a topic grows",
+        "a thing changes",
+        "a read is not answered",
+        "a read is refused",
+    ],
 )
 async def test_it_is_not_at_rest_while(
     lags: list[dict[str, int]], ends: list[int], states: list[str]
@@ -149,6 +179,112 @@ async def test_what_never_comes_to_rest_is_said(topics: Following, sender: Says,
     assert said in missing[0]
 
 
+@pytest.mark.parametrize(
+    ("unseen", "sees", "said"),
+    [
+        ([], ~Sight(0), "kept"),
+        (["group g commits no offset of things"], ~Sight(0), "not judged"),
+        ([], ~Sight.GROUPS, "not judged"),
+    ],
+    ids=["all commit", "one commits nothing", "the adapter sees none"],
+)
+async def test_rest_is_kept_only_where_every_lag_was_seen(
+    unseen: list[str], sees: Sight, said: str
+) -> None:
+    topics, shop = Following(), Shop()
+    topics.unseen = unseen
+    shop.sees = sees  # type: ignore[misc] # of this one alone
+
+    result = await running(topics, Says(), shop).judged_at_rest([], [])
+
+    (rest,) = (one for one in result.verdicts if one.promise.name == "rest is reached")
+    assert rest.outcome == said
+    assert all(why in rest.because for why in unseen)
+
+
+class Seller(Teller):
+    def request(self, command: Command) -> Request | None:
+        makes = command.do in ("open", "place")
+        return Request("shop", "POST", command.do) if makes else super().request(command)
+
+    def meaning(self, command: Command, answer: Answer) -> Meant:
+        if command.do == "open":
+            return Meant("ok", about=str(command.mark))
+        return super().meaning(command, answer)
+
+
+class Poisonable(Shop):
+    topics = (Topic("things", dead_letters="things.dlq"), Topic("others"))
+    workload = Workload(clients=1, accounts=2)
+
+    def client(self, number: int) -> Client:
+        return Seller()
+
+    def poison(self, topic: str) -> bytes:
+        return b"poison"
+
+
+class Harmless:
+    """A nemesis that injects nothing."""
+
+    faults: ClassVar[list[Fault]] = []
+
+    def __init__(self, *_: object) -> None: ...
+
+    async def inject(self, fault: object) -> None: ...
+
+
+class Deadly(Harmless):
+    async def inject(self, fault: object) -> None:
+        raise NotReady("the shop was not ready after 60 s")
+
+
+async def judged(
+    monkeypatch: pytest.MonkeyPatch, topics: Following, shop: Shop, nemesis: type[Harmless]
+) -> Result:
+    monkeypatch.setattr(run, "Nemesis", nemesis)
+    monkeypatch.setattr(run, "plan", lambda *_: ["a fault"])
+    return await running(topics, Says(), shop).judged()
+
+
+async def test_a_process_that_stays_away_breaks_rest_and_names_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    result = await judged(monkeypatch, Following(), Poisonable(), Deadly)
+
+    (rest,) = (one for one in result.verdicts if one.promise.name == "rest is reached")
+    assert rest.outcome == "broken"
+    assert "the shop was not ready after 60 s" in str(rest)
+
+
+@pytest.mark.parametrize(
+    ("sees", "poisoned"),
+    [(~Sight(0), [("things", b"poison")]), (~Sight.DEAD_LETTERS, [])],
+    ids=["seen", "blind"],
+)
+async def test_poison_is_put_in_only_where_dead_letters_can_be_seen(
+    monkeypatch: pytest.MonkeyPatch, sees: Sight, poisoned: list[tuple[str, bytes]]
+) -> None:
+    topics, shop = Following(), Poisonable()
+    shop.sees = sees  # type: ignore[misc] # of this one alone
+
+    result = await judged(monkeypatch, topics, shop, Harmless)
+
+    assert topics.poisoned == poisoned
+    assert result.evidence.poison == ({"things.dlq": [b"poison"]} if poisoned else {})
+
+
+async def test_a_dead_letter_is_no_event_though_it_can_be_read_as_one() -> None:
+    topics = Following()
+    letter = Record("things.dlq", 0, 0, b"", b"placed 2")
+    topics.records = [PLACED, letter]
+
+    result = await running(topics, Says(), Poisonable()).judged_at_rest([], [])
+
+    assert [one.record for one in result.evidence.told] == [PLACED]
+    assert result.evidence.letters == {"things.dlq": [letter]}
+
+
 def test_what_is_decoded_leaves_poison_out_and_keeps_what_cannot_be_read() -> None:
     broken = Record("things", 0, 1, b"", b"broken")
     poison = Record("things", 0, 2, b"", b"poison")
@@ -157,6 +293,16 @@ def test_what_is_decoded_leaves_poison_out_and_keeps_what_cannot_be_read() -> No
 
     assert [(one.event.about, one.record) for one in told] == [("1", PLACED)]
     assert unreadable == [(broken, "it is broken")]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(b"no event", "gave 'placed'"), (b"a number", "about=7")]
+)
+def test_an_adapter_that_gives_something_else_than_events_is_told_what(
+    value: bytes, said: str
+) -> None:
+    with pytest.raises(BadAdapter, match=f"{said}.* no Event with a text .*things 2@7"):
+        decoded(Shop(), [Record("things", 2, 7, b"", value)], ())
 
 
 def test_an_adapter_that_fails_at_a_record_is_told_which() -> None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.coordinator.protocol import ConsumerProtocol, ConsumerProtocolMemberAssignment
 from aiokafka.errors import TopicAlreadyExistsError
 
 from chaos.kit.blackbox import Record, Topic
@@ -130,9 +131,8 @@ class Topics:
     async def lags(self, ends: Mapping[TopicPartition, int]) -> dict[str, int]:
         """Of each group that has not read everything: how much is left."""
         lags = {}
-        for group, *_ in await self._admin.list_consumer_groups():
-            offsets = await self._admin.list_consumer_group_offsets(group)
-            read = {place: found.offset for place, found in offsets.items() if found.offset >= 0}
+        for group in await self._groups():
+            read = await self._committed(group)
             topics = {place.topic for place in read}
             lag = sum(
                 max(0, end - read.get(place, 0))
@@ -140,8 +140,45 @@ class Topics:
                 if place.topic in topics
             )
             if lag:
-                lags[str(group)] = lag
+                lags[group] = lag
         return lags
+
+    async def without_lag(self, ends: Mapping[TopicPartition, int]) -> list[str]:
+        """Why lags cannot be seen: what a group never commits counts as read in `lags`."""
+        groups = await self._groups()
+        if not groups:
+            return ["no group of consumers was seen"]
+        written = {place.topic for place, end in ends.items() if end}
+        reasons = []
+        for group in groups:
+            committed = {place.topic for place in await self._committed(group)}
+            assigned = await self._assigned(group)
+            if not committed and not assigned:
+                reasons.append(f"group {group} commits no offset")
+            reasons += [
+                f"group {group} commits no offset of {topic}"
+                for topic in sorted(assigned & written - committed)
+            ]
+        return reasons
+
+    async def _groups(self) -> list[str]:
+        return sorted(str(group) for group, *_ in await self._admin.list_consumer_groups())
+
+    async def _committed(self, group: str) -> dict[TopicPartition, int]:
+        offsets = await self._admin.list_consumer_group_offsets(group)
+        return {place: found.offset for place, found in offsets.items() if found.offset >= 0}
+
+    async def _assigned(self, group: str) -> set[str]:
+        """The topics that its members read now."""
+        return {
+            place.topic
+            for response in await self._admin.describe_consumer_groups([group])
+            for _, _, _, kind, _, members, *_ in response.groups
+            if kind == ConsumerProtocol.PROTOCOL_TYPE
+            for *_, assignment in members
+            if assignment
+            for place in ConsumerProtocolMemberAssignment.decode(assignment).partitions()
+        }
 
     async def close(self) -> None:
         if self._following is not None:

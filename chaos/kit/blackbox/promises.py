@@ -269,6 +269,25 @@ def never_negative(evidence: Evidence) -> Cases:
         yield KEPT if min(amounts) >= 0 else Breach(f"account {account} showed {min(amounts)}")
 
 
+def never_more_than_there_is(evidence: Evidence) -> Cases:
+    """Things alone are asked, so that it is judged also where accounts do not show what they hold."""
+    left, last = Counter(evidence.opened), dict[str, str]()
+    for thing, shown in evidence.read.items():
+        if shown.state in evidence.states.holds and thing in evidence.placed:
+            moves = evidence.placed[thing].command.moves
+            left.update(moves)
+            last |= dict.fromkeys(moves, thing)
+    for account, thing in last.items():
+        yield (
+            KEPT
+            if left[account] >= 0
+            else Breach(
+                f"of account {account} things hold {-left[account]} more than there was, {thing} among them",
+                thing,
+            )
+        )
+
+
 def ended_hold_nothing(evidence: Evidence) -> Cases:
     for thing, shown in evidence.read.items():
         if shown.state in evidence.states.holds or not any(
@@ -429,6 +448,7 @@ PROMISES = (
         "a commit and then a send, with a crash or an outage between; an event sent and not waited for",
         _S.MARKS | _S.RECORDS,
         acknowledged_has_its_event,
+        at_rest=True,
     ),
     Promise(
         "acknowledged has its effect",
@@ -436,6 +456,7 @@ PROMISES = (
         "an answer before the commit; a value that is never computed or stored",
         _S.READS,
         acknowledged_has_its_effect,
+        at_rest=True,
     ),
     Promise(
         "refused has none",
@@ -492,6 +513,7 @@ PROMISES = (
         "an offset committed before the effect; a handler that logs its failure and goes on",
         _S.READS | _S.RECORDS,
         events_have_their_effect,
+        at_rest=True,
     ),
     Promise(
         "amounts conserved",
@@ -499,6 +521,7 @@ PROMISES = (
         "an effect without its event, or an event without its effect; a read, then a write of the sum",
         _S.RECORDS | _S.MOVES | _S.AMOUNTS,
         conserved,
+        at_rest=True,
     ),
     Promise(
         "amounts are held by things",
@@ -506,6 +529,7 @@ PROMISES = (
         "effects that happen twice or never; ended things that give nothing back",
         _S.READS | _S.AMOUNTS | _S.MARKS,
         taken_by_things,
+        at_rest=True,
     ),
     Promise(
         "never negative",
@@ -515,11 +539,20 @@ PROMISES = (
         never_negative,
     ),
     Promise(
+        "never more than there is",
+        "Things hold no more of an account than it had, and nothing of one that there is not.",
+        "no check at all; a check that others overtake; something given back that was never taken",
+        _S.READS,
+        never_more_than_there_is,
+        at_rest=True,
+    ),
+    Promise(
         "ended things hold nothing",
         "A thing that has ended has given back all that it took.",
         "an end without compensation; an end that overtakes the reservation",
         _S.READS | _S.RECORDS | _S.MOVES,
         ended_hold_nothing,
+        at_rest=True,
     ),
     Promise(
         "things hold what they took",
@@ -527,6 +560,7 @@ PROMISES = (
         "half of a reservation; a reservation that was never noted, or noted for nothing",
         _S.READS | _S.RECORDS | _S.MOVES | _S.MARKS,
         holders_hold_all,
+        at_rest=True,
     ),
     Promise(
         "only allowed steps",
@@ -541,6 +575,7 @@ PROMISES = (
         "an event that was lost, or its effect; a message that is given up without a word",
         _S.READS,
         final_states_reached,
+        at_rest=True,
     ),
     Promise(
         "write side is view",
@@ -548,6 +583,7 @@ PROMISES = (
         "an older event that overwrites a newer one; an event that a projection has missed",
         _S.READS | _S.VIEWS,
         write_side_is_view,
+        at_rest=True,
     ),
     Promise(
         "readers never go back",
@@ -562,13 +598,15 @@ PROMISES = (
         "an outage that counts as a failure of the message; poison that is logged and dropped",
         _S.DEAD_LETTERS,
         dead_letters_are_the_poison,
+        at_rest=True,
     ),
     Promise(
         "rest is reached",
         "Once faults are healed and clients are silent, every lag is zero and nothing moves.",
         "a consumer that has died silently; a message that is retried without end",
-        _S.GROUPS,
+        Sight(0),
         rest_is_reached,
+        keeps=_S.GROUPS,
     ),
     Promise(
         "no process falls",

@@ -66,11 +66,15 @@ class Topic:
 
     name: str
     partitions: int = 3
-    by: str = ""
-    """The process that writes it: a kill can then be aimed at the moment after a record."""
+    by: str | Sequence[str] = ()
+    """The process that writes it, or those: a kill can then be aimed at the moment after a record."""
     made_by_the_system: bool = False
     dead_letters: str = ""
     """Where its dead letters go."""
+
+    @property
+    def writers(self) -> Sequence[str]:
+        return (self.by,) if isinstance(self.by, str) else self.by
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ class Process:
     In `argv` and `env` these are filled in: {kafka} {mysql.host} {mysql.port} {mysql.user}
     {mysql.password} {mysql.database} {postgres.…, the same} {mongo} {port}, its own, and
     {url:NAME}, where it finds the process of that name. Each leads through a proxy of its own.
+    {postgres.database:NAME}, {mysql.database:NAME} and {mongo:NAME} are databases of their own.
     """
 
     name: str
@@ -111,6 +116,9 @@ class Workload:
     lines: int = 2
     """A thing takes from up to so many accounts at once."""
     quantity: int = 3
+    mark_is_amount: bool = False
+    """For a system that has no number but the amount: each thing takes its mark, from one account.
+    What accounts hold is then a thousand times as much."""
     weights: Mapping[Do, int] = field(
         default_factory=lambda: {
             "place": 6,
@@ -124,6 +132,10 @@ class Workload:
         }
     )
     """How often each command is drawn. One that the system does not have costs nothing."""
+
+    def holds(self, number: int) -> int:
+        """What the account of that number is opened with."""
+        return (self.amount if number else self.scarce) * (1000 if self.mark_is_amount else 1)
 
 
 class Client(ABC):

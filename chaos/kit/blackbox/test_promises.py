@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -91,6 +91,7 @@ OVER = replace(
     read={"1": Shown("ENDED", 14, 7)},
     held={"a": Shown(amount=10)},
 )
+TWO = {"1": Shown("HELD", 14, 7), "2": Shown("HELD", 16, 8)}
 LETTER = Record("dlq", 0, 0, b"", b"poison")
 
 CASES: dict[str, tuple[Evidence, Evidence]] = {
@@ -125,6 +126,10 @@ CASES: dict[str, tuple[Evidence, Evidence]] = {
     "amounts conserved": (OVER, replace(OVER, held={"a": Shown(amount=8)})),
     "amounts are held by things": (HELD, replace(HELD, held={"a": Shown(amount=6)})),
     "never negative": (HELD, replace(HELD, held={"a": Shown(amount=-1)})),
+    "never more than there is": (
+        replace(HELD, opened={"a": 2}),
+        replace(HELD, opened={"a": 3}, ops=[place(), place(8, "2")], read=TWO),
+    ),
     "ended things hold nothing": (OVER, replace(OVER, told=[PLACED, RESERVED, ENDED])),
     "things hold what they took": (HELD, replace(HELD, told=[PLACED])),
     "only allowed steps": (OVER, replace(OVER, told=[PLACED, RESERVED, RELEASED, AGAIN])),
@@ -178,6 +183,7 @@ def test_of_nothing_nothing_is_said(name: str) -> None:
         ),
         ("amounts conserved", replace(HELD, held={}), "is not there"),
         ("amounts are held by things", replace(HELD, opened={}, held={}), "account a is not there"),
+        ("never more than there is", replace(HELD, opened={"b": 9}), "of account a things hold 2 more"),
         ("readers never go back", replace(HELD, ops=[look("1", "NEW", 1), look("1", None, 2)]), "nothing"),
         ("dead letters are the poison", replace(HELD, letters={"dlq": [LETTER]}), "is no poison"),
         ("things hold what they took", replace(HELD, told=[PLACED]), "nothing, not -2 of a"),
@@ -212,6 +218,50 @@ def test_what_cannot_be_seen_is_not_judged_and_the_reason_is_the_adapters() -> N
     assert found.outcome == "not judged"
     assert "because its events have none" in str(found)
     assert not found.counts
+
+
+@pytest.mark.parametrize(
+    ("missing", "outcome"), [((), "not judged"), (["it still moves"], "broken")]
+)
+def test_without_lags_rest_can_be_seen_to_be_missed_and_never_to_be_reached(
+    missing: Sequence[str], outcome: str
+) -> None:
+    found = verdict("rest is reached", replace(HELD, missing=missing), sees=~Sight.GROUPS)
+
+    assert found.outcome == outcome
+
+
+AT_REST = {
+    "acknowledged has its event",
+    "acknowledged has its effect",
+    "events have their effect",
+    "amounts conserved",
+    "amounts are held by things",
+    "never more than there is",
+    "ended things hold nothing",
+    "things hold what they took",
+    "final states reached",
+    "write side is view",
+    "dead letters are the poison",
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_of_a_system_that_never_comes_to_rest_only_what_moving_cannot_explain_is_broken(
+    name: str,
+) -> None:
+    moving = replace(CASES[name][1], missing=["group g lags by 3"])
+
+    found = verdict(name, moving)
+
+    assert found.outcome == ("not judged" if name in AT_REST else "broken")
+    assert ("never came to rest: group g lags by 3" in str(found)) == (name in AT_REST)
+
+
+def test_what_has_ended_or_was_refused_takes_nothing_of_what_there_is() -> None:
+    ended = replace(HELD, ops=[place(), place(8, "2")], read=TWO | {"2": Shown("ENDED", 16, 8)})
+
+    assert verdict("never more than there is", replace(ended, opened={"a": 2})).outcome == "kept"
 
 
 def test_what_is_known_to_be_broken_is_news_only_when_it_is_kept() -> None:

@@ -13,6 +13,7 @@ from chaos.kit.blackbox.evidence import Evidence
 from chaos.kit.blackbox.stranger import Blind, Sight
 
 KEPT: None = None
+NOTHING = Sight(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,10 @@ class Promise:
     """Which mistakes usually break it."""
     needs: Sight
     check: Callable[[Evidence], Iterator[Breach | None]]
+    at_rest: bool = False
+    """Whether it can be judged only once all has come to rest: what moves still looks broken."""
+    keeps: Sight = NOTHING
+    """Without these it can be seen to be broken, and never to be kept."""
 
 
 Outcome = Literal["kept", "broken", "not judged", "nothing happened"]
@@ -95,11 +100,16 @@ def judge(
 def _verdict(promise: Promise, evidence: Evidence, sees: Sight, blind: Sequence[Blind]) -> Verdict:
     if unseen := promise.needs & ~sees:
         return Verdict(promise, "not judged", because=_because(unseen, blind))
+    if promise.at_rest and evidence.missing:
+        why = f"it never came to rest: {evidence.missing[0]}"
+        return Verdict(promise, "not judged", because=why)
     cases = list(promise.check(evidence))
     breaches = [case for case in cases if case is not None]
-    if not cases:
-        return Verdict(promise, "nothing happened")
-    return Verdict(promise, "broken" if breaches else "kept", len(cases), breaches)
+    if breaches:
+        return Verdict(promise, "broken", len(cases), breaches)
+    if unseen := promise.keeps & ~sees:
+        return Verdict(promise, "not judged", because=_because(unseen, blind))
+    return Verdict(promise, "kept" if cases else "nothing happened", len(cases))
 
 
 def _because(unseen: Sight, blind: Sequence[Blind]) -> str:
