@@ -21,8 +21,11 @@ DOWN_S = (0.2, 1.5)
 LOST_TIMES = 5
 LOST_S = 0.3
 SLOW_MS = 1000
-SLOW_S = 12.0
-"""How long a slow line waits for a record before the kill comes anyway."""
+SLOW_S = 40.0
+"""How long a slow line waits for a record before the kill comes anyway. One that was just killed gets
+nothing until its old self has lost its partitions, which takes many clients 30 s."""
+BLIND_S = (1.5, 3.0)
+"""How long it waits where there is no record to wait for."""
 SLOW_TIMES = 2
 
 Kind = Literal["kill", "lose answers", "away", "slow, then kill"]
@@ -75,7 +78,7 @@ class Nemesis:
         self._stranger = ground.stranger
         self._toxiproxy = ground.toxiproxy
         self._writes = {
-            name: [topic.name for topic in ground.stranger.topics if topic.by == name]
+            name: [topic.name for topic in ground.stranger.topics if name in topic.writers]
             for name in processes
         }
         self._processes = processes
@@ -128,10 +131,12 @@ class Nemesis:
             # next fetch has come through; then what it tells of that is on its way for a second.
             aimed_at, after_s = self._written_by_others(planned.process), 0.75 * SLOW_MS / 1000
         await self._toxiproxy.spoil(line, "latency", stream="upstream", latency=SLOW_MS)
+        # What is seen at once was sent before, and so was the mark that follows it.
+        since_s = _now() + (0.0 if line == "kafka" else SLOW_MS / 1000)
         if aimed_at:
-            await self._topics.wait_for_one(aimed_at, SLOW_S, self._aim(aimed_at))
+            await self._topics.wait_for_one(aimed_at, SLOW_S, self._aim(aimed_at, since_s))
         else:
-            after_s = self._random.uniform(SLOW_S / 8, SLOW_S / 4)
+            after_s = self._random.uniform(*BLIND_S)
         await asyncio.sleep(after_s)
         async with self._down(planned.process):
             await self._toxiproxy.set_up(line, up=False)
@@ -139,10 +144,11 @@ class Nemesis:
             await self._toxiproxy.heal()
         await self._processes[planned.process].until_ready()
 
-    def _aim(self, topics: Collection[str]) -> Callable[[Record], bool]:
+    def _aim(self, topics: Collection[str], since_s: float) -> Callable[[Record], bool]:
         """Where some records move amounts, wait for one that does: a refusal done twice shows nowhere."""
         seen = (record for record in self._topics.records if record.topic in topics)
-        return self._moves_something if any(map(self._moves_something, seen)) else lambda _: True
+        shows = self._moves_something if any(map(self._moves_something, seen)) else lambda _: True
+        return lambda record: record.at_s >= since_s and shows(record)
 
     def _moves_something(self, record: Record) -> bool:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from random import Random
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from chaos.kit.blackbox import Record
+from chaos.kit.blackbox import Record, Topic
 from chaos.strangers import faults
 from chaos.strangers.adapters import load
 from chaos.strangers.faults import Nemesis, Planned, plan, turns
@@ -54,15 +55,16 @@ async def test_each_fault_has_one_turn_or_as_many_as_there_is_time_for() -> None
     assert [next(endless) for _ in range(2 * len(planned))] == planned * 2
 
 
-def record(topic: str, type: str) -> Record:
+def record(topic: str, type: str, at_s: float = math.inf) -> Record:
     lines = [{"item": 1, "count": 2, "price": 1001}]
     value = {"id": "e", "type": type, "purchase": 7, "lines": lines}
-    return Record(topic, 0, 0, b"", json.dumps(value).encode())
+    return Record(topic, 0, 0, b"", json.dumps(value).encode(), at_s=at_s)
 
 
 PLACED = record("purchases", "purchase_placed")
 RESERVED = record("stock", "stock_reserved")
 REFUSED = record("stock", "stock_refused")
+STALE = record("stock", "stock_reserved", at_s=0.0)
 
 
 class Recorder:
@@ -90,7 +92,7 @@ class Recorder:
         self, topics: Sequence[str], _: float, matters: Callable[[Record], bool]
     ) -> bool:
         self.done.append(f"a record of {', '.join(topics)}")
-        self.aims = [one for one in (PLACED, RESERVED, REFUSED) if matters(one)]
+        self.aims = [one for one in (STALE, PLACED, RESERVED, REFUSED) if matters(one)]
         return True
 
     async def kill(self) -> None:
@@ -109,17 +111,18 @@ class Recorder:
 def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWAY_S", "LOST_S", "SLOW_S"):
         monkeypatch.setattr(faults, name, 0.0)
-    for name in ("CALM_S", "DOWN_S"):
+    for name in ("CALM_S", "DOWN_S", "BLIND_S"):
         monkeypatch.setattr(faults, name, (0.0, 0.0))
     monkeypatch.setattr(faults, "SLOW_MS", 0)
 
 
-def nemesis(recorder: Recorder, killed: set[str]) -> Nemesis:
+def nemesis(recorder: Recorder, killed: set[str], *topics: Topic) -> Nemesis:
     stranger, _ = load("naive")
+    stranger.topics = topics or stranger.topics  # type: ignore[misc] # of this one alone
     ground: Any = SimpleNamespace(stranger=stranger, toxiproxy=recorder)
     both: Any = dict.fromkeys(("purchases", "warehouse"), recorder)
-    topics: Any = recorder
-    return Nemesis(ground, both, topics, killed, Random(1))
+    seen: Any = recorder
+    return Nemesis(ground, both, seen, killed, Random(1))
 
 
 STORE = Line("warehouse", "mysql", 1)
@@ -187,3 +190,16 @@ async def test_a_kill_is_aimed_at_a_record_that_moves_amounts_where_there_are_su
     await nemesis(recorder, set()).inject(Planned("slow, then kill", "warehouse", STORE))
 
     assert recorder.aims == aims
+
+
+@pytest.mark.usefixtures("_without_pauses")
+@pytest.mark.parametrize("process", ["purchases", "warehouse"])
+async def test_of_a_topic_that_several_write_a_record_is_waited_for_before_each_is_killed(
+    process: str,
+) -> None:
+    recorder = Recorder()
+    shared = Topic("stock", by=("purchases", "warehouse"))
+
+    await nemesis(recorder, set(), shared).inject(Planned("slow, then kill", process, STORE))
+
+    assert "a record of stock" in recorder.done
