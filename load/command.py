@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from chaos.kit.command import output_folder, whole_number
 from load.bench import command as bench
 from load.kit import verdicts
 from load.kit.evidence import NotEvidence, read
@@ -35,7 +38,20 @@ Run the whole system in this process, embedded, with classic bugs switched in, u
 Put load on it, and see the judge name the promise that it breaks.
 """
 
+FAULTS = """\
+Put load on a whole system on real servers while faults come by chance, one to three at once:
+roles and servers are killed or stand still, lines are cut, slow, thin, silent or reset.
+
+Starts Kafka, MySQL, a MongoDB-speaking server, Toxiproxy and each role as a process of its own, and
+`locust -f load/orders.py` beside them. At the end all is healed, and the judge waits for rest. A
+request that fails during a fault is a figure; what is judged is whether a promise was broken.
+
+Exit status: 0 kept, 1 broken, 2 it could not run, 3 not judged.
+"""
+
 BUGS = ("oversell", "lost-event", "missing-view")
+
+_some = partial(whole_number, least=1, most=1_000_000)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     made = Parser("python -m load", description=DESCRIPTION)
-    commands = made.add_subparsers(required=True, metavar="judge | mutant | bench")
+    commands = made.add_subparsers(required=True, metavar="judge | mutant | faults | bench")
     judging = commands.add_parser(
         "judge",
         help="judge a run by its evidence",
@@ -71,6 +87,24 @@ def parser() -> argparse.ArgumentParser:
     )
     bugs.add_argument("bugs", choices=BUGS, nargs="+", metavar="BUG", help=", ".join(BUGS))
     bugs.set_defaults(run=_mutant)
+    faults = commands.add_parser(
+        "faults",
+        help="load on real servers, while faults come by chance",
+        description=FAULTS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    faults.add_argument(
+        "--seconds", type=_some, default=120, metavar="S", help="of load (default 120)"
+    )
+    faults.add_argument("--users", type=_some, default=10, metavar="N", help="default 10")
+    faults.add_argument("--seed", type=whole_number, default=1, metavar="S", help="default 1")
+    faults.add_argument(
+        "--evidence",
+        type=output_folder,
+        metavar="DIR",
+        help="where logs and evidence go (default: a new folder)",
+    )
+    faults.set_defaults(run=_faults)
     bench.add_to(commands)
     return made
 
@@ -104,6 +138,13 @@ def _judge(asked: argparse.Namespace) -> int:
     else:
         print("\n".join(lines))
     return verdicts.exit_status(found.judged)
+
+
+def _faults(asked: argparse.Namespace) -> int:
+    from load import faults  # noqa: PLC0415 - the judge needs no servers
+
+    folder = Path(asked.evidence or tempfile.mkdtemp(prefix="load-"))
+    return faults.run(faults.Wanted(asked.seconds, asked.users, asked.seed), folder)
 
 
 def _mutant(asked: argparse.Namespace) -> int:

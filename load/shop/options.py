@@ -44,6 +44,11 @@ class Wanted:
             raise BadUse(str(error)) from error
 
 
+def variable(role: str) -> str:
+    """The environment variable that says where a role is."""
+    return f"LOCUST_{role.upper().replace('-', '_')}"
+
+
 def add(parser: Any) -> None:  # Locust's own parser: argparse's, with more arguments
     """Add the options to Locust's."""
     for role, port in PORTS.items():
@@ -51,7 +56,7 @@ def add(parser: Any) -> None:  # Locust's own parser: argparse's, with more argu
             f"--{role}",
             metavar="URL",
             default="",
-            env_var=f"LOCUST_{role.upper().replace('-', '_')}",
+            env_var=variable(role),
             include_in_web_ui=False,
             help=f"where {role} is, if not at port {port} of --host (default {HOST});"
             " several URLs between commas",
