@@ -271,14 +271,18 @@ class Stage:
             await course.recovers(self._answers, self._lag, within_s=RECOVER_S * self._patience)
 
     async def _answers(self) -> bool:
-        """Whether every store gives a good answer, and the process of every role any."""
+        """Whether every store gives a good answer, and the process of every role any.
+
+        A broker that is back leads one topic after the other, and knows its groups last: it is asked
+        for all of them.
+        """
         if await self.system.not_alive():
             return False
         try:
             async with asyncio.timeout(5):
                 await self._parts.probe()
                 await self._parts.views.ping()
-                await self._parts.log("auditor").ends([TOPICS[0]])
+                await lag(self._parts)
         except (Unavailable, Conflict, TimeoutError):
             return False
         return True
