@@ -174,8 +174,8 @@ MUTANTS: Mapping[str, Mutant] = {
     "time_to_the_second": _mutant(
         "Times have another form.",
         "kit.values",
-        '.strftime("%Y-%m-%dT%H:%M:%S.%fZ")',
-        '.strftime("%Y-%m-%dT%H:%M:%SZ")',
+        'isoformat(timespec="microseconds")',
+        'isoformat(timespec="seconds")',
         _SENT,
         _LOG,
     ),

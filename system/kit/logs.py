@@ -13,6 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Literal, TextIO
 
 import orjson
@@ -124,6 +125,7 @@ def _hidden(name: str, value: object, depth: int) -> object:
             return _clean(str(value))
 
 
+@lru_cache(maxsize=1_000)
 def _hides(name: str) -> bool:
     words = name.lower().replace("-", "_")
     return words in _HIDDEN_NAMES or not _HIDDEN_WORDS.isdisjoint(words.split("_"))

@@ -69,7 +69,7 @@ def _utc(value: datetime) -> datetime:
 
 def timestamp(moment: datetime) -> str:
     """RFC 3339 in UTC, with microseconds always: `2026-01-31T08:00:00.000000Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def _amount_up_to(maximum: Decimal) -> dict[str, Any]:  # a JSON Schema

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from random import Random, SystemRandom
+from random import Random
 from uuid import UUID, uuid4
 
 
 class RealWorld:
-    """Draw ids and chance from the operating system, or chance from a seed when one is given."""
+    """Ids are drawn from the operating system; chance is too, but once, unless a seed is given."""
 
     def __init__(self, seed: int | None = None) -> None:
-        self.random: Random = SystemRandom()
-        if seed is not None:
-            self.random = Random(seed)
+        self.random = Random(seed)
 
     def now(self) -> datetime:
         return datetime.now(UTC)

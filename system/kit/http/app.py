@@ -191,11 +191,24 @@ class _Api:
             deadline = _time() + self.timeout_s
             if is_operation(route):
                 admit(request, self.admin_token)
-            asked = await self._asked(route, request, deadline)
-            answer = await self._bounded(route, route.run(asked), deadline)
+            refusal: Refused = RequestTimeout()
+            try:
+                async with asyncio.timeout_at(deadline) as bound:
+                    asked = await self._asked(route, request, deadline)
+                    refusal = self._too_late(route)
+                    answer = await route.run(asked)
+            except TimeoutError:
+                if not bound.expired():  # someone else's, and unexpected
+                    raise
+                raise refusal from None
             return _response(_as_asked(answer, asked) if route.method == "GET" else answer)
 
         return handle
+
+    def _too_late(self, route: Route) -> Refused:
+        detail = f"There was no answer within {self.timeout_s:g} s."
+        changes = route.method != "GET"  # what was cut off may have been its COMMIT
+        return (OutcomeNotKnown if changes else StoreUnavailable)(detail)
 
     async def _asked(self, route: Route, request: web.Request, deadline: float) -> Request:
         number = path_id(request)  # first: what is wrong with a request for nothing is no matter
@@ -207,7 +220,7 @@ class _Api:
             check_media_type(
                 headers.getall("Content-Type", ()), headers.getall("Content-Encoding", ())
             )
-            raw = await read_body(request, deadline)
+            raw = await read_body(request)
         tokens = request.headers.getall(CONSISTENCY_TOKEN, ())
         return Request(
             cause=request[_CAUSE],
@@ -221,17 +234,6 @@ class _Api:
             consistency_token=",".join(tokens) if tokens and route.read_your_writes else None,
             deadline=deadline,
         )
-
-    async def _bounded(self, route: Route, run: Awaitable[T], deadline: float) -> T:
-        try:
-            async with asyncio.timeout_at(deadline) as bound:
-                return await run
-        except TimeoutError:
-            if not bound.expired():  # someone else's, and unexpected
-                raise
-            detail = f"There was no answer within {self.timeout_s:g} s."
-            changes = route.method != "GET"  # what was cut off may have been its COMMIT
-            raise (OutcomeNotKnown if changes else StoreUnavailable)(detail) from None
 
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -287,22 +289,19 @@ def idempotency_key(request: web.Request) -> str | None:
     return keys[0]
 
 
-async def read_body(request: web.Request, deadline: float) -> bytes:
-    """The exact bytes of the body, as long as they are not too many and arrive in time."""
+async def read_body(request: web.Request) -> bytes:
+    """The exact bytes of the body, as long as they are not too many."""
     if (request.content_length or 0) > BODY_MAX:
         raise BodyTooLarge
     body = bytearray()
     try:
-        async with asyncio.timeout_at(deadline):
-            if "Expect" in request.headers and request.version >= HttpVersion11:
-                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-                request.writer.output_size = 0  # the answer itself has not begun
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > BODY_MAX:  # chunked, or longer than it said
-                    raise BodyTooLarge
-    except TimeoutError:
-        raise RequestTimeout from None
+        if "Expect" in request.headers and request.version >= HttpVersion11:
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0  # the answer itself has not begun
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > BODY_MAX:  # chunked, or longer than it said
+                raise BodyTooLarge
     except (web.RequestPayloadError, ConnectionError):  # the client has left in mid-body
         raise MalformedJson("The body did not arrive whole.") from None
     return bytes(body)
