@@ -14,7 +14,7 @@ from system.kit.ports.world import World
 
 
 class Commits:
-    """Lets a commit of this process wake the relay of its aggregate at once."""
+    """Lets a commit wake the relay of its aggregate at once: of this process, or of one that rings."""
 
     def __init__(self) -> None:
         self._events: dict[str, asyncio.Event] = {}

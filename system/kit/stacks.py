@@ -88,6 +88,7 @@ async def servers(settings: KitSettings, all_topics: Collection[str]) -> AsyncIt
 
     `all_topics` are made when they are prepared: with those of dead letters.
     """
+    from system.kit.adapters.bell import Bell
     from system.kit.adapters.kafka.group import GroupRules
     from system.kit.adapters.kafka.log import KafkaLog, UnfitTopic
     from system.kit.adapters.mongo.views import MongoViewStore, UnfitViews
@@ -100,11 +101,12 @@ async def servers(settings: KitSettings, all_topics: Collection[str]) -> AsyncIt
     instance = settings.instance or str(world.new_id())[:8]
     connect = partial(mysql_engine, settings.mysql_url(), timeout_s=settings.sql_timeout_s)
     engine = connect(pool_size=settings.sql_pool_size)
+    bell = Bell(str(engine.url.database), str(world.new_id()), commits.notify)
     work = SqlWork(
         engine,
         world,
         timeout_s=settings.sql_timeout_s,
-        committed=commits.notify,
+        committed=bell.ring,
         unpooled=connect(pool_size=None),
     )
     views = MongoViewStore(settings.mongo_uri.get_secret_value(), member=instance)
@@ -149,17 +151,18 @@ async def servers(settings: KitSettings, all_topics: Collection[str]) -> AsyncIt
             raise StackError(str(unfit)) from unfit
 
     try:
-        yield Parts(
-            work=work,
-            probe=work.probe,
-            writable=work.writable,
-            log=log_of,
-            views=views,
-            world=world,
-            commits=commits,
-            connections_in_use=work.connections_in_use,
-            prepare=prepare,
-        )
+        async with bell.connected():
+            yield Parts(
+                work=work,
+                probe=work.probe,
+                writable=work.writable,
+                log=log_of,
+                views=views,
+                world=world,
+                commits=commits,
+                connections_in_use=work.connections_in_use,
+                prepare=prepare,
+            )
     finally:
         await asyncio.gather(
             engine.dispose(), views.close(), *(log.close() for log in logs_of.values())
