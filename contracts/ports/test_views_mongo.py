@@ -26,8 +26,8 @@ from pymongo.monitoring import (
 from scenarios.harness.servers import DocumentDB, Servers, shared
 from system.kit import stacks
 from system.kit.adapters.mongo import views as views_mongo
-from system.kit.adapters.mongo.views import STALE_S, MongoViewStore, Refused
-from system.kit.errors import Misconfigured, TimedOut, Unavailable
+from system.kit.adapters.mongo.views import CALL_S, STALE_S, MongoViewStore, Refused
+from system.kit.errors import Frozen, Misconfigured, TimedOut, Unavailable
 from system.kit.ports.views import Generations, Put
 from system.kit.stacks import StackError
 from system.settings import Settings
@@ -37,6 +37,7 @@ pytestmark = pytest.mark.stack("local")
 
 LIVE = 1
 DEADLINE_S = 30.0
+LONG_S = 60.0
 BOUND_S = 6.0
 """Of one call, with something on top for a busy machine."""
 
@@ -215,12 +216,13 @@ class Commands(CommandListener):
 
 
 async def test_a_freeze_waits_for_a_put_of_another_process(
-    servers: Servers, store: MongoViewStore, other: MongoViewStore
+    servers: Servers, store: MongoViewStore, other: MongoViewStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(views_mongo, "STAY_S", CALL_S - 2)
     await store.generation(LIVE).put([put(1)])
     await servers.toxiproxy.spoil("mongo", "latency", stream="upstream", latency=400)
     putting = asyncio.create_task(store.generation(LIVE).put([put(2)]))
-    await asyncio.sleep(0.6)  # it has entered, and its write is on its way
+    await asyncio.sleep(0.2)  # the process has entered with its first, and the write is on its way
     assert await versions(other) == {1: 1}
 
     await other.freeze(LIVE, 60)
@@ -240,7 +242,7 @@ async def test_a_put_whose_connection_broke_may_still_land(
         await store.generation(LIVE).put([put(1)])
 
     with pytest.raises(TimedOut):
-        await other.freeze(LIVE, 1)
+        await other.freeze(LIVE, CALL_S)
 
 
 async def test_a_put_that_was_refused_is_not_under_way_any_more(
@@ -249,7 +251,7 @@ async def test_a_put_that_was_refused_is_not_under_way_any_more(
     with pytest.raises(OverflowError):
         await store.generation(LIVE).put([Put("orders", 1, "self", 1, {"n": 2**64})])
 
-    await other.freeze(LIVE, 1)
+    await other.freeze(LIVE, CALL_S)
 
 
 async def test_a_put_whose_document_another_part_made_meanwhile_is_not_lost(
@@ -348,21 +350,18 @@ async def test_a_put_without_an_answer_fails_a_freeze_and_not_for_ever(
     servers: Servers, store: MongoViewStore, other: MongoViewStore
 ) -> None:
     await store.generation(LIVE).put([put(1)])
-    await servers.toxiproxy.spoil("mongo", "latency", stream="upstream", latency=300)
-    putting = asyncio.create_task(store.generation(LIVE).put([put(2)]))
-    await asyncio.sleep(0.45)  # it has entered
-    await servers.toxiproxy.spoil("mongo", "timeout", stream="upstream", timeout=0)
+    await servers.toxiproxy.spoil("mongo", "timeout", stream="downstream", timeout=0)
     with pytest.raises(Unavailable):
-        await putting
+        await store.generation(LIVE).put([put(2)])
 
     with pytest.raises(TimedOut):
-        await other.freeze(LIVE, 1)
+        await other.freeze(LIVE, CALL_S)
 
     await other.generation(LIVE).put([put(1, 2)])  # it has thawed
     await asyncio.sleep(STALE_S)
     with suppress(TimedOut):  # the look that finds the name too old
-        await other.thaw(LIVE, await other.freeze(LIVE, 5))
-    await other.freeze(LIVE, 5)
+        await other.thaw(LIVE, await other.freeze(LIVE, CALL_S))
+    await other.freeze(LIVE, CALL_S)
 
 
 async def test_a_freeze_whose_owner_died_ends_and_its_switch_is_refused(
@@ -385,7 +384,7 @@ async def test_names_of_puts_without_an_answer_do_not_pile_up(
 
     await store.generation(LIVE).put([put(1)])
 
-    await other.freeze(LIVE, 1)
+    await other.freeze(LIVE, CALL_S)
 
 
 async def test_nor_does_that_of_a_put_that_landed_and_could_not_leave(
@@ -400,15 +399,59 @@ async def test_nor_does_that_of_a_put_that_landed_and_could_not_leave(
 
     write = views_mongo.write
     monkeypatch.setattr(views_mongo, "write", written)
-    with pytest.raises(Unavailable):
-        await store.generation(LIVE).put([put(1)])
+    await store.generation(LIVE).put([put(1)])
+    with pytest.raises(TimedOut):
+        await other.freeze(LIVE, CALL_S)
     await servers.toxiproxy.heal()
     monkeypatch.setattr(views_mongo, "write", write)
     await asyncio.sleep(STALE_S)
 
     await put_again_and_again(store, put(2))
 
-    await other.freeze(LIVE, 1)
+    await store.freeze(LIVE, 1)  # by one that has not seen the name for long
+
+
+async def test_puts_that_follow_each_other_enter_once(
+    servers: Servers, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = Commands()
+    listening = partial(AsyncIOMotorClient, event_listeners=[commands])
+    monkeypatch.setattr(views_mongo, "AsyncIOMotorClient", listening)
+    monkeypatch.setattr(views_mongo, "STAY_S", LONG_S)
+    store = MongoViewStore(servers.environment(views=database)["MONGO_URI"])
+    views = store.generation(LIVE)
+
+    await asyncio.gather(*(views.put([put(1, key)]) for key in range(1, 4)))
+    await views.put([put(2)])
+
+    updates = [each for command in commands.commands for each in command.get("updates", ())]
+    assert len([update for update in updates if f"puts.{LIVE}." in str(update)]) == 1
+    await store.drop()
+    await store.close()
+
+
+async def test_a_process_that_puts_nothing_more_leaves_by_itself(
+    store: MongoViewStore, other: MongoViewStore
+) -> None:
+    await store.generation(LIVE).put([put(1)])
+
+    await other.freeze(LIVE, CALL_S)
+
+    with pytest.raises(Frozen):
+        await store.generation(LIVE).put([put(2)])
+    assert await versions(other) == {1: 1}
+
+
+async def test_a_process_that_ends_leaves_at_once(
+    servers: Servers, database: str, other: MongoViewStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views_mongo, "STAY_S", LONG_S)
+    ending = MongoViewStore(servers.environment(views=database)["MONGO_URI"])
+    await ending.generation(LIVE).put([put(1)])
+
+    await ending.close()
+
+    await other.freeze(LIVE, CALL_S)
 
 
 async def test_the_mark_of_a_time_is_no_name_for_a_field(store: MongoViewStore) -> None:

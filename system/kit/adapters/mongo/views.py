@@ -4,12 +4,14 @@ A document is `{_id: key, versions: {part: version}, parts: {part: fields or nul
 collection per generation and view. Everything about generations is in one document, so that each
 step below is atomic, and no step compares the clocks of two machines.
 
-How a freeze lets no put land. A put (1) enters its name among the generation's `puts`, unless the
-generation is frozen: one atomic update; (2) writes; (3) takes its name out. `freeze` (a) marks the
-generation, then (b) waits until no put's name is left.
+How a freeze lets no put land. A process (1) enters a name among the generation's `puts`, unless the
+generation is frozen: one atomic update; (2) writes, and writes on for as long as its stay lasts, a
+second; (3) takes the name out, once none of its puts is under way. `freeze` (a) marks the generation,
+then (b) waits until no name is left.
 
 - 1 before a: the freeze finds the name and waits for 3. 1 after a: the put is refused.
-- A put whose answer was lost leaves its name for as long as it may still land; so does a process
+- The process that freezes ends its own stay; it waits for that of another, a second at the most.
+- A put whose answer was lost leaves the name for as long as it may still land; so does a process
   that dies between 1 and 3. Such a freeze times out and thaws. A name that was seen for longer
   than any put may take is taken out, so that the next freeze goes through.
 - A freeze has a token, and only who knows it thaws. A generation has one freeze at a time.
@@ -62,9 +64,13 @@ WAIT_MS = 2_000
 """Of each step of the driver: finding a server, connecting, an answer."""
 CALL_S = 5.0
 """Of each call of the port."""
-STALE_S = CALL_S + 1.0
+STAY_S = 1.0
+"""So long a process stays among the puts of a generation: those that follow need not enter again."""
+STALE_S = STAY_S + CALL_S + 1.0
 """A put's name that is older has no put any more that a caller waits for."""
 LOOK_S = 0.01
+LEAVE_S = 1.0
+"""The bound on leaving when the process stops."""
 
 POINTER = {"_id": "generations"}
 DUPLICATE_KEY = 11000
@@ -155,6 +161,49 @@ def said(of: Mapping[str, Any] | None) -> str:
     return re.split(r'[{"]', text, maxsplit=1)[0].rstrip(" :") + f" (code {code})"
 
 
+class Stay:
+    """One process's stay among the puts of a generation: until it is over, puts may join it."""
+
+    def __init__(self, number: int, name: str, ends_at: float) -> None:
+        self.number = number
+        self.name = name
+        self.keeps_its_name = False
+        """A put of it may still land."""
+        self._ends_at = ends_at
+        self._under_way = 0
+        self._over = asyncio.Event()
+        self._empty = asyncio.Event()
+
+    @property
+    def is_over(self) -> bool:
+        return self._over.is_set() or asyncio.get_running_loop().time() >= self._ends_at
+
+    def end(self) -> None:
+        """Let no put join it any more."""
+        self._over.set()
+
+    def join(self) -> None:
+        self._under_way += 1
+        self._empty.clear()
+
+    def part(self) -> None:
+        self._under_way -= 1
+        if not self._under_way:
+            self._empty.set()
+
+    def may_still_land(self) -> None:
+        self.keeps_its_name = True
+        self.end()
+
+    async def ended(self) -> None:
+        """Wait until it is over, and the last put has parted."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._ends_at):
+                await self._over.wait()
+        self.end()
+        await self._empty.wait()
+
+
 class MongoViewStore:
     """All generations of views in one database, that of the URI."""
 
@@ -170,6 +219,9 @@ class MongoViewStore:
         self._indexed: set[tuple[str, str]] = set()
         self._freeze_seen: dict[str, float] = {}
         self._puts_seen: dict[str, float] = {}
+        self._entering = asyncio.Lock()
+        self._stays: dict[int, Stay] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
         self._unanswered: dict[str, float] = {}
         """Where the names of our own puts are that may still land, and since when."""
 
@@ -207,6 +259,8 @@ class MongoViewStore:
                 await self._end_if_expired(number)
                 if not await self._marked(number, mark):
                     raise Frozen(f"generation {number} is frozen already")
+        if (own := self._stays.get(number)) is not None:
+            own.end()
         try:
             bound_s = min(seconds, CALL_S)
             async with bounded(f"waiting for puts into generation {number}", bound_s):
@@ -244,6 +298,35 @@ class MongoViewStore:
                 if now() - seen_at > STALE_S:
                     await self.leave(number, name)
             await asyncio.sleep(LOOK_S)
+
+    @asynccontextmanager
+    async def putting(self, number: int) -> AsyncIterator[None]:
+        """Be among the generation's puts meanwhile. Raises Frozen, Fenced."""
+        async with self._entering:  # puts that wait here for each other share a stay
+            stay = self._stays.get(number)
+            if stay is None or stay.is_over:
+                ends_at = asyncio.get_running_loop().time() + STAY_S  # its name may be seen by now
+                stay = self._stays[number] = Stay(number, await self.enter(number), ends_at)
+                leaving = asyncio.create_task(self._leave_after(stay))
+                self._leaving.add(leaving)
+                leaving.add_done_callback(self._leaving.discard)
+            stay.join()
+        try:
+            yield
+        except (ConnectionFailure, asyncio.CancelledError):  # canceled: its time is up
+            stay.may_still_land()
+            self.may_still_land(number, stay.name)
+            raise
+        finally:
+            stay.part()
+
+    async def _leave_after(self, stay: Stay) -> None:
+        """Take a stay's name out when its time is over, and no put of it is under way any more."""
+        await stay.ended()
+        if not stay.keeps_its_name:
+            with suppress(Unavailable):  # its name is noted, and goes with a later one's entry
+                async with bounded(f"leaving generation {stay.number}"):
+                    await self.leave(stay.number, stay.name)
 
     async def enter(self, number: int) -> str:
         """Announce a put; the name to leave with. Raises Frozen, Fenced."""
@@ -337,6 +420,12 @@ class MongoViewStore:
         await self._client.drop_database(self._database.name)
 
     async def close(self) -> None:
+        for stay in self._stays.values():
+            stay.end()
+        if self._leaving:
+            _, late = await asyncio.wait(self._leaving, timeout=LEAVE_S)
+            for leaving in late:
+                leaving.cancel()
         self._client.close()
 
 
@@ -353,19 +442,13 @@ class MongoViews:
             by_view[put.view].append(put)
         if not by_view:
             return
-        async with bounded(f"putting into generation {self._number}"):
-            name = await self._store.enter(self._number)
-            try:
-                # One after the other: an error leaves no other write behind.
-                for view, of_view in by_view.items():
-                    await write(self._store.collection(self._number, view), of_view)
-            except (ConnectionFailure, asyncio.CancelledError):  # canceled: its time is up
-                self._store.may_still_land(self._number, name)
-                raise
-            except Exception:
-                await self._store.leave(self._number, name)
-                raise
-            await self._store.leave(self._number, name)
+        async with (
+            bounded(f"putting into generation {self._number}"),
+            self._store.putting(self._number),
+        ):
+            # One after the other: an error leaves no other write behind.
+            for view, of_view in by_view.items():
+                await write(self._store.collection(self._number, view), of_view)
 
     async def get(self, view: str, keys: Collection[int]) -> Mapping[int, Document]:
         if not keys:
