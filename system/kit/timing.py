@@ -14,7 +14,7 @@ class Timing:
     relay_page: int = 500
     """So many rows of the outbox are read at once."""
     relay_pause_min_s: float = 0.002
-    """The first pause of an idle relay; each is twice as long as the last, up to its setting."""
+    """A relay's first pause after trouble, and the one between lanes that take turns."""
     relay_measure_s: float = 5.0
     """How far apart the backlog is counted, at the least."""
     build_watch_s: float = 0.05

@@ -130,7 +130,7 @@ class Relay:
         await self._release_lease()
 
     async def _relay(self, lifespan: Lifespan, tasks: asyncio.TaskGroup) -> None:
-        pause_s = trouble_s = self._timing.relay_pause_min_s
+        trouble_s = self._timing.relay_pause_min_s
         outage = Outage(self._parts.logger, "the relay waits", relay=self.name)
         while not lifespan.stopping.is_set():
             # before reading, so that a commit from here on rings again; also without the lease,
@@ -152,12 +152,8 @@ class Relay:
                 in_lane = [row for row in rows if row.lane == lane]
                 tasks.create_task(self._send(in_lane, lifespan), name=f"{self.name} sends {lane}")
             if len(rows) < self._timing.relay_page:
-                is_idle = swept and not rows
-                pause_s = (
-                    min(pause_s * 2, self._poll_interval_s)
-                    if is_idle
-                    else self._timing.relay_pause_min_s
-                )
+                # no shorter ones first: a commit rings, and so does a lane that is freed
+                pause_s = self._poll_interval_s if swept else self._timing.relay_pause_min_s
                 await lifespan.sleep(pause_s, self._parts.commits, self._freed)
 
     async def _next_page(self) -> Sequence[Unsent]:
