@@ -144,6 +144,24 @@ def test_a_commit_of_a_ghost_arrives_when_its_sender_has_given_it_up(database: D
     simulated(main)
 
 
+def test_who_is_gone_within_a_commit_gives_its_turn_to_the_next_of_its_process(
+    database: Database,
+) -> None:
+    async def main() -> None:
+        hops, lock = Scripted(), WriteLock()
+        connection, next_one = database.connect(hops, lock), database.connect(hops, lock)
+        await take(connection, 1)
+        hops.errors["sql.commit request"] = Ghost("broken")
+        with pytest.raises(sqlite3.OperationalError):
+            await connection.commit()
+        connection.stop()
+        await take(next_one, 1)
+        await next_one.commit()
+        assert left(database) == 3
+
+    simulated(main)
+
+
 def test_a_conflict_undoes_its_statement_alone(database: Database) -> None:
     async def main() -> None:
         hops = Scripted()

@@ -180,4 +180,4 @@ class InlineConnection:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-            self._lock.release(self)
+        self._lock.release(self)
