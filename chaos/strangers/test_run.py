@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar
 import pytest
 
 from chaos.kit.blackbox import (
+    READS,
     Answer,
     Client,
     Command,
@@ -126,10 +127,12 @@ def _looks_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "LOOK_S", 0.0)
 
 
-def running(topics: Following, sender: Says, shop: Shop) -> Judging:
+def running(
+    topics: Following, sender: Says, shop: Shop, processes: Mapping[str, Any] | None = None
+) -> Judging:
     ground: Any = SimpleNamespace(stranger=shop, lines={})
     made: Any = topics
-    return Judging(ground, {}, made, sender, Wanted(1))  # type: ignore[arg-type] # it sends, no more
+    return Judging(ground, processes or {}, made, sender, Wanted(1))  # type: ignore[arg-type] # it sends, no more
 
 
 class Hasty(Shop):
@@ -240,11 +243,15 @@ class Deadly(Harmless):
 
 
 async def judged(
-    monkeypatch: pytest.MonkeyPatch, topics: Following, shop: Shop, nemesis: type[Harmless]
+    monkeypatch: pytest.MonkeyPatch,
+    topics: Following,
+    shop: Shop,
+    nemesis: type[Harmless],
+    processes: Mapping[str, Any] | None = None,
 ) -> Result:
     monkeypatch.setattr(run, "Nemesis", nemesis)
     monkeypatch.setattr(run, "plan", lambda *_: ["a fault"])
-    return await running(topics, Says(), shop).judged()
+    return await running(topics, Says(), shop, processes).judged()
 
 
 async def test_a_process_that_stays_away_breaks_rest_and_names_itself(
@@ -272,6 +279,49 @@ async def test_poison_is_put_in_only_where_dead_letters_can_be_seen(
 
     assert topics.poisoned == poisoned
     assert result.evidence.poison == ({"things.dlq": [b"poison"]} if poisoned else {})
+
+
+class TwoSided(Seller):
+    """Each reading says which it is."""
+
+    def request(self, command: Command) -> Request | None:
+        if command.do in READS:
+            return Request("shop", "GET", command.do)
+        return super().request(command)
+
+    def meaning(self, command: Command, answer: Answer) -> Meant:
+        if command.do in READS:
+            return Meant("ok", shows=Shown(command.do))
+        return super().meaning(command, answer)
+
+
+class Mirrored(Poisonable):
+    known: ClassVar[Mapping[str, str]] = {"no process falls": "issue 17"}
+
+    def client(self, number: int) -> Client:
+        return TwoSided()
+
+
+class Fallen:
+    falls = ("shop ended with 1",)
+
+    def has_fallen(self) -> bool:
+        return False
+
+
+async def test_the_evidence_has_each_reading_in_its_place_and_what_fell_and_what_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    result = await judged(monkeypatch, Following(), Mirrored(), Harmless, {"shop": Fallen()})
+
+    evidence = result.evidence
+    assert {str(one) for one in evidence.read.values()} == {"read"}
+    assert {str(one) for one in evidence.viewed.values()} == {"view"}
+    assert {str(one) for one in evidence.held.values()} == {"read account"}
+    assert {str(one) for one in evidence.held_in_views.values()} == {"view account"}
+    assert evidence.falls == ["shop ended with 1"]
+    (falls,) = (one for one in result.verdicts if one.promise.name == "no process falls")
+    assert (falls.outcome, falls.is_known) == ("broken", True)
 
 
 async def test_a_dead_letter_is_no_event_though_it_can_be_read_as_one() -> None:
