@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Collection
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from uuid import uuid4
 
 import pytest
 
-from system.kit.adapters.bell import GROUP, LOOPBACK, PORT, Bell
+from system.kit.adapters.bell import GROUP, LOOPBACK, PORT, SIZE_MAX, Bell, joined
 
 DEADLINE_S = 60.0
 LAST = "the last"
@@ -47,6 +47,13 @@ async def connected(database: str, wake: Process, *, group: str = GROUP) -> Asyn
         yield made
 
 
+def received(ear: socket.socket) -> Iterator[bytes]:
+    """All that has come until now."""
+    with suppress(BlockingIOError):
+        while True:
+            yield ear.recv(SIZE_MAX)
+
+
 async def test_it_is_heard_once_here_and_in_every_other_process(database: str) -> None:
     processes = [Process(), Process(), Process()]
     async with AsyncExitStack() as opened:
@@ -80,11 +87,14 @@ async def test_what_is_rung_for_another_database_or_by_strangers_is_passed_over(
 
 async def test_a_commit_without_events_rings_for_nobody(database: str) -> None:
     listening = Process()
-    async with connected(database, listening), connected(database, Process()) as own:
-        own.ring(())
-        own.ring({LAST})
-        await listening.all_heard()
+    with closing(joined(GROUP)) as ear:
+        async with connected(database, listening), connected(database, Process()) as own:
+            own.ring(())
+            own.ring({LAST})
+            await listening.all_heard()
+        rings = [ring for ring in received(ear) if ring.startswith(database.encode())]
     assert listening.heard == [LAST]
+    assert len(rings) == 1
 
 
 async def test_where_there_is_no_group_it_wakes_its_own_process(database: str) -> None:

@@ -76,6 +76,31 @@ async def other(servers: Servers, database: str) -> AsyncIterator[MongoViewStore
     await other.close()
 
 
+class Commands(CommandListener):
+    """Hears what a client asks of its server."""
+
+    def __init__(self) -> None:
+        self.commands: list[Mapping[str, Any]] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.commands.append(event.command)
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Not looked at."""
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Not looked at."""
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
+    """What the stores that a test makes itself ask of their server."""
+    commands = Commands()
+    listening = partial(AsyncIOMotorClient, event_listeners=[commands])
+    monkeypatch.setattr(views_mongo, "AsyncIOMotorClient", listening)
+    return commands
+
+
 def put(version: int, key: int = 1) -> Put:
     return Put("orders", key, "self", version, {"n": version})
 
@@ -186,33 +211,14 @@ async def test_an_engine_that_is_gone_behind_its_server_is_an_outage(
 
 
 async def test_a_page_asks_for_no_more_than_it_shows(
-    servers: Servers, database: str, monkeypatch: pytest.MonkeyPatch
+    servers: Servers, database: str, commands: Commands
 ) -> None:
-    commands = Commands()
-    listening = partial(AsyncIOMotorClient, event_listeners=[commands])
-    monkeypatch.setattr(views_mongo, "AsyncIOMotorClient", listening)
     store = MongoViewStore(servers.environment(views=database)["MONGO_URI"])
 
     await store.generation(LIVE).page("orders", after=0, limit=2, having=(), where={})
     await store.close()
 
     assert [command.get("limit") for command in commands.commands if "find" in command] == [2]
-
-
-class Commands(CommandListener):
-    """Hears what a client asks of its server."""
-
-    def __init__(self) -> None:
-        self.commands: list[Mapping[str, Any]] = []
-
-    def started(self, event: CommandStartedEvent) -> None:
-        self.commands.append(event.command)
-
-    def succeeded(self, event: CommandSucceededEvent) -> None:
-        """Not looked at."""
-
-    def failed(self, event: CommandFailedEvent) -> None:
-        """Not looked at."""
 
 
 async def test_a_freeze_waits_for_a_put_of_another_process(
@@ -412,11 +418,8 @@ async def test_nor_does_that_of_a_put_that_landed_and_could_not_leave(
 
 
 async def test_puts_that_follow_each_other_enter_once(
-    servers: Servers, database: str, monkeypatch: pytest.MonkeyPatch
+    servers: Servers, database: str, commands: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commands = Commands()
-    listening = partial(AsyncIOMotorClient, event_listeners=[commands])
-    monkeypatch.setattr(views_mongo, "AsyncIOMotorClient", listening)
     monkeypatch.setattr(views_mongo, "STAY_S", LONG_S)
     store = MongoViewStore(servers.environment(views=database)["MONGO_URI"])
     views = store.generation(LIVE)

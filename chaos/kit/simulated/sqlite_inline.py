@@ -22,6 +22,7 @@ from typing import Protocol, Self
 from chaos.kit.points import Hop
 from chaos.kit.simulated.faults import Ghost
 from system.kit.adapters.sql.sqlite_inline import (
+    LOCK_WAIT_S,
     InlineConnection,
     InlineCursor,
     Parameters,
@@ -29,7 +30,6 @@ from system.kit.adapters.sql.sqlite_inline import (
 )
 from system.kit.errors import Conflict, Unavailable
 
-LOCK_WAIT_S = 3.0
 ARRIVES_S = 0.4
 """So long is a COMMIT on its way whose sender is gone."""
 
@@ -114,7 +114,7 @@ class Database:
         return [
             connection
             for connection in self.connections
-            if connection.hops is hops and connection.still_open.in_transaction
+            if connection.hops is hops and connection.raw.in_transaction
         ]
 
     def drop(self, hops: Hops | None = None) -> None:
@@ -142,24 +142,22 @@ class SimulatedConnection(InlineConnection):
     def cursor(self) -> InlineCursor:
         return SimulatedCursor(self)
 
-    async def begin(self) -> None:
-        """Wait in turn, within the process and then with those of others."""
-        if not self.still_open.in_transaction:
-            await self._lock.take(self)
-            await self._database.lock(self)
-            self.still_open.execute("BEGIN IMMEDIATE")
+    async def _take_turn(self) -> None:
+        """Within the process, and then among those of others."""
+        await super()._take_turn()
+        await self._database.lock(self)
 
     @property
-    def still_open(self) -> sqlite3.Connection:
+    def raw(self) -> sqlite3.Connection:
         if self._connection is None:
             raise _error("the connection is broken", "SQLITE_IOERR")
         return self._connection
 
     async def commit(self) -> None:
-        if not self.still_open.in_transaction:
+        if not self.raw.in_transaction:
             return
         await self.hop("sql.commit", Hop.REQUEST)
-        self.still_open.execute("COMMIT")
+        self.raw.execute("COMMIT")
         self._database.unlock(self)
         await self.hop("sql.commit", Hop.REPLY)
         self._lock.release(self)
@@ -172,7 +170,7 @@ class SimulatedConnection(InlineConnection):
 
     def give_up(self) -> sqlite3.Connection:
         """Leave what is open to the server."""
-        left, self._connection = self.still_open, None
+        left, self._connection = self.raw, None
         return left
 
     def stop(self) -> None:
@@ -198,9 +196,10 @@ class SimulatedConnection(InlineConnection):
 class SimulatedCursor(InlineCursor):
     """A cursor whose statements run at once, after their hop."""
 
+    _connection: SimulatedConnection
+
     def __init__(self, connection: SimulatedConnection) -> None:
-        super().__init__(connection, connection.still_open.cursor())
-        self._simulated = connection
+        super().__init__(connection, connection.raw.cursor())
 
     async def execute(self, statement: str, parameters: Parameters = ()) -> Self:
         if statement.startswith("PRAGMA journal_mode"):
@@ -208,15 +207,15 @@ class SimulatedCursor(InlineCursor):
         return await super().execute(statement, parameters)
 
     async def close(self) -> None:
-        if self._simulated.is_open:
+        if self._connection.is_open:
             await super().close()
 
     async def _before(self, statement: str) -> None:
         if statement.startswith("PRAGMA"):
             return
         await super()._before(statement)
-        await self._simulated.hop(name_of(statement), Hop.REQUEST)
-        _ = self._simulated.still_open  # raises when the server has ended a ghost meanwhile
+        await self._connection.hop(name_of(statement), Hop.REQUEST)
+        _ = self._connection.raw  # raises when the server has ended a ghost meanwhile
 
 
 @cache

@@ -42,7 +42,7 @@ class Bell:
         """Hear others and be heard by them, if that can be."""
         loop = asyncio.get_running_loop()
         try:
-            opened = self._socket = _socket(self._group)
+            opened = self._socket = joined(self._group)
         except OSError as error:
             self._disconnected(error)
             yield
@@ -89,7 +89,8 @@ class Bell:
             _log.info("relays of other processes poll, for they cannot be woken: %s", error)
 
 
-def _socket(group: str) -> socket.socket:
+def joined(group: str) -> socket.socket:
+    """A socket that hears the group, on this machine alone. Raises OSError where there is none."""
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         made.setblocking(False)

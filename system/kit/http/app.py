@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from itertools import groupby
 from operator import attrgetter
-from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -68,8 +67,6 @@ _METHODS = frozenset("GET HEAD POST PUT DELETE PATCH OPTIONS".split())
 _READS = frozenset({"GET", "HEAD"})
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked every few seconds by machines: their lines would bury all others."""
-
-T = TypeVar("T")
 
 
 def application(
@@ -191,16 +188,15 @@ class _Api:
             deadline = _time() + self.timeout_s
             if is_operation(route):
                 admit(request, self.admin_token)
-            refusal: Refused = RequestTimeout()
+            asked: Request | None = None
             try:
                 async with asyncio.timeout_at(deadline) as bound:
                     asked = await self._asked(route, request, deadline)
-                    refusal = self._too_late(route)
                     answer = await route.run(asked)
             except TimeoutError:
                 if not bound.expired():  # someone else's, and unexpected
                     raise
-                raise refusal from None
+                raise (RequestTimeout() if asked is None else self._too_late(route)) from None
             return _response(_as_asked(answer, asked) if route.method == "GET" else answer)
 
         return handle

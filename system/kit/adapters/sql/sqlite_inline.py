@@ -158,8 +158,11 @@ class InlineConnection:
     async def begin(self) -> None:
         """Be the one who writes, until COMMIT, ROLLBACK or the connection's end. Raises StoreBusy."""
         if not self.raw.in_transaction:
-            await self._lock.take(self)
+            await self._take_turn()
             self.raw.execute("BEGIN IMMEDIATE")
+
+    async def _take_turn(self) -> None:
+        await self._lock.take(self)
 
     async def commit(self) -> None:
         if self._synced and self.raw.in_transaction:
