@@ -98,6 +98,19 @@ def _each_its_own_group() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _the_leader_alone_acknowledges() -> Iterator[None]:
+    """What the leader of a partition has is stored, also where no other broker has it."""
+    log = resolve_name("system.kit.adapters.kafka.log")
+    right = log.AIOKafkaProducer
+
+    def make(**options: Any) -> Any:
+        return right(**{**options, "acks": 1, "enable_idempotence": False})
+
+    with patch.object(log, "AIOKafkaProducer", make):
+        yield
+
+
 IMPATIENT_RELAY = replaced("system.kit.delivery.relay", "Unavailable", _Never)
 NO_PATIENCE = replaced("system.kit.delivery.middleware.waits_for_stores", "patiently", _impatient)
 
@@ -185,6 +198,11 @@ MECHANISMS: Mapping[str, Mechanism] = {
             "slow-then-killed",
             "A consumer commits its offset before the effect.",
             bug("offset_before_effect"),
+        ),
+        Mechanism(
+            "three-brokers",
+            "One broker is enough to acknowledge an event: the one that leads its partition.",
+            _the_leader_alone_acknowledges,
         ),
     )
 }

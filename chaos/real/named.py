@@ -89,12 +89,18 @@ async def play_all(chosen: Iterable[Scenario[Stage]], wanted: Wanted, folder: Pa
         number += 1
         logs = folder / f"system-{number}"
         logs.mkdir(parents=True, exist_ok=True)
-        async with Stage(logs, wanted.database, wanted.seed + number) as stage:
+        async with Stage(
+            logs, wanted.database, wanted.seed + number, brokers=scenario.brokers
+        ) as stage:
             for _ in range(FRESH_AFTER):
                 place = folder / f"{len(results) + 1:02}-{scenario.name}"
                 results.append(await play(scenario, stage, timeline, place))
                 scenario = next(turns, None)
-                if scenario is None or results[-1].verdict != "kept":
+                if (
+                    scenario is None
+                    or results[-1].verdict != "kept"
+                    or scenario.brokers != stage.brokers
+                ):
                     break
     return results
 
@@ -110,7 +116,9 @@ async def play_without(
         timeline.note("without", mechanism.what)
         logs = folder / f"system-{number}"
         logs.mkdir(parents=True, exist_ok=True)
-        async with Stage(logs, wanted.database, wanted.seed, without=mechanism) as stage:
+        async with Stage(
+            logs, wanted.database, wanted.seed, without=mechanism, brokers=scenario.brokers
+        ) as stage:
             results.append(
                 await play(scenario, stage, timeline, folder / f"{number:02}-{scenario.name}")
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -18,6 +18,7 @@ from chaos.kit.evidence import Evidence
 from chaos.kit.history import History, Op
 from chaos.kit.servers.groups import members
 from chaos.kit.servers.lines import Lines
+from chaos.kit.servers.partitions import Copies, Place, copies
 from chaos.kit.servers.scenario import LOOK_S, Course, NotAsPromised
 from chaos.real import shoppers
 from chaos.real.clients import Client
@@ -60,6 +61,7 @@ class Stage:
     disturbances: int = 0
     without: Mechanism | None = None
     """What all its roles run without."""
+    brokers: int = 1
     _failures: list[str] = field(default_factory=list)
     """Of processes that are retired."""
 
@@ -71,6 +73,7 @@ class Stage:
             proxied=True,
             program=off.program if off else SYSTEM,
             settings=off.settings if off else {},
+            brokers=self.brokers,
         )
         self._patience = 0.25 if off else 1.0
         self._entered = AsyncExitStack()
@@ -193,6 +196,11 @@ class Stage:
     async def partitions(self, group: str) -> dict[str, int]:
         """How many partitions each member of a group has, as the broker knows it."""
         return await members(self.servers.kafka.address, group)
+
+    async def copies(self, topics: Collection[str]) -> Mapping[Place, Copies]:
+        """Which brokers have each partition, as those that run know it; empty while none says so."""
+        running = [broker.address for broker in self.servers.brokers if broker.running]
+        return await copies(running, topics)
 
     async def until(
         self,

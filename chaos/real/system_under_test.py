@@ -19,7 +19,8 @@ from scenarios.harness.servers import LocalServers, line_name
 from system.roles import ROLES
 
 READY_S = 180.0
-STORES = ("kafka", "sql", "mongo")
+BROKERS = "brokers"
+"""The client of a broker that the other brokers are: they copy what it leads."""
 
 
 class NotReady(Exception):
@@ -39,6 +40,7 @@ class SystemUnderTest:
         proxied: bool = False,
         program: Sequence[str] = SYSTEM,
         settings: Mapping[str, str] | None = None,
+        brokers: int = 1,
     ) -> None:
         """With `late_s` the roles start first, and the servers so much later.
 
@@ -46,15 +48,16 @@ class SystemUnderTest:
         `program` is run by Python for each role, with these `settings` beside those of the servers.
         """
         clients = [spec.name for spec in ROLES] if proxied else []
-        self.servers = LocalServers(database=database, clients=clients)
-        self.lines = Lines(
-            self.servers.toxiproxy,
-            {
-                Ends(client, server): line_name(server, client)
-                for client in clients
-                for server in STORES
-            },
-        )
+        self.servers = LocalServers(database=database, clients=clients, brokers=brokers)
+        self._stores = [*(broker.name for broker in self.servers.brokers), "sql", "mongo"]
+        lines = {
+            Ends(client, server): line_name(server, client)
+            for client in clients
+            for server in self._stores
+        }
+        if brokers > 1:
+            lines |= {Ends(BROKERS, one.name): line_name(one.name) for one in self.servers.brokers}
+        self.lines = Lines(self.servers.toxiproxy, lines)
         self.roles: dict[str, Role] = {}
         self.folder = folder
         self.ready_after_s = 0.0
@@ -69,13 +72,15 @@ class SystemUnderTest:
     @property
     def targets(self) -> dict[str, Target]:
         """Who can be struck. Toxiproxy is nobody's server, so nobody misses it."""
-        servers = (self.servers.kafka, self.servers.sql, self.servers.mongo)
+        servers = (*self.servers.brokers, self.servers.sql, self.servers.mongo)
         return {**self.roles, **{server.name: server for server in servers}}
 
     @property
     def pausable_lines(self) -> dict[str, Pausable]:
         """The lines to each server, with every way to spoil them."""
-        return {f"{name} {how}": Line(self.lines, name, how) for name in STORES for how in HOW}
+        return {
+            f"{name} {how}": Line(self.lines, name, how) for name in self._stores for how in HOW
+        }
 
     def where(self, role: str) -> str:
         return self.roles[role].url

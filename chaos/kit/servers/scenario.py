@@ -97,6 +97,8 @@ class Scenario(Generic[StageT]):
     play: Callable[[StageT, Course], Awaitable[None]]
     may_pass_unseen: bool = False
     """Of faults by chance: no process may be there to notice."""
+    brokers: int = 1
+    """Of the system that it is played on."""
 
     async def run(self, stage: StageT, course: Course) -> None:
         """Play it. Raises NothingHappened when it gives no proof of its fault, and NotAsPromised."""

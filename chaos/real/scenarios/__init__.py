@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chaos.kit.servers.scenario import Scenario
-from chaos.real.scenarios import answers, bad_lines, handlers, outages, processes
+from chaos.real.scenarios import answers, bad_lines, brokers, handlers, outages, processes
 from chaos.real.stage import Stage
 
 SCENARIOS: Mapping[str, Scenario[Stage]] = {
@@ -16,9 +16,13 @@ SCENARIOS: Mapping[str, Scenario[Stage]] = {
         *answers.ALL,
         *bad_lines.ALL,
         *processes.ALL,
+        *brokers.ALL,
     )
 }
-_LONG = ("rolling-restart", "rebalance", "stalled-relay", "outage-kafka", "retries")
+_LONG = (
+    *("rolling-restart", "rebalance", "stalled-relay", "outage-kafka", "retries"),
+    "three-brokers",
+)
 QUICK: Sequence[Scenario[Stage]] = [one for name, one in SCENARIOS.items() if name not in _LONG]
 """A fixed run of a few minutes: without those that wait longest."""
 

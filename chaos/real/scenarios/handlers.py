@@ -52,7 +52,9 @@ async def _all_retries(stage: Stage) -> Sequence[Line]:
 
 
 async def _refused_order(stage: Stage) -> Op:
-    return await stage.place(stage.order(quantity=REFUSED_QUANTITY), key=f"refused-{stage.seed}")
+    body = stage.order(quantity=REFUSED_QUANTITY)
+    # A key of its own: by one that was used before, the answer would be that of the earlier order.
+    return await stage.place(body, key=f"refused-{stage.seed}-{body['items'][0]['unit_price']}")
 
 
 def is_on_schedule(pauses_s: Sequence[float]) -> bool:

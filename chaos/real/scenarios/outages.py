@@ -16,15 +16,16 @@ WARM_S = 1.5
 
 
 @asynccontextmanager
-async def killed(server: Server, course: Course) -> AsyncIterator[None]:
-    """`kill -9`; it is started again on its data."""
-    with course.fault(f"kill -9 {server.name}"):
-        await server.kill()
+async def killed(course: Course, *servers: Server) -> AsyncIterator[None]:
+    """`kill -9`, all at once; they are started again on their data."""
+    with course.fault(f"kill -9 {', '.join(server.name for server in servers)}"):
+        await asyncio.gather(*(server.kill() for server in servers))
         try:
-            course.saw(await _is_gone(server), f"{server.name} takes no connection")
+            for server in servers:
+                course.saw(await _is_gone(server), f"{server.name} takes no connection")
             yield
         finally:
-            await server.start()
+            await asyncio.gather(*(server.start() for server in servers))
 
 
 async def _is_gone(server: Server) -> bool:
@@ -48,7 +49,7 @@ def _outage(of: Callable[[Stage], Server]) -> Callable[[Stage, Course], Awaitabl
         server = of(stage)
         async with stage.flow.at(10):
             await asyncio.sleep(WARM_S)
-            async with killed(server, course):
+            async with killed(course, server):
                 await asyncio.sleep(AWAY_S)
                 waiting = await _not_ready(stage, server)
                 course.saw(waiting, f"not ready without {server.name}: {', '.join(waiting)}")
@@ -64,7 +65,7 @@ async def _query_api_without_views(stage: Stage, course: Course) -> None:
 
     async with stage.flow.at(5):
         await asyncio.sleep(WARM_S)
-        async with killed(stage.servers.mongo, course):
+        async with killed(course, stage.servers.mongo):
 
             async def is_refused() -> bool:
                 return await status() == 503
@@ -88,7 +89,7 @@ async def _query_api_without_views(stage: Stage, course: Course) -> None:
 async def _order_api_without_log(stage: Stage, course: Course) -> None:
     async with stage.flow.at(5):
         await asyncio.sleep(WARM_S)
-        async with killed(stage.servers.kafka, course):
+        async with killed(course, stage.servers.kafka):
             placed = [await stage.place() for _ in range(5)]
             course.holds(all(op.status == 201 for op in placed), "five orders are taken with 201")
             course.holds(await stage.is_ready("order-api"), "order-api is ready")

@@ -239,8 +239,9 @@ class ContainerServers(Servers):
     def __init__(self) -> None:
         toxiproxy = ToxiproxyContainer()
         kafka = KafkaContainer(proxied_port=_port(toxiproxy.before("kafka")))
-        self._contained = (kafka, MySQLContainer(), MongoContainer(), toxiproxy)
-        super().__init__(*self._contained)
+        sql, mongo = MySQLContainer(), MongoContainer()
+        self._contained = (kafka, sql, mongo, toxiproxy)
+        super().__init__([kafka], sql, mongo, toxiproxy)
         self._proxied[""] = {name: toxiproxy.before(name) for name in PROXIES}
         self._network: Network | None = None
 

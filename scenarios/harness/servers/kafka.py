@@ -1,8 +1,9 @@
-"""Kafka itself, one broker in KRaft mode, from Maven's artifacts."""
+"""Kafka itself, in KRaft mode, from Maven's artifacts: one broker, or several that share topics."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,41 +14,80 @@ VERSION = "4.1.2"
 SLF4J = "1.7.36"
 
 CONFIG = """\
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@{host}:{controller}
+process.roles={roles}
+node.id={node}
+controller.quorum.voters={controller_node}@{host}:{controller}
 controller.listener.names=CONTROLLER
-listeners=PLAIN://{host}:{port},CONTROLLER://{host}:{controller},{listens}
+listeners=PLAIN://{host}:{port},{listens}
 advertised.listeners=PLAIN://{host}:{port},{advertised}
 listener.security.protocol.map=PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,{protocols}
-inter.broker.listener.name=PLAIN
+inter.broker.listener.name={between}
 log.dirs={data}
 auto.create.topics.enable=false
 offsets.topic.num.partitions=8
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+offsets.topic.replication.factor={brokers}
+transaction.state.log.replication.factor={brokers}
+transaction.state.log.min.isr={in_sync_min}
+share.coordinator.state.topic.replication.factor={brokers}
+share.coordinator.state.topic.min.isr={in_sync_min}
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 """
+AMONG_BROKERS = """\
+min.insync.replicas={in_sync_min}
+leader.imbalance.check.interval.seconds=5
+"""
+CONTROLLER_NODE = 1
+"""The broker that is the controller, too. There is one: it sees that the others are away, and says so.
+
+Were each of three brokers a controller, two of them away would leave none, and so the topics as they
+were: a producer would not be refused for what is missing, it would wait for it.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What its brokers share: each topic is on all of them, and on most of them before it is acknowledged."""
+
+    brokers: int = 1
+    id: str = field(default_factory=lambda: uuid4().hex[:22])
+    controller_port: int = field(default_factory=free_port)
+
+    @property
+    def in_sync_min(self) -> int:
+        return self.brokers // 2 + 1
+
+    @property
+    def heap_mb(self) -> int:
+        return 512 if self.brokers == 1 else 256
 
 
 class Kafka(Server):
-    """Has a listener for everyone, `address`, and one for each proxy that clients come through.
+    """A broker.
 
-    A broker tells its clients where to connect to, so a proxy's port must be known before it.
+    Has a listener for everyone, `address`, and one for each proxy that clients come through. A broker
+    tells its clients where to connect to, so a proxy's port must be known before it. Other brokers come
+    through `proxied_port`: so one can have what the others have not.
     """
 
     name = "kafka"
 
-    def __init__(self, *, proxied_port: int | None = None, more_ports: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        cluster: Cluster | None = None,
+        node: int = CONTROLLER_NODE,
+        proxied_port: int | None = None,
+        more_ports: Sequence[int] = (),
+    ) -> None:
         super().__init__()
+        self.cluster = cluster or Cluster()
+        self.node = node
+        if self.cluster.brokers > 1:
+            self.name = f"{self.name}-{node}"
         behind = free_port()
-        self._controller = free_port()
         self.proxied_port = proxied_port or behind
         self._behind = {self.proxied_port: behind, **{port: free_port() for port in more_ports}}
         self._libs = Path()
@@ -72,28 +112,45 @@ class Kafka(Server):
             f"org.slf4j:slf4j-simple:{SLF4J}",
         )
 
+    def settings(self, folder: Path) -> str:
+        """What it is started with."""
+        ways = [(f"PROXIED{n}", *ports) for n, ports in enumerate(self._behind.items())]
+        listens = [f"{name}://{HOST}:{behind}" for name, _, behind in ways]
+        roles = ["broker"]
+        if self.node == CONTROLLER_NODE:
+            roles.append("controller")
+            listens.append(f"CONTROLLER://{HOST}:{self.cluster.controller_port}")
+        template = CONFIG if self.cluster.brokers == 1 else CONFIG + AMONG_BROKERS
+        return template.format(
+            host=HOST,
+            port=self.port,
+            node=self.node,
+            roles=",".join(roles),
+            brokers=self.cluster.brokers,
+            in_sync_min=self.cluster.in_sync_min,
+            controller_node=CONTROLLER_NODE,
+            controller=self.cluster.controller_port,
+            listens=",".join(listens),
+            between="PROXIED0" if self.cluster.brokers > 1 else "PLAIN",
+            advertised=",".join(f"{name}://{HOST}:{proxied}" for name, proxied, _ in ways),
+            protocols=",".join(f"{name}:PLAINTEXT" for name, _, _ in ways),
+            data=folder / "data",
+        )
+
     async def _prepare(self, folder: Path) -> None:
         config = folder / "server.properties"
-        ways = [(f"PROXIED{n}", *ports) for n, ports in enumerate(self._behind.items())]
-        config.write_text(
-            CONFIG.format(
-                host=HOST,
-                port=self.port,
-                controller=self._controller,
-                listens=",".join(f"{name}://{HOST}:{behind}" for name, _, behind in ways),
-                advertised=",".join(f"{name}://{HOST}:{proxied}" for name, proxied, _ in ways),
-                protocols=",".join(f"{name}:PLAINTEXT" for name, _, _ in ways),
-                data=folder / "data",
-            )
-        )
+        config.write_text(self.settings(folder))
         await run(
             *self._java("kafka.tools.StorageTool"),
-            *("format", "-t", uuid4().hex[:22], "-c", config),
+            *("format", "-t", self.cluster.id, "-c", config),
             bound_s=60,
         )
 
     def _command(self, folder: Path) -> Sequence[str | Path]:
-        return (*self._java("kafka.Kafka", "-Xmx512m"), folder / "server.properties")
+        return (
+            *self._java("kafka.Kafka", f"-Xmx{self.cluster.heap_mb}m"),
+            folder / "server.properties",
+        )
 
     def _java(self, main: str, *options: str) -> tuple[str, ...]:
         # One core's worth of collector and compiler: a test broker starts in 2.5 s with them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scenarios.harness.servers.common import free_port
-from scenarios.harness.servers.kafka import Kafka
+from scenarios.harness.servers.kafka import Cluster, Kafka
 from scenarios.harness.servers.mongo import VIEWS, best_views
 from scenarios.harness.servers.mysql import MariaDB, MySQL, Sql
 from scenarios.harness.servers.together import Servers, line_name
@@ -21,21 +21,34 @@ class LocalServers(Servers):
     """
 
     def __init__(
-        self, *, database: str = "mysql", views: str | None = None, clients: Sequence[str] = ()
+        self,
+        *,
+        database: str = "mysql",
+        views: str | None = None,
+        clients: Sequence[str] = (),
+        brokers: int = 1,
     ) -> None:
-        self._clients = tuple(clients)
-        self._ports = [free_port() for _ in ("", *clients)]
-        kafka = Kafka(proxied_port=self._ports[0], more_ports=self._ports[1:])
-        super().__init__(kafka, DATABASES[database](), VIEWS[views or best_views()](), Toxiproxy())
+        self._clients = ("", *clients)
+        self._ports = [[free_port() for _ in self._clients] for _ in range(brokers)]
+        cluster = Cluster(brokers)
+        super().__init__(
+            [
+                Kafka(cluster=cluster, node=node, proxied_port=first, more_ports=more)
+                for node, (first, *more) in enumerate(self._ports, 1)
+            ],
+            DATABASES[database](),
+            VIEWS[views or best_views()](),
+            Toxiproxy(),
+        )
 
     async def _stand_before(self) -> None:
         proxy = self.toxiproxy.proxy
-        for client, port in zip(("", *self._clients), self._ports, strict=True):
-            lines = {
-                "kafka": (self.kafka.behind(port), port),
-                "sql": (self.sql.address, None),
-                "mongo": (self.mongo.address, None),
+        for client, *ports in zip(self._clients, *self._ports, strict=True):
+            lines: dict[str, tuple[str, int | None]] = {
+                broker.name: (broker.behind(port), port)
+                for broker, port in zip(self.brokers, ports, strict=True)
             }
+            lines |= {"sql": (self.sql.address, None), "mongo": (self.mongo.address, None)}
             self._proxied[client] = {
                 server: await proxy(line_name(server, client), upstream, port=listens)
                 for server, (upstream, listens) in lines.items()

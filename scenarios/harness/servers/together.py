@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -22,8 +23,11 @@ def line_name(server: str, client: str = "") -> str:
 class Servers:
     """Kafka, a database and the views' server, each also behind Toxiproxy."""
 
-    def __init__(self, kafka: Kafka, sql: Sql, mongo: Mongo, toxiproxy: Toxiproxy) -> None:
-        self.kafka = kafka
+    def __init__(
+        self, brokers: Sequence[Kafka], sql: Sql, mongo: Mongo, toxiproxy: Toxiproxy
+    ) -> None:
+        self.brokers = tuple(brokers)
+        self.kafka = self.brokers[0]
         self.sql = sql
         self.mongo = mongo
         self.toxiproxy = toxiproxy
@@ -35,7 +39,7 @@ class Servers:
 
     @property
     def all(self) -> tuple[Server, ...]:
-        return (self.kafka, self.sql, self.mongo, self.toxiproxy)
+        return (*self.brokers, self.sql, self.mongo, self.toxiproxy)
 
     async def fetch(self) -> None:
         """Get the programs, once. Raises an ExceptionGroup of Missing."""
@@ -69,14 +73,15 @@ class Servers:
         A client that has lines of its own is led over these.
         """
         direct = {
-            "kafka": self.kafka.address,
+            **{broker.name: broker.address for broker in self.brokers},
             "sql": self.sql.address,
             "mongo": self.mongo.address,
         }
         at = self._proxied[client] if proxied else direct
         return {
             "MYSQL_DSN": self.sql.dsn(at["sql"]),
-            "KAFKA_BROKERS": at["kafka"],
+            "KAFKA_BROKERS": ",".join(at[broker.name] for broker in self.brokers),
+            "KAFKA_REPLICATION": str(len(self.brokers)),
             "MONGO_URI": self.mongo.uri_at(at["mongo"], views),
             "KAFKA_SESSION_TIMEOUT": "3s",
         }
