@@ -84,6 +84,7 @@ def relay(
     log: Log | None = None,
     logger: Logger | None = None,
     poll_interval_s: float = POLL_S,
+    commits: asyncio.Event | None = None,
 ) -> Relay:
     name = "relay"
     strikes = faults or Switchboard()
@@ -95,7 +96,7 @@ def relay(
             world=it.parts.world,
             metrics=it.metrics,
             logger=logger or logs.logger(name),
-            commits=asyncio.Event(),
+            commits=commits or asyncio.Event(),
         ),
         poll_interval_s=poll_interval_s,
     )
@@ -149,6 +150,29 @@ async def test_what_came_while_its_lane_was_on_its_way_waits_for_no_poll() -> No
             held.release()
             await asyncio.sleep(1)
             assert await told(it, 1) == [1, 2]
+
+
+@in_virtual_time
+async def test_it_looks_once_for_what_a_freed_lane_may_have_and_not_for_lanes_read_since() -> None:
+    faults, commits = Switchboard(), asyncio.Event()
+    passed = Point("relay", "sql.begin", Hop.REQUEST)
+    async with bench() as it:
+        first, second = faults.hold("log.publish"), faults.hold("log.publish")
+        await commit(it, renamed(1, 1))
+        async with running(relay(it, faults, poll_interval_s=3_600.0, commits=commits)):
+            await first.reached()
+            await commit(it, renamed(2, 1))
+            commits.set()  # now it reads user 2's row, and passes over user 1's lane
+            await second.reached()
+            before = faults.seen[passed]
+            first.release()
+            await arrived(it, 1, 1)
+            await asyncio.sleep(0.1)
+            assert faults.seen[passed] == before + 2  # a mark and a look
+            second.release()
+            await sent(it)
+            await asyncio.sleep(0.1)
+            assert faults.seen[passed] == before + 3  # a mark: nothing came since that look
 
 
 @in_virtual_time

@@ -36,7 +36,7 @@ from chaos.kit.evidence import Freeze
 from chaos.kit.points import FaultyLog, FaultyViewStore
 from chaos.kit.simulated.faults import CALL_S, PAUSE_S, RESTART_S, Faults, HopsOf
 from chaos.kit.simulated.loop import Incarnation, SimulatedLoop, State
-from chaos.kit.simulated.sqlite_inline import Database, SimulatedConnection
+from chaos.kit.simulated.sqlite_inline import Database, File, SimulatedConnection
 from chaos.kit.systems import group_of_views
 from system.kit.adapters.embedded.log import EmbeddedBroker, EmbeddedLog
 from system.kit.adapters.embedded.views import EmbeddedViewStore
@@ -479,16 +479,14 @@ def lean() -> Iterator[None]:
         structlog.configure(**before)
 
 
-def stores(system: System, given: Given, path: Path, loop: SimulatedLoop) -> Stores:
+def stores(system: System, given: Given, file: File, loop: SimulatedLoop) -> Stores:
     """The stores as a schedule finds them."""
-    for rest in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-        rest.unlink(missing_ok=True)
-    path.write_bytes(given.database)
+    file.fill(given.database)
     started_ms = int(given.started_at.timestamp() * 1000)
     broker = EmbeddedBroker(
         partitions=PARTITIONS, now_ms=lambda: started_ms + int(loop.time() * 1000)
     )
-    return Stores(Database(path), broker, WatchedViewStore(broker, system))
+    return Stores(Database(file), broker, WatchedViewStore(broker, system))
 
 
 async def fill(stores: Stores, system: System, given: Given, *, with_views: bool) -> None:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -48,6 +48,7 @@ from chaos.kit.simulated.parts import (
     stores,
 )
 from chaos.kit.simulated.possible import check_clients, fault_of
+from chaos.kit.simulated.sqlite_inline import File
 from chaos.kit.simulated.subject import Item, Subject
 from chaos.kit.simulated.workload import Workload
 from chaos.kit.systems import group_of_views
@@ -153,6 +154,7 @@ class Simulator:
     def __init__(self, subject: Subject, directory: Path) -> None:
         self.subject = subject
         self._directory = directory
+        self._file = File(directory / "schedule.sqlite")
         self._engines = Engines()
         self._given: Given | None = None
 
@@ -167,7 +169,7 @@ class Simulator:
             if run.evidence.missing:
                 raise AssertionError(f"the given world is not at rest: {run.evidence.missing}")
             self._given = Given(
-                database=self._database_bytes(),
+                database=self._file.path.read_bytes(),
                 messages=tuple(
                     record.message
                     for topic in subject.system.topics
@@ -198,7 +200,7 @@ class Simulator:
 
         Raises BranchFailed.
         """
-        branches = Branches[R](strikes, self._path)
+        branches = Branches[R](strikes, self._file.path)
 
         def tell(run: Run) -> None:
             if branches.is_branch:
@@ -233,7 +235,7 @@ class Simulator:
             # would wake up in another one
             self._engines.forget()
             with _unseen_errors():
-                gc.collect()
+                gc.collect(0)
             gc.enable()
 
     def _in_a_loop(
@@ -250,7 +252,7 @@ class Simulator:
         with lean():
             try:
                 simulation = _Simulation(
-                    self.subject, schedule, workload, given, switch, self._path, loop
+                    self.subject, schedule, workload, given, switch, self._file, loop
                 )
                 if branching is not None:
                     simulation.branch_by(branching)
@@ -263,17 +265,8 @@ class Simulator:
                     _close(loop)
                 asyncio.set_event_loop(None)
 
-    @property
-    def _path(self) -> Path:
-        return self._directory / "schedule.sqlite"
-
-    def _database_bytes(self) -> bytes:
-        connection = sqlite3.connect(self._path)
-        try:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        finally:
-            connection.close()
-        return self._path.read_bytes()
+    def close(self) -> None:
+        self._file.close()
 
 
 class _Simulation:
@@ -286,7 +279,7 @@ class _Simulation:
         workload: Workload,
         given: Given,
         switch: Switch,
-        path: Path,
+        file: File,
         loop: SimulatedLoop,
     ) -> None:
         self.subject = subject
@@ -297,7 +290,7 @@ class _Simulation:
         self.parts = switch.parts
         self.trace = Trace()
         self.history = History()
-        self.stores = stores(subject.system, given, path, loop)
+        self.stores = stores(subject.system, given, file, loop)
         self.faults = Faults(schedule.faults, Random(f"hops {schedule.seed}"), self.trace, loop)
         self.duplicated = 0
         self.cluster: Cluster | None = None
@@ -440,9 +433,7 @@ class _Simulation:
     @cached_property
     def _reading(self) -> sqlite3.Connection:
         """A look at the database that is no part of the run."""
-        connection = sqlite3.connect(self.stores.database.uri, uri=True)
-        connection.row_factory = sqlite3.Row
-        return connection
+        return self.stores.database.file.take()
 
     def _evidence(
         self, cluster: Cluster, missing: Sequence[str], shown: dict[str, list[dict[str, Any]]]
@@ -482,7 +473,9 @@ class _Simulation:
         return shown
 
     def _rows(self, table: str) -> list[dict[str, Any]]:
-        return [dict(row) for row in self._reading.execute(f"SELECT * FROM {table}")]  # noqa: S608
+        rows = self._reading.execute(f"SELECT * FROM {table}")  # noqa: S608
+        columns = [column[0] for column in rows.description]
+        return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def _documents(self, view: str) -> dict[int, Document]:
         store = self.stores.views
@@ -491,7 +484,7 @@ class _Simulation:
 
     def end(self) -> None:
         """Kill what still runs."""
-        self._reading.close()
+        self.stores.database.file.give_back(self._reading)
         if self.cluster is not None:
             for process in self.cluster.processes.values():
                 process.incarnation.kill()
@@ -565,5 +558,5 @@ def scratch_directory() -> Iterator[Path]:
 @contextmanager
 def simulator(subject: Subject) -> Iterator[Simulator]:
     """A simulator with a directory of its own."""
-    with scratch_directory() as directory:
-        yield Simulator(subject, directory)
+    with scratch_directory() as directory, closing(Simulator(subject, directory)) as simulator:
+        yield simulator

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import sqlite3
+import struct
 from collections import deque
 from functools import cache
 from pathlib import Path
@@ -27,11 +28,18 @@ from system.kit.adapters.sql.sqlite_inline import (
     InlineCursor,
     Parameters,
     WriteLock,
+    open_file,
 )
 from system.kit.errors import Conflict, Unavailable
 
 ARRIVES_S = 0.4
 """So long is a COMMIT on its way whose sender is gone."""
+CHANGE_COUNTERS = (24, 92)
+"""Where a file of SQLite's counts its COMMITs."""
+CHANGES_MAX = 100_000
+"""More COMMITs than any run makes."""
+STATEMENTS_MAX = 1_000
+"""More than a system has: a connection serves one process after the other."""
 
 
 class Hops(Protocol):
@@ -42,11 +50,55 @@ class Hops(Protocol):
         ...
 
 
-class Database:
-    """One SQLite file and the write lock that its connections queue up for."""
+class File:
+    """A file that each run finds as it was given, and the connections to it, which are kept.
+
+    To open one, to read its schema and to prepare its statements takes far longer than to run them.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._idle: list[sqlite3.Connection] = []
+        self._changes = 0
+
+    @property
+    def uri(self) -> str:
+        """Without locks of SQLite's own: writers queue up here, and a fork shares none."""
+        return f"{self.path.as_uri()}?nolock=1"
+
+    def fill(self, content: bytes) -> None:
+        """Write it anew. What connections remember of it is outdated from then on.
+
+        They see that by a number that each COMMIT counts up, and which the format has in two places
+        (https://sqlite.org/fileformat2.html, "File change counter"). Counted on from the last run's
+        alone, it would be one that some connection has seen already, of other pages.
+        """
+        self._changes = (self._changes + CHANGES_MAX) % 2**32
+        pages = bytearray(content)
+        for place in CHANGE_COUNTERS:
+            struct.pack_into(">I", pages, place, self._changes)
+        self.path.write_bytes(pages)
+
+    def take(self) -> sqlite3.Connection:
+        if self._idle:
+            return self._idle.pop()
+        return open_file(self.uri, timeout_s=0, statements=STATEMENTS_MAX)
+
+    def give_back(self, connection: sqlite3.Connection) -> None:
+        """Let the next one have it; an open transaction is rolled back."""
+        connection.rollback()
+        self._idle.append(connection)
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+
+class Database:
+    """What a server is to its clients: a file, and the write lock that they queue up for."""
+
+    def __init__(self, file: File) -> None:
+        self.file = file
         self.connections: dict[SimulatedConnection, None] = {}  # in order, unlike a set
         self._holder: SimulatedConnection | None = None
         self._ghosts: dict[SimulatedConnection, sqlite3.Connection] = {}
@@ -86,7 +138,7 @@ class Database:
 
     def _lay(self, connection: SimulatedConnection) -> None:
         if (ghost := self._ghosts.pop(connection, None)) is not None:
-            ghost.close()
+            self.file.give_back(ghost)
             self.unlock(connection)
 
     def unlock(self, connection: SimulatedConnection) -> None:
@@ -98,11 +150,6 @@ class Database:
             if not turn.done() and next_one.is_open:
                 self._holder = next_one
                 turn.set_result(None)
-
-    @property
-    def uri(self) -> str:
-        """Without locks of SQLite's own: writers queue up here, and a fork shares none."""
-        return f"{self.path.as_uri()}?nolock=1"
 
     @property
     def is_quiet(self) -> bool:
@@ -131,7 +178,7 @@ class SimulatedConnection(InlineConnection):
     """A connection of one process to the simulated server."""
 
     def __init__(self, database: Database, hops: Hops, lock: WriteLock) -> None:
-        super().__init__(database.uri, lock, synced=False, timeout_s=0)
+        super().__init__(database.file.take(), lock, synced=False)
         self.hops = hops
         self._database = database
 
@@ -175,6 +222,8 @@ class SimulatedConnection(InlineConnection):
 
     def stop(self) -> None:
         """End it as a server sees a client go: what was open is rolled back."""
+        if self._connection is not None:
+            self._database.file.give_back(self.give_up())
         super().stop()
         self._database.connections.pop(self, None)
         self._database.unlock(self)

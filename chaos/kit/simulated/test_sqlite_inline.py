@@ -12,7 +12,13 @@ import pytest
 
 from chaos.kit.points import Hop
 from chaos.kit.simulated.faults import Ghost
-from chaos.kit.simulated.sqlite_inline import ARRIVES_S, Database, SimulatedConnection, name_of
+from chaos.kit.simulated.sqlite_inline import (
+    ARRIVES_S,
+    Database,
+    File,
+    SimulatedConnection,
+    name_of,
+)
 from chaos.kit.virtual_time import run
 from system.kit.adapters.sql.sqlite_inline import WriteLock
 from system.kit.errors import Conflict, Unavailable
@@ -40,7 +46,7 @@ def database(tmp_path: Path) -> Database:
     connection.execute("INSERT INTO stock VALUES (1, 5)")
     connection.commit()
     connection.close()
-    return Database(path)
+    return Database(File(path))
 
 
 def simulated(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -53,11 +59,33 @@ async def take(connection: SimulatedConnection, quantity: int) -> None:
 
 
 def left(database: Database) -> int:
-    connection = sqlite3.connect(database.uri, uri=True)
+    connection = sqlite3.connect(database.file.uri, uri=True)
     try:
         return int(connection.execute("SELECT on_hand FROM stock").fetchone()[0])
     finally:
         connection.close()
+
+
+def test_a_connection_that_is_kept_sees_the_next_run_and_not_the_last(database: Database) -> None:
+    file, given = database.file, database.file.path.read_bytes()
+
+    def on_hand(connection: sqlite3.Connection) -> int:
+        return int(connection.execute("SELECT on_hand FROM stock").fetchone()[0])
+
+    file.fill(given)
+    writer, reader = file.take(), file.take()
+    writer.execute("UPDATE stock SET on_hand = 4")
+    assert on_hand(reader) == 4
+    file.give_back(reader)
+    writer.execute("BEGIN")
+    writer.execute("UPDATE stock SET on_hand = 3")
+    file.give_back(writer)
+
+    file.fill(given)
+    assert on_hand(writer) == 5
+    writer.execute("UPDATE stock SET on_hand = 1")  # as many COMMITs as in the last run
+    assert on_hand(reader) == 1
+    assert {id(file.take()), id(file.take())} == {id(writer), id(reader)}
 
 
 def test_a_commit_is_two_hops_and_a_statement_one(database: Database) -> None:

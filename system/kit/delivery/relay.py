@@ -115,6 +115,8 @@ class Relay:
         """Lanes that wait until all others had their turn."""
         self._passed_over: set[str] = set()
         """Lanes that were busy when it looked: there may be more of them."""
+        self._news = True
+        """Whether rows may have come since it read last. That a lane was freed brings none."""
         self._freed = asyncio.Event()
         """Set when one of these can be read again: no need to wait for the poll."""
         self._acked: set[int] = set()
@@ -155,13 +157,16 @@ class Relay:
                 # no shorter ones first: a commit rings, and so does a lane that is freed
                 pause_s = self._poll_interval_s if swept else self._timing.relay_pause_min_s
                 await lifespan.sleep(pause_s, self._parts.commits, self._freed)
+                self._news |= self._parts.commits.is_set() or not self._freed.is_set()
 
     async def _next_page(self) -> Sequence[Unsent]:
         """What may be sent now; its lanes are busy from then on."""
-        self._passed_over |= self._busy
         if not await self._hold_lease() or self._in_hand >= IN_HAND_MAX:
             return ()
+        if self._news:
+            self._passed_over |= self._busy
         rows = await self._read()
+        self._news = len(rows) == self._timing.relay_page
         lanes = _lanes(rows)
         self._busy |= lanes
         self._in_hand += len(rows)

@@ -117,16 +117,25 @@ class InlineCursor:
         self._cursor.close()
 
 
+def open_file(path: str, *, timeout_s: float, statements: int = 128) -> sqlite3.Connection:
+    """A connection that keeps so many statements prepared, and begins nothing by itself."""
+    return sqlite3.connect(
+        path,
+        isolation_level=None,  # `begin` does, at the first write
+        timeout=timeout_s,
+        check_same_thread=False,
+        uri=True,
+        cached_statements=statements,
+    )
+
+
 class InlineConnection:
     """A connection to a file; `synced` if its COMMIT waits for the disk."""
 
-    def __init__(self, path: str, lock: WriteLock, *, synced: bool, timeout_s: float) -> None:
+    def __init__(self, opened: sqlite3.Connection, lock: WriteLock, *, synced: bool) -> None:
         self._lock = lock
         self._synced = synced
-        # the driver begins nothing by itself: `begin` does, at the first write
-        self._connection: sqlite3.Connection | None = sqlite3.connect(
-            path, isolation_level=None, timeout=timeout_s, check_same_thread=False, uri=True
-        )
+        self._connection: sqlite3.Connection | None = opened
 
     def __await__(self) -> Generator[Any, None, Self]:
         return self._itself().__await__()

@@ -28,6 +28,7 @@ from system.kit.adapters.sql.sqlite_inline import (
     Compiler,
     InlineConnection,
     WriteLock,
+    open_file,
 )
 from system.kit.columns import metadata
 from system.kit.delivery import outbox
@@ -235,11 +236,22 @@ async def _discard(connection: AsyncConnection) -> None:
         log.warning("a connection could not be closed in time: %s", error)
 
 
-Connect = Callable[..., InlineConnection]
+_CONNECTIONS: dict[str, Any] = {  # keywords of several types
+    # errors are logged and parked, and parameters are people's data
+    "hide_parameters": True,
+    # `clean_connection` has rolled back what was open; one more ROLLBACK would cost a trip, and
+    # make a transaction that COMMIT has answered wait for one more answer
+    "pool_reset_on_return": None,
+}
+Connect = Callable[[str, WriteLock, bool], InlineConnection]
+
+
+def _connect(path: str, lock: WriteLock, durable: bool) -> InlineConnection:
+    return InlineConnection(open_file(path, timeout_s=SQLITE_BUSY_S), lock, synced=durable)
 
 
 def sqlite_engine(
-    path: Path, *, durable: bool, pool_size: int, connect: Connect = InlineConnection
+    path: Path, *, durable: bool, pool_size: int, connect: Connect = _connect
 ) -> AsyncEngine:
     """SQLite in a file. The simulation brings connections of its own.
 
@@ -249,7 +261,7 @@ def sqlite_engine(
         URL.create("sqlite+aiosqlite", database=str(path)),
         pool_size=pool_size,
         max_overflow=0,
-        hide_parameters=True,  # errors are logged and parked, and parameters are people's data
+        **_CONNECTIONS,
         pool_timeout=LOCK_WAIT_S,
         async_creator=partial(_opened, connect, str(path), WriteLock(), durable),
     )
@@ -268,7 +280,7 @@ def sqlite_engine(
 
 
 async def _opened(connect: Connect, path: str, lock: WriteLock, durable: bool) -> InlineConnection:
-    return connect(path, lock, synced=durable, timeout_s=SQLITE_BUSY_S)
+    return connect(path, lock, durable)
 
 
 def mysql_engine(
@@ -293,10 +305,7 @@ def mysql_engine(
     engine = create_async_engine(
         url,
         **pool,
-        hide_parameters=True,  # errors are logged and parked, and parameters are people's data
-        # `clean_connection` has rolled back what was open; one more ROLLBACK would cost a trip, and
-        # make a transaction that COMMIT has answered wait for one more answer
-        pool_reset_on_return=None,
+        **_CONNECTIONS,
         isolation_level="READ COMMITTED",
         connect_args={
             "connect_timeout": connect_timeout_s,
