@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from traceback import extract_tb
 
 from chaos.kit.virtual_time import run as in_virtual_time
 from contracts.kit import Incomplete
 from contracts.kit.pacts import files as texts
 from contracts.kit.pacts.messages import Expected, Headers, heeded, pact_of
 from contracts.kit.pacts.states import name_of
-from contracts.messages.consumers import headers_of, message_of, run
+from contracts.messages.consumers import Outcome, headers_of, message_of, run
 from contracts.messages.stories import STORIES, Effect, Story
 from system.events import BY_TYPE
 from system.kit.delivery import outbox
@@ -23,6 +24,7 @@ from system.kit.errors import Poison
 from system.roles import QUERY_CONSUMER, ROLES
 from system.table import TABLE
 
+ROOT = Path(__file__).parents[2]
 FOLDER = Path(__file__).parent / "pacts"
 PLACE = "contracts/messages"
 PROVIDERS = {spec.relays: spec.name for spec in ROLES if spec.relays}
@@ -92,7 +94,7 @@ def missing() -> list[str]:
 def expected(part: Part) -> Expected:
     """What a consumer expects of a story's message, after having run on it."""
     event = part.story.message
-    outcome = in_virtual_time(run(part.consumer, message_of(event, part.headers), part.effect))
+    outcome = _outcome(part)
     key = tuple(event.key_field.split("."))
     return Expected(
         topic=event.type,
@@ -102,6 +104,29 @@ def expected(part: Part) -> Expected:
         contents=event,
         reads=outcome.reads | {key},  # decoding compares the key with it
     )
+
+
+def _outcome(part: Part) -> Outcome:
+    """What the consumer does with the story's message. Raises Incomplete where it falls over."""
+    message = message_of(part.story.message, part.headers)
+    try:
+        return in_virtual_time(run(part.consumer, message, part.effect))
+    except Exception as failure:  # of a handler or a projection, so of any kind
+        raise Incomplete(
+            f"{part}: {type(failure).__name__}{_place(failure)}: {failure}: {part.consumer} does not"
+            " get through the message as the code has it now"
+        ) from failure
+
+
+def _place(failure: Exception) -> str:
+    """The last place outside the kit that it went through, if there is one."""
+    system, kit = ROOT / "system", ROOT / "system" / "kit"
+    places = [
+        f" in {path.relative_to(ROOT)}:{frame.lineno}"
+        for frame in extract_tb(failure.__traceback__)
+        if (path := Path(frame.filename)).is_relative_to(system) and not path.is_relative_to(kit)
+    ]
+    return places[-1] if places else ""
 
 
 def _decoded(part: Part, headers: Headers) -> object:

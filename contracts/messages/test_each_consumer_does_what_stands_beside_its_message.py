@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, replace
 
 import pytest
 
 from chaos.kit.virtual_time import run as in_virtual_time
+from contracts.kit import Incomplete
 from contracts.kit.pacts.messages import Received, completed, pact_of, received
 from contracts.kit.pacts.reads import may_be_null, values_at
 from contracts.messages import pact_files
+from contracts.messages import provider_states as states
 from contracts.messages.consumers import CORRELATION_ID, message_of, run
 from contracts.messages.pact_files import Part, expected
-from contracts.messages.stories import ONE_FORM_ONLY, STORIES
+from contracts.messages.stories import HELD, ONE_FORM_ONLY, STORIES, Written
 from system.events import BY_TYPE
 from system.kit.ports.log import Message
 from system.kit.values import dumps, loads
@@ -38,6 +41,24 @@ def test_an_event_without_a_story_or_an_effect_is_told_with_what_to_add(
             "after a state of provider_states.py that leads to the event"
         ),
     ]
+
+
+def test_a_consumer_that_falls_over_is_told_with_its_story_and_the_place() -> None:
+    (part,) = [
+        part
+        for part in pact_files.parts()
+        if part.consumer == "product-consumer"
+        and part.story.after is states.an_order_is_canceled_without_a_reason
+    ]
+    assert isinstance(part.effect, Written)
+    rows = {**part.effect.before, "reservations": [{**HELD, "lines": b"["}]}
+    with pytest.raises(Incomplete) as told:
+        expected(replace(part, effect=replace(part.effect, before=rows)))
+    assert re.match(
+        "product-consumer, order.canceled: an order is canceled without a reason: JSONDecodeError"
+        r" in system/products/store\.py:\d+: ",
+        str(told.value),
+    )
 
 
 @pytest.mark.parametrize(("consumer", "type"), pact_files.uses())

@@ -91,7 +91,7 @@ class _Recorder:
         model = type(self._model)
         if name in model.model_fields:
             return recorded(getattr(self._model, name), self._reads, (*self._at, name))
-        attribute = inspect.getattr_static(model, name)
+        attribute = inspect.getattr_static(model, name, None)  # a field that is gone is not there
         if hasattr(BaseModel, name):
             return getattr(self._whole(), name)
         if isinstance(attribute, property) and attribute.fget is not None:
