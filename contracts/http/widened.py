@@ -34,6 +34,15 @@ def _decimals(_: Case, response: Response) -> bool:
     return reasons == {"must not have more than two decimals"}
 
 
+def _as_fraction(case: Case, response: Response) -> bool:
+    """Of all that is wrong, each is a whole number of the query that came as `1.0`."""
+    if not _is("invalid", response):
+        return False
+    places = [str(error["place"]) for error in json.loads(response.content)["errors"]]
+    values = [case.query.get(place.removeprefix("query/")) for place in places]
+    return bool(values) and all(isinstance(value, float) and value.is_integer() for value in values)
+
+
 def _key_reused(case: Case, response: Response) -> bool:
     return "Idempotency-Key" in case.headers and _is("key-reused", response)
 
@@ -76,6 +85,13 @@ WIDENED = (
         "422 to an amount with more than two decimals",
         "The schema says it in words: `multipleOf: 0.01` would refuse good prices, such as 19.99, in "
         "every validator that computes in binary fractions.",
+    ),
+    Widened(
+        RejectedPositiveData,
+        _as_fraction,
+        "422 to a whole number that a query has as `1.0`",
+        "To JSON it is the number 1, and a body may have it so. A query is text, in which a number is "
+        "its digits alone; how a number is written as text, no schema can say.",
     ),
     Widened(
         RejectedPositiveData,
