@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 PATH = "docs/breakage.md"
 
 _MODEL = "contracts/test_event_schemas.py::test_a_published_version_says_what_its_model_says"
+_NAMES = "contracts/test_event_schemas.py::test_a_field_is_called_in_the_code_as_on_the_wire"
 _TYPES = (
     "contracts/test_event_schemas.py::test_no_type_is_in_the_folder_that_the_code_does_not_know"
 )
@@ -118,6 +119,16 @@ MUTANTS: Mapping[str, Mutant] = {
         "    reason: str\n    missing",
         "    reason: str | None\n    missing",
         _MODEL,
+    ),
+    "names_swapped": _mutant(
+        "Two fields have each other's names on the wire: the schema is as it was.",
+        "events",
+        "    product: Product\n    version: Version\n    stock_version: Version\n",
+        "    product: Product\n"
+        "    version: Annotated[Version, Field(alias='stock_version')]\n"
+        "    stock_version: Annotated[Version, Field(alias='version')]\n"
+        "    model_config = {'populate_by_name': True, 'serialize_by_alias': True}\n",
+        _NAMES,
     ),
     "enum_narrowed": _mutant(
         "A word that lies in the log is not known any more.",

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import pytest
+from pydantic import BaseModel
 
 from contracts import conftest, event_archive
 from contracts.event_schemas import ARCHIVE, EVENT_TYPES
@@ -61,6 +63,22 @@ def test_each_version_is_a_schema_with_an_example_of_it(event: MessageType) -> N
         validator(ARCHIVE.closed(event.name, version)).validate(example.payload)
         assert example.headers["event-type"] == event.name
         assert example.headers["schema-version"] == str(version)
+
+
+def named_otherwise(model: type[BaseModel], place: str = "") -> Iterator[str]:
+    """Fields that the wire has under another name than the code, at every depth."""
+    for name, field in model.model_fields.items():
+        names = {field.alias, field.validation_alias, field.serialization_alias} - {None, name}
+        yield from (f"{place}{name} as {other}" for other in names)
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from named_otherwise(kind, f"{place}{name}.")
+
+
+@EACH
+def test_a_field_is_called_in_the_code_as_on_the_wire(event: MessageType) -> None:
+    """Two names that are swapped leave the schema as it is, and every old event is misread."""
+    assert list(named_otherwise(event.model)) == []
 
 
 @EACH

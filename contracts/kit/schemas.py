@@ -129,8 +129,11 @@ def closed(schema: Json) -> Json:
 
 
 def meaning(schema: Json) -> Json:
-    """A schema without its words: two with one meaning accept the same payloads."""
-    return rewritten(schema, _without_words)
+    """A schema without its words: two with one meaning accept the same payloads.
+
+    What a piece is called is a word, too: `$defs` are numbered as they are met.
+    """
+    return _with_numbered_pieces(rewritten(schema, _without_words))
 
 
 def rewritten(schema: Json, rewrite: Callable[[Json], Json]) -> Json:
@@ -181,6 +184,24 @@ def _without_words(node: Json) -> Json:
     for keyword in kept.keys() & {"required", "enum"}:
         kept[keyword] = sorted(kept[keyword], key=json.dumps)
     return kept
+
+
+def _with_numbered_pieces(schema: Json) -> Json:
+    whole: Json = json.loads(json.dumps(schema, sort_keys=True))  # fields have no order
+    pieces: Json = whole.pop("$defs", {})
+    numbers: dict[str, str] = {}
+    numbered: Json = {}
+
+    def number(node: Json) -> Json:
+        if "$ref" not in node:
+            return node
+        name = node["$ref"].removeprefix("#/$defs/")
+        if name not in numbers:
+            numbers[name] = str(len(numbers) + 1)  # before what is in it: it may be in itself
+            numbered[numbers[name]] = rewritten(pieces[name], number)
+        return {**node, "$ref": f"#/$defs/{numbers[name]}"}
+
+    return {**rewritten(whole, number), "$defs": numbered}
 
 
 class _Untitled(GenerateJsonSchema):

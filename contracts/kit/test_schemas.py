@@ -61,8 +61,48 @@ def test_a_field_that_is_unknown_is_passed_over_and_refused_by_the_closed_varian
 
 
 def test_a_field_may_have_the_name_of_a_keyword(schema: dict[str, Any]) -> None:
-    assert "title" in meaning(schema)["$defs"]["Leaf"]["properties"]
-    assert "title" not in meaning(schema)["$defs"]["Leaf"]
+    (leaf,) = meaning(schema)["$defs"].values()
+    assert "title" in leaf["properties"]
+    assert "title" not in leaf
+
+
+class Blade(BaseModel):
+    """The same as a leaf, under another name."""
+
+    title: str
+
+
+class Palm(BaseModel):
+    crown: Blade | None = None
+    leaves: list[Blade]
+    height: int
+
+
+class Fir(BaseModel):
+    height: int
+    leaves: list[Leaf]
+    crown: Tree | None = None
+
+
+class Branch(BaseModel):
+    branches: list[Branch]
+
+
+class Bough(BaseModel):
+    branches: list[Bough]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_one"),
+    [(Tree, Palm, True), (Tree, Fir, False), (Branch, Bough, True), (Branch, Tree, False)],
+)
+def test_what_a_class_is_called_means_nothing(
+    archive: Archive, one: type[BaseModel], other: type[BaseModel], are_one: bool
+) -> None:
+    first, second = (
+        meaning(archive.generated(MessageType("tree.grew", 3, model))) for model in (one, other)
+    )
+    assert (first == second) is are_one
 
 
 def test_it_is_read_back_by_type_and_version(archive: Archive, schema: dict[str, Any]) -> None:
