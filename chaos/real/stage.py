@@ -246,6 +246,12 @@ class Stage:
         """Place an order, again while that is safe."""
         return await self.client.write("POST", "/orders", body or self.order(), key=key)
 
+    def taken(self, placed: Op) -> Op:
+        """An order that is there, so that something can become of it. Raises NotAsPromised."""
+        if not placed.ok:
+            raise NotAsPromised(f"the order was not taken: {placed}")
+        return placed
+
     async def place_once(self) -> Op:
         """Place an order, and take the first answer: one that was refused may be taken by chance."""
         return await self.client.ask("order-api", "POST", "/orders", self.order())
@@ -263,9 +269,7 @@ class Stage:
 
     async def until_shown(self, placed: Op, reservation: str = "reserved") -> None:
         """Wait until the query side shows an order with its reservation. Raises NotAsPromised."""
-        if not placed.ok:
-            raise NotAsPromised(f"the order was not taken: {placed}")
-        path = f"/orders/{placed.json['id']}"
+        path = f"/orders/{self.taken(placed).json['id']}"
 
         async def shown() -> bool:
             seen = await self.client.read(path)

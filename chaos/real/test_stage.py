@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from chaos.kit.history import Op, Outcome
 from chaos.kit.servers.scenario import NotAsPromised
 from chaos.real.stage import Stage
 
@@ -41,3 +42,11 @@ async def test_what_is_there_in_the_end_was_seen(stage: Stage) -> None:
         return next(looks)
 
     assert await stage.until(look, "it is there", every_s=0) == "the third"
+
+
+def test_an_order_that_was_refused_is_named_before_its_fate_is_waited_for(stage: Stage) -> None:
+    placed = Op("scenario", "POST", "/orders", Outcome.OK, status=201)
+    refused = Op("scenario", "POST", "/orders", Outcome.FAIL, status=422)
+    assert stage.taken(placed) is placed
+    with pytest.raises(NotAsPromised, match=r"^the order was not taken: .* → 422"):
+        stage.taken(refused)

@@ -54,7 +54,8 @@ async def _all_retries(stage: Stage) -> Sequence[Line]:
 async def _refused_order(stage: Stage) -> Op:
     body = stage.order(quantity=REFUSED_QUANTITY)
     # A key of its own: by one that was used before, the answer would be that of the earlier order.
-    return await stage.place(body, key=f"refused-{stage.seed}-{body['items'][0]['unit_price']}")
+    key = f"refused-{stage.seed}-{body['items'][0]['unit_price']}"
+    return stage.taken(await stage.place(body, key=key))
 
 
 def is_on_schedule(pauses_s: Sequence[float]) -> bool:
