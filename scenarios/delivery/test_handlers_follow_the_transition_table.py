@@ -199,15 +199,17 @@ def test_whatever_comes_first_decides_the_reservation(
     decides()
 
 
+@pytest.mark.parametrize("beside", [NONE, RESERVED, RELEASED, REJECTED])
 @pytest.mark.parametrize(("when", "state", "then"), STOCK_ROWS)
 def test_a_neighbour_in_the_batch_changes_nothing_about_it(
-    when: str, state: State | None, then: Then
+    when: str, state: State | None, then: Then, beside: State | None
 ) -> None:
     @in_virtual_time
     async def decides() -> None:
         async with bench() as it:
             lamp = await given_lamp(it)
             await given_reservation(it, 42, state, lamp)
+            await given_reservation(it, 43, beside, lamp)
             handler, event = stock_event(when, 42, lamp)
             _, neighbour = stock_event(when, 43, lamp)
 
@@ -216,8 +218,8 @@ def test_a_neighbour_in_the_batch_changes_nothing_about_it(
             after = await reservation(it, 42)
             assert (after.state, after.version) == (then.state, then.version)
             assert [one["type"] for one in told if one["order_id"] == 42] == list(then.told)
-            own_change = then.change + STOCK_TABLE[when][NONE].change
-            assert (await stock_of(it, lamp)).on_hand == STOCK + own_change
+            changes = then.change + STOCK_TABLE[when][beside].change
+            assert (await stock_of(it, lamp)).on_hand == STOCK + changes
             versions = [one["stock_version"] for one in told if "stock_version" in one]
             assert len(set(versions)) == len(versions), "two moves of one product share a version"
 

@@ -8,6 +8,7 @@ from chaos.shop.workloads import (
     endings,
     letters,
     orders,
+    regrets,
     stock,
     together,
     twins,
@@ -20,6 +21,7 @@ WORKLOADS: dict[str, Workload] = {
     for workload in (
         orders.ORDERS,
         endings.ENDINGS,
+        regrets.REGRETS,
         stock.STOCK_CHANGES,
         demands.DEMANDS,
         together.TOGETHER,
