@@ -9,10 +9,12 @@ follows from. So one thread is drawn from lane to lane:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +32,7 @@ THREADS = 14
 NEAR_S = 2.0
 """A fault that is so near to a story belongs to it."""
 STORY_FIRST, STORY_LAST = 50, 20
+STORIES = 2
 _THING = re.compile(r"\b([a-z]+)(?:\.[a-z]+)? (\d+)")
 
 
@@ -49,8 +52,13 @@ class _Stored:
     """An event in the outbox."""
 
     at_s: float
+    """Its transaction's time, which is when that began: when it commits stands in no row."""
+    outbox_id: int
     type: str
     payload: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.type} (outbox {self.outbox_id})"
 
 
 class Causes:
@@ -87,13 +95,10 @@ class Causes:
         return marks
 
     def database(self) -> Lane:
-        """When what is told was committed."""
+        """When what is told was decided."""
         return Lane(
             DATABASE,
-            [
-                Mark(stored.at_s, f"{stored.type} is committed", "sql")
-                for stored in self._stored.values()
-            ],
+            [Mark(stored.at_s, f"{stored} is decided", "sql") for stored in self._stored.values()],
         )
 
     def topics(self) -> list[Lane]:
@@ -144,10 +149,10 @@ class Causes:
             cause = spots.get(one.envelope.cause.causation_id, begun)
             effect, text = spots[one.event.event_id], f"{one.event.type} {one.event.key}"
             if (stored := self._stored.get(str(one.event.event_id))) is not None:
-                committed = Spot(DATABASE, stored.at_s)
+                decided = Spot(DATABASE, stored.at_s)
                 if cause is not None:
-                    yield Line(cause, committed, f"{text}: committed", is_suspect)
-                yield Line(committed, effect, f"{text}: published", is_suspect)
+                    yield Line(cause, decided, f"{text}: decided", is_suspect)
+                yield Line(decided, effect, f"{text}: published", is_suspect)
             elif cause is not None:
                 yield Line(cause, effect, text, is_suspect)
 
@@ -158,8 +163,15 @@ class Causes:
         named = (Thing(kind, int(id)) for one in anomalies for kind, id in _THING.findall(one.seen))
         return [thing for thing in dict.fromkeys(named) if thing.kind in self._kinds]
 
+    def stories(
+        self, suspects: Sequence[Thing], faults: Sequence[Fault]
+    ) -> dict[str, Sequence[Said]]:
+        """Of the first suspects that have any."""
+        told = {str(thing): self.story(thing, faults) for thing in suspects}
+        return dict(islice(((thing, story) for thing, story in told.items() if story), STORIES))
+
     def story(self, thing: Thing, faults: Sequence[Fault] = ()) -> list[Said]:
-        """All that was asked, committed and told of a thing, and the faults meanwhile."""
+        """All that was asked, decided and told of a thing, and the faults meanwhile."""
         said = [
             Said(op.began_s, op.client, f"{op} after {op.ended_s - op.began_s:.3f} s")
             for op in self._evidence.history
@@ -167,14 +179,13 @@ class Causes:
         ]
         for one in self._evidence.told:
             if _is_about(one.event, thing):
-                what = f"{one.event.type} at {place_of(one.record)}"
+                what = f"{place_of(one.record)}: {_facts(loads(one.record.message.value))}"
                 said.append(Said(self._at(one.record), "log", what))
         told = {str(id) for id in self._evidence.first_told}
         for id, stored in self._stored.items():
             if stored.payload.get(f"{thing.kind}_id") == thing.id:
                 never = "" if id in told else ", and is never told"
-                said.append(Said(stored.at_s, DATABASE, f"{stored.type} is committed{never}"))
-        said = list(dict.fromkeys(said))
+                said.append(Said(stored.at_s, DATABASE, f"{stored} is decided{never}"))
         if said:
             first_s = min(one.at_s for one in said) - NEAR_S
             last_s = max(one.at_s for one in said) + NEAR_S
@@ -218,7 +229,8 @@ class Causes:
         for row in self._evidence.rows("outbox"):
             at_s = (_utc(row["created_at"]) - self._began_at) / timedelta(seconds=1)
             payload = loads(row["payload"])
-            found[str(payload["event_id"])] = _Stored(at_s, row["event_type"], payload)
+            stored = _Stored(at_s, row["id"], row["event_type"], payload)
+            found[str(payload["event_id"])] = stored
         return found
 
     @cached_property
@@ -258,6 +270,15 @@ def id_of(op: Op) -> str:
 
 def place_of(record: Record) -> str:
     return f"{record.partition.topic}-{record.partition.number}@{record.offset}"
+
+
+def _facts(payload: Mapping[str, object]) -> str:
+    """What an event says in plain values: `account_id 7, amount 20, version 3`."""
+    return ", ".join(
+        f"{name} {value}"
+        for name, value in payload.items()
+        if isinstance(value, (str, int, Decimal)) and name not in ("event_id", "occurred_at")
+    )
 
 
 def _is_about(event: Any, thing: Thing) -> bool:  # one of the models of events

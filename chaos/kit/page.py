@@ -48,6 +48,7 @@ svg .lag { fill: none; stroke: #8a4fb0; stroke-width: 1.5 }
 .views { fill: #5a9a68; color: #5a9a68 } .struck { fill: #b3261e; color: #b3261e; font-weight: 600 }
 .ok { fill: #5a9a68; color: #2c7a3f } .fail { fill: #999; color: #777 }
 .info { fill: #d0a030; color: #8a6100 } .other { fill: #888; color: #888 }
+@media (max-width: 700px) { pre { white-space: pre-wrap } }
 @media (prefers-color-scheme: dark) {
   body { color: #ddd; background: #181818 } pre, .replay { background: #262626 }
   td, th { border-color: #333 } svg text { fill: #bbb } .says { color: #7fca91 }

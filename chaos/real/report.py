@@ -56,7 +56,7 @@ def _page(folder: Path, evidence: Evidence, anomalies: Sequence[Anomaly]) -> Pag
             f"its clock began at {run['began_at']:%Y-%m-%d %H:%M:%S} UTC",
         ],
         verdicts=judged,
-        stories={str(thing): causes.story(thing, faults) for thing in suspects[:2]},
+        stories=causes.stories(suspects, faults),
         pictures=list(_pictures(folder, run, causes, faults, suspects, began_s, ended_s)),
         faults=faults,
         proofs=run.get("seen", ()),

@@ -69,6 +69,21 @@ def test_a_story_has_requests_commits_events_and_the_faults_meanwhile() -> None:
     assert [said.at_s for said in story] == sorted(said.at_s for said in story)
 
 
+def test_each_event_of_a_moment_stands_in_the_story_with_what_it_says() -> None:
+    seen = causes(Story())  # all that is told, is told in one millisecond
+    story = seen.story(Thing("product", 1))
+    told = [said.what for said in story if said.who == "log"]
+    decided = [said.what for said in story if said.who == DATABASE]
+    assert len(set(told)) == len(told) > 1
+    assert len(set(decided)) == len(decided) == len(told)
+    assert any(what.startswith("stock.reserved-") and "order_id 1" in what for what in told)
+
+
+def test_a_suspect_of_which_nothing_is_told_has_no_story() -> None:
+    stories = causes(Story()).stories([Thing("stock", 1), Thing("order", 1)], [])
+    assert list(stories) == ["order 1"]
+
+
 def test_what_nobody_knows_is_no_suspect() -> None:
     assert causes(Story()).suspects([Anomaly("no rest", "group 7 has 3 records to read")]) == []
 

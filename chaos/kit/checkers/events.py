@@ -79,11 +79,14 @@ def one_for_each_version(versions_of: VersionsOf) -> Check:
     """No two events tell of one version."""
 
     def check(evidence: Evidence) -> Iterator[Anomaly]:
-        versions: dict[tuple[str, int, int], object] = {}
-        for id, told in evidence.first_told.items():
+        versions: dict[tuple[str, int, int], Told] = {}
+        for told in evidence.first_told.values():
             for place in versions_of(told.event):
-                if versions.setdefault(place, id) != id:
-                    yield Anomaly("forked version", f"{place[0]} {place[1]} version {place[2]}")
+                if (first := versions.setdefault(place, told)) is not told:
+                    both = f"{_named(first)} and {_named(told)}"
+                    yield Anomaly(
+                        "forked version", f"{place[0]} {place[1]} version {place[2]}: {both}"
+                    )
 
     return check
 
@@ -155,6 +158,11 @@ def _held_up(evidence: Evidence) -> Iterator[Anomaly]:
             yield Anomaly(
                 "held up", f"outbox {row['id']}, {row['event_type']} {row['message_key']}: {took}"
             )
+
+
+def _named(told: Told) -> str:
+    """An event by its key and its place in the log."""
+    return f"{told.event.type} {told.event.key} at {_place(told)}@{told.record.offset}"
 
 
 def _place(told: Told) -> str:

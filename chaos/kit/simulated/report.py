@@ -55,7 +55,7 @@ def _page(run: Run, mutant: str | None, healthy: Run | None) -> Page:
             ),
         ],
         verdicts=judged,
-        stories={str(thing): causes.story(thing, faults) for thing in suspects[:2]},
+        stories=causes.stories(suspects, faults),
         pictures=list(_pictures(run, causes, faults, healthy)),
         faults=faults,
         asked=causes.asked(suspects, faults),
