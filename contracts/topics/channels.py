@@ -14,9 +14,11 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from contracts.event_schemas import ARCHIVE
+from contracts.kit import Incomplete
 from contracts.kit.asyncapi import Channel, Example, Json, Message, Operation, Schema, Server
 from contracts.kit.examples import example
 from contracts.kit.schemas import MessageType, rewritten
+from system.events import EVENTS
 from system.kit.adapters.kafka.rules import topic_settings
 from system.kit.delivery import outbox
 from system.kit.delivery.dead_letters import FACT, Facts, Resolved, dead_letter_id
@@ -58,7 +60,13 @@ def servers() -> list[Server]:
 
 
 def channels(table: Sequence[Row] = TABLE) -> list[Channel]:
-    """Each event's topic, and that of its dead letters."""
+    """Each event's topic, and that of its dead letters. Raises Incomplete."""
+    rows = {row.event for row in table}
+    if without := [event.__name__ for event in EVENTS if event not in rows]:
+        raise Incomplete(
+            f"{', '.join(without)}: no topic is made of an event without a row: add"
+            f" row({without[0]}, …) to system/table.py, with who handles it and what it shows"
+        )
     return [made for row in table for made in (_topic(row), _dead_letters(row))]
 
 

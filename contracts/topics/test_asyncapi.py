@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from contracts.event_schemas import ARCHIVE
+from contracts.kit import Incomplete
 from contracts.kit.asyncapi import Json, faults
 from contracts.kit.judge import Compile, fast, thorough
-from contracts.topics import asyncapi
-from system.events import EVENTS, TOPICS
+from contracts.topics import asyncapi, channels
+from system.events import EVENTS, TOPICS, OrderPaid
 from system.kit.events import Event
 from system.kit.values import dumps
-from system.table import SHOP
+from system.table import SHOP, TABLE
 
 DOCUMENT = asyncapi.committed()
 MESSAGES = DOCUMENT["components"]["messages"]
@@ -28,6 +31,13 @@ def test_it_is_valid_and_refers_to_nothing_that_is_not_there() -> None:
 def test_every_topic_is_a_channel_and_no_other() -> None:
     assert DOCUMENT["channels"].keys() == set(SHOP.all_topics)
     assert set(SHOP.topics) == set(TOPICS)  # the table has each event, and the language too
+
+
+def test_an_event_without_a_row_is_told_with_what_to_add() -> None:
+    without = [row for row in TABLE if row.event is not OrderPaid]
+    told = "OrderPaid: no topic is made of an event without a row: add row(OrderPaid, …) to system/table.py"
+    with pytest.raises(Incomplete, match=re.escape(told)):
+        channels.channels(without)
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
