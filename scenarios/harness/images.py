@@ -58,7 +58,7 @@ SERVERS: Mapping[str, Container] = {
             "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
             "KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
             "KAFKA_BROKER_SESSION_TIMEOUT_MS": "3000",
-            "KAFKA_BROKER_HEARTBEAT_INTERVAL_MS": "500",
+            "KAFKA_BROKER_HEARTBEAT_INTERVAL_MS": "1000",
         },
     ),
     "mysql": Container(

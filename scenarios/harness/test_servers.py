@@ -201,6 +201,24 @@ async def test_one_that_dies_at_its_start_says_why_and_leaves_nothing(tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_one_that_does_not_come_back_keeps_its_log_until_it_is_stopped(
+    tmp_path: Path,
+) -> None:
+    server = Listener(tmp_path)
+    await server.start()
+    await server.kill()
+    server.program = StillBorn.program
+
+    with pytest.raises(NotStarted, match="no room"):
+        await server.start()
+
+    assert not server.running
+    assert server.folder is not None
+    assert "no room" in (server.folder / "server.log").read_text()
+    await server.stop()
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_a_start_that_is_canceled_leaves_nothing(tmp_path: Path) -> None:
     class Slow(Listener):
         async def _greet(self) -> None:

@@ -275,11 +275,15 @@ class Server(ABC):
         """Make the data of a new server."""
 
     async def start(self) -> None:
-        """Start it, after `kill` on the same data and port; return once it answers."""
+        """Start it, after `kill` on the same data and port; return once it answers.
+
+        One that does not come back keeps its folder until `stop`: its log says why.
+        """
         if self.running:
             return
         await self.fetch()
         began = time.monotonic()
+        is_new = self.folder is None
         try:
             if self.folder is None:
                 self.folder = self._make_folder()
@@ -287,7 +291,7 @@ class Server(ABC):
             self._process = self._spawn(self.folder)
             await self._ready(self._process, self.folder)
         except BaseException:  # also Ctrl-C: leave no process and no folder behind
-            await self.stop()
+            await (self.stop() if is_new else self.kill())
             raise
         say(f"{self.name}: {self.product} on {self.address} in {time.monotonic() - began:.1f} s")
 
