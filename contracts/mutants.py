@@ -24,6 +24,14 @@ _SENT = (
     "contracts/test_our_events_keep_their_schemas.py"
     "::test_what_is_sent_keeps_its_schema_and_has_no_field_beyond_it"
 )
+_READS = (
+    "contracts/test_our_events_keep_their_schemas.py"
+    "::test_a_consumer_reads_whatever_the_schema_allows"
+)
+_GOLDEN = (
+    "contracts/test_the_golden_archive_is_still_read.py"
+    "::test_every_consumer_handles_all_of_it_and_parks_nothing"
+)
 _TOPICS = "contracts/topics/test_asyncapi.py::test_the_file_says_what_the_code_says"
 _CHANNELS = "contracts/topics/test_asyncapi.py::test_every_topic_is_a_channel_and_no_other"
 _LOG = "contracts/topics/test_witness.py::test_each_message_is_counted"
@@ -129,6 +137,36 @@ MUTANTS: Mapping[str, Mutant] = {
         "    stock_version: Annotated[Version, Field(alias='version')]\n"
         "    model_config = {'populate_by_name': True, 'serialize_by_alias': True}\n",
         _NAMES,
+    ),
+    "words_swapped": _mutant(
+        "Two words of an enum have each other's meaning: the schema is as it was.",
+        "events",
+        '    PROCESSING = "PROCESSING"\n    PAID = "PAID"\n',
+        '    PROCESSING = "PAID"\n    PAID = "PROCESSING"\n',
+        _CONSUMER,
+        _PROVIDER,
+    ),
+    "stricter_than_its_schema": _mutant(
+        "A reader demands what no schema says, and what lies in the log has not.",
+        "events",
+        "    reservation: ReservationState = ReservationState.REJECTED\n"
+        "    reservation_version: Version\n",
+        "    reservation: ReservationState = ReservationState.REJECTED\n"
+        "    reservation_version: Version\n"
+        "    @model_validator(mode='after')\n"
+        "    def _lacks_something(self) -> Self:\n"
+        "        if not self.missing:\n"
+        "            raise PydanticCustomError('missing', 'nothing is missing')\n"
+        "        return self\n",
+        _READS,
+        _GOLDEN,
+    ),
+    "unknown_fields_refused": _mutant(
+        "Readers refuse what they do not know: no field can be added any more.",
+        "kit.events",
+        'extra="ignore"',
+        'extra="forbid"',
+        _MODEL,
     ),
     "enum_narrowed": _mutant(
         "A word that lies in the log is not known any more.",
