@@ -100,8 +100,8 @@ class _TimerHandle(_OfProcess, asyncio.TimerHandle):
 class SimulatedLoop(VirtualTimeLoop):
     """A virtual-time loop that asks each callback's process whether it still runs.
 
-    It makes asyncio's handles itself and puts them where asyncio would, which is private: a callback
-    around each callback, which is not, costs a run twice that.
+    It makes the handles itself and puts them where asyncio does. Those places are private; a callback
+    around each callback would need none of them, and cost a run 3 % more instructions.
     """
 
     _ready: deque[asyncio.Handle]
