@@ -480,7 +480,10 @@ async def _pipeline(ground: Ground) -> AsyncIterator[Callable[[int, int], Measur
 
 
 def _token(made: Running, watched: int) -> Measure:
-    """Two readers of the same order: one looks all the time, one has sent the token."""
+    """Two readers of the same order: one looks all the time, one has sent the token.
+
+    Who looks sees an order up to a look late, so a shorter time than that cannot be told.
+    """
 
     async def once(index: int) -> float:
         loop = asyncio.get_running_loop()
@@ -498,7 +501,7 @@ def _token(made: Running, watched: int) -> Measure:
             return loop.time()
 
         answered_at, visible_at = await asyncio.gather(answered(), visible())
-        return max(0.0, answered_at - visible_at)
+        return max(LOOK_S, answered_at - visible_at)
 
     async def measure() -> Sample:
         return _times([await once(index) for index in range(watched)])

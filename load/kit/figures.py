@@ -32,6 +32,11 @@ class Sample:
     value: float
     details: Mapping[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Raises ValueError: of nothing there is no ratio."""
+        if self.value <= 0:
+            raise ValueError(f"{self.value:g} was measured: too short a time, or nothing done")
+
 
 Measure = Callable[[], Awaitable[Sample]]
 

@@ -20,6 +20,12 @@ def seen(own: Sequence[float], limit: Sequence[float], better: Better = Better.M
     return Measured("relay", "events/s", better, samples)
 
 
+@pytest.mark.parametrize("value", [0.0, -1.0])
+def test_what_has_no_ratio_is_no_sample(value: float) -> None:
+    with pytest.raises(ValueError, match="was measured: too short a time, or nothing done"):
+        Sample(value)
+
+
 def test_a_ratio_is_taken_within_a_round_and_its_median_counts() -> None:
     """The machine was half as fast in the second round, for both."""
     figure = seen([50, 25, 60], [100, 50, 100])
