@@ -167,8 +167,8 @@ class Causes:
         self, suspects: Sequence[Thing], faults: Sequence[Fault]
     ) -> dict[str, Sequence[Said]]:
         """Of the first suspects that have any."""
-        told = {str(thing): self.story(thing, faults) for thing in suspects}
-        return dict(islice(((thing, story) for thing, story in told.items() if story), STORIES))
+        told = ((str(thing), self.story(thing, faults)) for thing in suspects)
+        return dict(islice((one for one in told if one[1]), STORIES))
 
     def story(self, thing: Thing, faults: Sequence[Fault] = ()) -> list[Said]:
         """All that was asked, decided and told of a thing, and the faults meanwhile."""

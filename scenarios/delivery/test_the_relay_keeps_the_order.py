@@ -176,6 +176,31 @@ async def test_it_looks_once_for_what_a_freed_lane_may_have_and_not_for_lanes_re
 
 
 @in_virtual_time
+async def test_what_came_while_a_look_failed_waits_for_no_poll_either() -> None:
+    faults, commits = Switchboard(), asyncio.Event()
+    async with bench() as it:
+        first, second = faults.hold("log.publish"), faults.hold("log.publish")
+        await commit(it, renamed(1, 1))
+        async with running(relay(it, faults, poll_interval_s=3_600.0, commits=commits)):
+            await first.reached()
+            await commit(it, renamed(2, 1))
+            commits.set()
+            await second.reached()
+            marking = faults.hold("sql.commit")
+            first.release()
+            await marking.reached()
+            failing = faults.fail("sql.begin")
+            marking.release()
+            await failing.reached()  # the look for what the freed lane may have
+            await commit(it, renamed(2, 2))
+            commits.set()
+            await asyncio.sleep(0.1)  # it has looked again, and passed over user 2's lane
+            second.release()
+            await asyncio.sleep(1)
+            assert await told(it, 2) == [1, 2]
+
+
+@in_virtual_time
 async def test_more_rows_than_a_page_are_all_published() -> None:
     async with bench() as it:
         many = 2 * PAGE + 7

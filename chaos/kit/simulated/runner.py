@@ -232,7 +232,8 @@ class Simulator:
             return self._in_a_loop(schedule, workload, given, switch, branching, ended)
         finally:
             # now, and with nothing left that holds them: the dead of this run, collected later,
-            # would wake up in another one
+            # would wake up in another one. The youngest alone are looked through: none has grown older
+            # while nothing was collected
             self._engines.forget()
             with _unseen_errors():
                 gc.collect(0)

@@ -137,6 +137,7 @@ class Relay:
         while not lifespan.stopping.is_set():
             # before reading, so that a commit from here on rings again; also without the lease,
             # or the bell of this process's own commits would ring on for ever
+            self._news |= self._parts.commits.is_set() or not self._freed.is_set()
             self._parts.commits.clear()
             self._freed.clear()
             swept = not self._served
@@ -157,7 +158,6 @@ class Relay:
                 # no shorter ones first: a commit rings, and so does a lane that is freed
                 pause_s = self._poll_interval_s if swept else self._timing.relay_pause_min_s
                 await lifespan.sleep(pause_s, self._parts.commits, self._freed)
-                self._news |= self._parts.commits.is_set() or not self._freed.is_set()
 
     async def _next_page(self) -> Sequence[Unsent]:
         """What may be sent now; its lanes are busy from then on."""
