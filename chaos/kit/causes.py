@@ -19,7 +19,7 @@ from typing import Any
 from uuid import UUID
 
 from chaos.kit.checkers.checker import Anomaly
-from chaos.kit.evidence import Evidence, Told
+from chaos.kit.evidence import Evidence, Told, place_of
 from chaos.kit.history import Op
 from chaos.kit.page import Asked, Fault, Lane, Line, Mark, Said, Spot
 from system.kit.http.headers import CORRELATION_ID
@@ -266,10 +266,6 @@ def id_of(op: Op) -> str:
     """The id that a command's answer tells."""
     is_told = op.ok and op.method == "POST" and isinstance(op.json, dict)
     return str(op.json.get("id", "")) if is_told else ""
-
-
-def place_of(record: Record) -> str:
-    return f"{record.partition.topic}-{record.partition.number}@{record.offset}"
 
 
 def _facts(payload: Mapping[str, object]) -> str:

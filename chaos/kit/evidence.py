@@ -24,6 +24,10 @@ from system.kit.values import loads
 Row = Mapping[str, Any]  # a row of a table: values of several types
 
 
+def place_of(record: Record) -> str:
+    return f"{record.partition.topic}-{record.partition.number}@{record.offset}"
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """An event as it stands in the log."""

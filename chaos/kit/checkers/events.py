@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from chaos.kit.checkers.checker import Anomaly, Check, Checker
-from chaos.kit.evidence import Evidence, Told, is_replay
+from chaos.kit.evidence import Evidence, Told, is_replay, place_of
 
 HELD_UP_S = 3.0
 """More than a relay's longest pause; less than a partition is away for."""
@@ -162,7 +162,7 @@ def _held_up(evidence: Evidence) -> Iterator[Anomaly]:
 
 def _named(told: Told) -> str:
     """An event by its key and its place in the log."""
-    return f"{told.event.type} {told.event.key} at {_place(told)}@{told.record.offset}"
+    return f"{told.event.type} {told.event.key} at {place_of(told.record)}"
 
 
 def _place(told: Told) -> str:
