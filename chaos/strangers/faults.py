@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from itertools import cycle
+from functools import partial
+from itertools import cycle, islice
 from random import Random
 from typing import Literal
 
-from chaos.kit.blackbox import Fault, Record, Stranger, Unreadable
+from chaos.kit.blackbox import Fault, Record, Stranger
 from chaos.strangers.ground import Ground, Line
 from chaos.strangers.processes import Running
 from chaos.strangers.topics import Topics
+from chaos.strangers.watch import LOOK_S, Watch
+from scenarios.harness.servers.common import say
 
 CALM_S = (0.5, 1.5)
 AWAY_S = 4.0
@@ -28,9 +39,12 @@ BLIND_S = (1.5, 3.0)
 """How long it waits where there is no record to wait for."""
 SLOW_TIMES = 2
 SLOW_TIMES_BEFORE_KAFKA = 4
-"""More, for what a process tells cannot be seen in time there: some of the kills come too late."""
+"""More, for there are several moments to aim at, and each has its turn."""
+FLOWS_S = 10.0
+"""How long clients may take until all is there that a kill can be aimed at."""
 
 Kind = Literal["kill", "lose answers", "away", "slow, then kill"]
+Moment = Callable[[], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +86,12 @@ class Nemesis:
         ground: Ground,
         processes: Mapping[str, Running],
         topics: Topics,
+        watch: Watch,
         killed: set[str],
         random: Random,
     ) -> None:
         """`killed` are those that nobody else may start, for as long as they are in it."""
         self.faults: list[Fault] = []
-        self._stranger = ground.stranger
         self._toxiproxy = ground.toxiproxy
         self._writes = {
             name: [topic.name for topic in ground.stranger.topics if name in topic.writers]
@@ -85,8 +99,16 @@ class Nemesis:
         }
         self._processes = processes
         self._topics = topics
+        self._watch = watch
         self._killed = killed
         self._random = random
+
+    async def until_it_flows(self) -> None:
+        """Let each topic that can be aimed at have a record first, or what can be aimed at is chance."""
+        written = {name for names in self._writes.values() for name in names}
+        ends_at = _now() + FLOWS_S
+        while written - {record.topic for record in self._topics.records} and _now() < ends_at:
+            await asyncio.sleep(LOOK_S)
 
     async def inject(self, planned: Planned) -> None:
         """Raises NotReady when a process does not come back."""
@@ -103,9 +125,8 @@ class Nemesis:
                     await self._toxiproxy.set_up(_line(planned), up=False)
                     await asyncio.sleep(AWAY_S)
                 case "slow, then kill":
-                    is_kafka = _line(planned) == "kafka"
-                    for _ in range(SLOW_TIMES_BEFORE_KAFKA if is_kafka else SLOW_TIMES):
-                        await self._slow_then_kill(planned)
+                    for moment in await self._moments(planned):
+                        await self._slow_then_kill(planned, moment)
         finally:
             await self._toxiproxy.heal()
             self.faults.append(Fault(str(planned), began_s, _now()))
@@ -120,7 +141,7 @@ class Nemesis:
             await self._toxiproxy.cure(line, "limit_data")
             await asyncio.sleep(LOST_S)
 
-    async def _slow_then_kill(self, planned: Planned) -> None:
+    async def _slow_then_kill(self, planned: Planned, moment: Moment) -> None:
         """Kill it between two of its steps, with what it has sent last still on its way.
 
         A process that acts, tells of it, and then marks it as done, over a line on which each
@@ -128,41 +149,65 @@ class Nemesis:
         line is cut with the kill, or what the dead one has sent would still arrive.
         """
         line = _line(planned)
-        aimed_at, after_s = self._writes[planned.process], 0.0
-        if line == "kafka":
-            # What it tells cannot be seen in time. What others tell it handles at once, or when its
-            # next fetch has come through; then what it tells of that is on its way for a second.
-            aimed_at, after_s = self._written_by_others(planned.process), 0.75 * SLOW_MS / 1000
         await self._toxiproxy.spoil(line, "latency", stream="upstream", latency=SLOW_MS)
-        # What is seen at once was sent before, and so was the mark that follows it.
-        since_s = _now() + (0.0 if line == "kafka" else SLOW_MS / 1000)
-        if aimed_at:
-            await self._topics.wait_for_one(aimed_at, SLOW_S, self._aim(aimed_at, since_s))
-        else:
-            after_s = self._random.uniform(*BLIND_S)
-        await asyncio.sleep(after_s)
+        try:
+            async with asyncio.timeout(SLOW_S):
+                await moment()
+        except TimeoutError:
+            say(f"         nothing came in {SLOW_S:g} s that the kill could be aimed at")
         async with self._down(planned.process):
             await self._toxiproxy.set_up(line, up=False)
             await asyncio.sleep(self._random.uniform(*DOWN_S))
             await self._toxiproxy.heal()
         await self._processes[planned.process].until_ready()
 
+    async def _moments(self, planned: Planned) -> Sequence[Moment]:
+        """What each kill is aimed at.
+
+        Over a slow line to a store, a record of its own. Behind a slow line to Kafka that one comes
+        too late: there it is what a client or an account shows before the record can, and what the
+        process hears from others, each in turn.
+        """
+        name, writes = planned.process, self._writes[planned.process]
+        if _line(planned) != "kafka":
+            moment = partial(self._record, writes, SLOW_MS / 1000) if writes else self._blindly
+            return [moment] * SLOW_TIMES
+        moments: list[Moment] = []
+        if self._watch.is_answering(name):
+            moments.append(partial(self._watch.until_acknowledged, name))
+        if await self._watch.shows_amounts_of(writes):
+            moments.append(self._watch.until_moved)
+        others = self._written_by_others(name)
+        moments.append(partial(self._heard, others) if others else self._blindly)
+        return list(islice(cycle(moments), SLOW_TIMES_BEFORE_KAFKA))
+
+    async def _record(self, topics: Collection[str], late_s: float = 0.0) -> None:
+        """A record of these. What is seen at once was sent before, and so was the mark that follows."""
+        since_s = _now() + late_s
+        await self._topics.wait_for_one(topics, self._aim(topics, since_s))
+
+    async def _heard(self, topics: Collection[str]) -> None:
+        """It handles a record of others at once, or when its next fetch has come through.
+
+        Then what it tells of that is on its way for a second.
+        """
+        await self._record(topics)
+        await asyncio.sleep(0.75 * SLOW_MS / 1000)
+
+    async def _blindly(self) -> None:
+        await asyncio.sleep(self._random.uniform(*BLIND_S))
+
     def _aim(self, topics: Collection[str], since_s: float) -> Callable[[Record], bool]:
         """Wait for what begins a thing or moves amounts, where some do.
 
         What a refusal brings about shows nowhere when it is lost, or done twice.
         """
-        seen = (record for record in self._topics.records if record.topic in topics)
+        seen = [record for record in self._topics.records if record.topic in topics]
         shows = self._matters if any(map(self._matters, seen)) else lambda _: True
         return lambda record: record.at_s >= since_s and shows(record)
 
     def _matters(self, record: Record) -> bool:
-        try:
-            return any(
-                event.moves or event.kind == "placed" for event in self._stranger.events(record)
-            )
-        except Unreadable:
-            return False
+        return any(event.moves or event.kind == "placed" for event in self._watch.events([record]))
 
     def _written_by_others(self, process: str) -> list[str]:
         return [name for other, names in self._writes.items() if other != process for name in names]

@@ -33,13 +33,16 @@ from chaos.strangers.ground import Ground
 from chaos.strangers.processes import NotReady, Running, look_after, start_all
 from chaos.strangers.sender import Sender
 from chaos.strangers.topics import Topics
+from chaos.strangers.watch import Watch
 from scenarios.harness.servers.common import say
 
 LOOK_S = 2.0
 AT_ONCE = 8
 """Reads that are under way at rest."""
 FINISH_S = 30.0
-READ_TIMES = 20
+
+Wish = tuple[Do, str, dict[str, Shown]]
+"""What to read, of what, and where to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,8 @@ class Judging:
         """Let them work while faults strike; the faults, and who did not come back."""
         is_over = asyncio.Event()
         killed: set[str] = set()
-        nemesis = Nemesis(self._ground, self._processes, self._topics, killed, self._random)
+        watch = Watch(self._stranger, self._topics.records, self._shared.ops, self._amounts)
+        nemesis = Nemesis(self._ground, self._processes, self._topics, watch, killed, self._random)
         planned = plan(self._stranger, self._ground.lines, self._wanted.seed)
         missing: list[str] = []
         async with asyncio.TaskGroup() as tasks:
@@ -168,6 +172,7 @@ class Judging:
             working = [tasks.create_task(caller.work(is_over)) for caller in callers]
             began_s = _now()
             try:
+                await nemesis.until_it_flows()
                 for fault in turns(planned, self._ends_at_s(began_s)):
                     say(f"{_now() - began_s:6.1f} s  {len(self._shared.ops):5} commands; {fault}")
                     await nemesis.inject(fault)
@@ -225,7 +230,7 @@ class Judging:
     async def _readings(self) -> Readings:
         things = self._things()
         readings = Readings()
-        wanted: list[tuple[Do, str, dict[str, Shown]]] = []
+        wanted: list[Wish] = []
         for thing in things:
             wanted += [("read", thing, readings.read), ("view", thing, readings.viewed)]
         for account in self._shared.opened:
@@ -233,12 +238,22 @@ class Judging:
                 ("read account", account, readings.held),
                 ("view account", account, readings.held_in_views),
             ]
+        readings.unanswered = await self._read_all(wanted)
+        return readings
+
+    async def _read_all(self, wanted: Sequence[Wish]) -> int:
+        """How many were not answered."""
+        unanswered = 0
         for start in range(0, len(wanted), AT_ONCE):
             part = wanted[start : start + AT_ONCE]
-            readings.unanswered += sum(
-                await asyncio.gather(*(self._read_into(*one) for one in part))
-            )
-        return readings
+            unanswered += sum(await asyncio.gather(*(self._read_into(*one) for one in part)))
+        return unanswered
+
+    async def _amounts(self) -> Mapping[str, int]:
+        """What accounts show, those that can be read just now."""
+        shown: dict[str, Shown] = {}
+        await self._read_all([("read account", one, shown) for one in self._shared.opened])
+        return {name: one.amount for name, one in shown.items() if one.amount is not None}
 
     async def _read_into(self, do: Do, about: str, shown: dict[str, Shown]) -> bool:
         """Whether there was no answer."""

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from chaos.kit.blackbox import Record, Topic
+from chaos.kit.blackbox import Event, Record, Topic
 from chaos.strangers import faults
 from chaos.strangers.adapters import load
 from chaos.strangers.faults import Nemesis, Planned, plan, turns
 from chaos.strangers.ground import Ground, Line
 from chaos.strangers.processes import NotReady
+from chaos.strangers.watch import LOOK_S, Watch
 
 
 def test_a_seed_fixes_the_faults() -> None:
@@ -67,11 +68,22 @@ REFUSED = record("stock", "stock_refused")
 STALE = record("stock", "stock_reserved", at_s=0.0)
 
 
-class Recorder:
-    """A proxy, a process and topics that only note what is done to them, in its order."""
+async def nothing() -> dict[str, int]:
+    return {}
 
-    def __init__(self, *records: Record, comes_back: bool = True) -> None:
+
+class Recorder:
+    """A proxy, a process, topics and a watch that only note what is done to them, in its order."""
+
+    def __init__(
+        self,
+        *records: Record,
+        comes_back: bool = True,
+        is_answering: bool = False,
+        shows_amounts: bool = False,
+    ) -> None:
         self.records = records
+        self._is_answering, self._shows_amounts = is_answering, shows_amounts
         self.done: list[str] = []
         self.aims: list[Record] = []
         self._comes_back = comes_back
@@ -88,12 +100,24 @@ class Recorder:
     async def heal(self) -> None:
         self.done.append("healed")
 
-    async def wait_for_one(
-        self, topics: Sequence[str], _: float, matters: Callable[[Record], bool]
-    ) -> bool:
+    async def wait_for_one(self, topics: Sequence[str], matters: Callable[[Record], bool]) -> None:
         self.done.append(f"a record of {', '.join(topics)}")
         self.aims = [one for one in (STALE, PLACED, RESERVED, REFUSED) if matters(one)]
-        return True
+
+    def events(self, records: Sequence[Record]) -> list[Event]:
+        return list(Watch(load("naive")[0], (), (), nothing).events(records))
+
+    def is_answering(self, _: str) -> bool:
+        return self._is_answering
+
+    async def shows_amounts_of(self, _: Sequence[str]) -> bool:
+        return self._shows_amounts
+
+    async def until_acknowledged(self, process: str) -> None:
+        self.done.append(f"{process} answers")
+
+    async def until_moved(self) -> None:
+        self.done.append("an account moves")
 
     async def kill(self) -> None:
         self.done.append("killed")
@@ -109,11 +133,12 @@ class Recorder:
 
 @pytest.fixture
 def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWAY_S", "LOST_S", "SLOW_S"):
+    for name in ("AWAY_S", "LOST_S"):
         monkeypatch.setattr(faults, name, 0.0)
     for name in ("CALM_S", "DOWN_S", "BLIND_S"):
         monkeypatch.setattr(faults, name, (0.0, 0.0))
     monkeypatch.setattr(faults, "SLOW_MS", 0)
+    monkeypatch.setattr(faults, "SLOW_S", 0.02)
 
 
 def nemesis(recorder: Recorder, killed: set[str], *topics: Topic) -> Nemesis:
@@ -122,7 +147,7 @@ def nemesis(recorder: Recorder, killed: set[str], *topics: Topic) -> Nemesis:
     ground: Any = SimpleNamespace(stranger=stranger, toxiproxy=recorder)
     both: Any = dict.fromkeys(("purchases", "warehouse"), recorder)
     seen: Any = recorder
-    return Nemesis(ground, both, seen, killed, Random(1))
+    return Nemesis(ground, both, seen, seen, killed, Random(1))
 
 
 STORE = Line("warehouse", "mysql", 1)
@@ -204,3 +229,51 @@ async def test_of_a_topic_that_several_write_a_record_is_waited_for_before_each_
     await nemesis(recorder, set(), shared).inject(Planned("slow, then kill", process, STORE))
 
     assert "a record of stock" in recorder.done
+
+
+HEARD, ANSWERS, MOVES = "a record of purchases", "warehouse answers", "an account moves"
+
+
+@pytest.mark.usefixtures("_without_pauses")
+@pytest.mark.parametrize(
+    ("is_answering", "shows_amounts", "moments"),
+    [
+        (False, False, [HEARD] * 4),
+        (True, False, [ANSWERS, HEARD] * 2),
+        (False, True, [MOVES, HEARD] * 2),
+        (True, True, [ANSWERS, MOVES, HEARD, ANSWERS]),
+    ],
+)
+async def test_behind_a_slow_kafka_what_a_process_shows_before_it_can_tell_is_aimed_at(
+    is_answering: bool, shows_amounts: bool, moments: list[str]
+) -> None:
+    recorder = Recorder(is_answering=is_answering, shows_amounts=shows_amounts)
+
+    await nemesis(recorder, set()).inject(
+        Planned("slow, then kill", "warehouse", Line("", "kafka", 2))
+    )
+
+    assert [step for step in recorder.done if step in (HEARD, ANSWERS, MOVES)] == moments
+
+
+@pytest.mark.usefixtures("_without_pauses")
+async def test_a_moment_that_does_not_come_is_waited_for_no_longer_than_so() -> None:
+    recorder = Recorder(shows_amounts=True)
+    recorder.until_moved = asyncio.Event().wait  # type: ignore[assignment,method-assign]
+
+    await nemesis(recorder, set()).inject(
+        Planned("slow, then kill", "warehouse", Line("", "kafka", 2))
+    )
+
+    assert recorder.done.count("killed") == faults.SLOW_TIMES_BEFORE_KAFKA
+
+
+async def test_no_fault_strikes_before_each_topic_that_can_be_aimed_at_has_a_record() -> None:
+    recorder = Recorder(PLACED)
+    waiting = asyncio.create_task(nemesis(recorder, set()).until_it_flows())
+
+    done, _ = await asyncio.wait([waiting], timeout=3 * LOOK_S)
+    recorder.records = (PLACED, RESERVED)
+    await waiting
+
+    assert not done

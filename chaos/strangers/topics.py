@@ -95,19 +95,16 @@ class Topics:
                     self._came.notify_all()
 
     async def wait_for_one(
-        self, topics: Collection[str], bound_s: float, matters: Callable[[Record], bool]
-    ) -> bool:
-        """Wait for the next record of these topics that matters; whether one came."""
+        self, topics: Collection[str], matters: Callable[[Record], bool]
+    ) -> None:
+        """Wait for the next record of these topics that matters."""
         seen = len(self.records)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(bound_s), self._came:
-                await self._came.wait_for(
-                    lambda: any(
-                        record.topic in topics and matters(record) for record in self.records[seen:]
-                    )
+        async with self._came:
+            await self._came.wait_for(
+                lambda: any(
+                    record.topic in topics and matters(record) for record in self.records[seen:]
                 )
-                return True
-        return False
+            )
 
     async def put_in(self, topic: str, value: bytes) -> None:
         """Send a record that no part of the system has sent."""
