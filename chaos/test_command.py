@@ -14,6 +14,7 @@ from chaos.kit.checkers import Checker
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import Op, Outcome
 from chaos.kit.points import Hop
+from chaos.kit.promises import Verdict
 from chaos.kit.simulated.command import KINDS_MAX, told_once
 from chaos.kit.simulated.faults import AT_REPLY, AT_REQUEST, IN_TIME, BadReplay, Place, kinds_at
 from chaos.kit.simulated.mutant import Mutant
@@ -204,7 +205,9 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(_: Simulator, schedule: Schedule, mutant: Mutant | None = None) -> Run:
         made = right(_, schedule, mutant)
         if any(fault.kind == "late" for fault in schedule.faults):
-            made.anomalies = [Anomaly(next(iter(ANOMALIES)), "in a test", next(iter(CHECKERS)))]
+            name = next(iter(CHECKERS))
+            found = Anomaly(next(iter(ANOMALIES)), "in a test", name)
+            made.verdicts = [Verdict(name, "It holds.", "broken", [found])]
         return made
 
     right = Simulator.run

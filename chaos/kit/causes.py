@@ -18,10 +18,10 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from chaos.kit.checkers.checker import Anomaly
 from chaos.kit.evidence import Evidence, Told, place_of
 from chaos.kit.history import Op
 from chaos.kit.page import Asked, Fault, Lane, Line, Mark, Said, Spot
+from chaos.kit.promises import Anomaly
 from system.kit.http.headers import CORRELATION_ID
 from system.kit.ports.log import Record
 from system.kit.values import loads

@@ -39,6 +39,20 @@ class Told:
     def event(self) -> Any:  # one of the models of events
         return self.envelope.event
 
+    # what promises ask of an event, whatever its source
+
+    @property
+    def about(self) -> str:
+        return str(self.event.key)
+
+    @property
+    def topic(self) -> str:
+        return self.record.partition.topic
+
+    @property
+    def partition(self) -> int:
+        return self.record.partition.number
+
 
 @dataclass(frozen=True, slots=True)
 class Freeze:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Literal
 
+from chaos.kit.promises import Anomaly, Verdict
+
 WIDTH, LANE, LEFT, RIGHT, TOP = 1_000, 24, 150, 20, 8
 ROW = 14
 """Height of a fault's name above the lanes."""
@@ -23,8 +25,6 @@ AROUND = 14
 FAR_MAX = 3_000
 ROWS_MAX = 1_500
 SEEN_MAX = 8
-
-Outcome = Literal["broken", "kept", "nothing happened", "not judged"]
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1120px; margin: 1.5em auto; padding: 0 1em;
@@ -116,27 +116,6 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """How a promise was seen broken."""
-
-    name: str
-    seen: str
-    explained: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the judge says of one promise."""
-
-    promise: str
-    says: str
-    outcome: Outcome
-    found: Sequence[Finding] = ()
-    because: str = ""
-    """Why it was not judged."""
-
-
-@dataclass(frozen=True, slots=True)
 class Said:
     """One line of a trace, or of a story."""
 
@@ -185,6 +164,8 @@ class Page:
     """What to type to see it again."""
     facts: Sequence[str] = ()
     verdicts: Sequence[Verdict] = ()
+    explained: Mapping[str, str] = field(default_factory=dict)
+    """What the names of findings mean."""
     stories: Mapping[str, Sequence[Said]] = field(default_factory=dict)
     """How what broke came to be as it is: by what it is about."""
     pictures: Sequence[Picture] = ()
@@ -213,7 +194,7 @@ def _parts(page: Page) -> Iterator[str]:
     yield f'<code class="replay">{escape(page.command)}</code>'
     if broken:
         yield f"<h2>Broken: {len(broken)} of {_promises(len(page.verdicts))}</h2>"
-        yield from map(_broken, broken)
+        yield from (_broken(verdict, page.explained) for verdict in broken)
     for about, story in page.stories.items():
         yield f"<h2>The story of {escape(about)}</h2>"
         yield f"<pre>{_said(story)}</pre>"
@@ -253,8 +234,8 @@ def _listed(title: str, items: Sequence[str]) -> Iterator[str]:
 # --- verdicts -------------------------------------------------------------------------------------
 
 
-def _broken(verdict: Verdict) -> str:
-    seen: dict[str, list[Finding]] = {}
+def _broken(verdict: Verdict, explained: Mapping[str, str]) -> str:
+    seen: dict[str, list[Anomaly]] = {}
     for found in verdict.found:
         seen.setdefault(found.name, []).append(found)
     parts = [
@@ -264,7 +245,7 @@ def _broken(verdict: Verdict) -> str:
         )
     ]
     for name, alike in seen.items():
-        parts.append(f"<p><b>{escape(name)}</b>: {escape(alike[0].explained)}</p><ul>")
+        parts.append(f"<p><b>{escape(name)}</b>: {escape(explained.get(name, ''))}</p><ul>")
         parts += [f"<li>{escape(found.seen)}</li>" for found in alike[:SEEN_MAX]]
         if len(alike) > SEEN_MAX:
             parts.append(f"<li>… and {len(alike) - SEEN_MAX} more</li>")

@@ -9,7 +9,6 @@ import pytest
 from chaos.kit.page import (
     Asked,
     Fault,
-    Finding,
     Lane,
     Line,
     Mark,
@@ -17,9 +16,9 @@ from chaos.kit.page import (
     Picture,
     Said,
     Spot,
-    Verdict,
     html,
 )
+from chaos.kit.promises import Anomaly, Verdict
 
 FAULT = Fault("kill -9 writer", "it is gone", 1.0, 2.0)
 NEVER = Fault("kill -9 reader")
@@ -38,7 +37,7 @@ VERDICTS = (
     Verdict("kept_one", "One holds.", "kept"),
     Verdict("idle_one", "Two holds.", "nothing happened"),
     Verdict("late_one", "Three holds.", "not judged", because="it did not come to rest"),
-    Verdict("broken_one", "Four holds.", "broken", [Finding("lost", "thing <7>", "It is gone.")]),
+    Verdict("broken_one", "Four holds.", "broken", [Anomaly("lost", "thing <7>")]),
 )
 PAGE = Page(
     title="a run",
@@ -46,6 +45,7 @@ PAGE = Page(
     command="python -m chaos replay 'a/1' --mutant b",
     facts=["seed 1"],
     verdicts=VERDICTS,
+    explained={"lost": "It is gone."},
     stories={"thing 7": [Said(1.0, "buyer", "POST /things")]},
     pictures=[Picture("Around the faults", LANES, 0.5, 3.0, LINES, [FAULT, NEVER], [(1.0, 4)])],
     faults=[FAULT, NEVER],

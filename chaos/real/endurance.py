@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import History
+from chaos.kit.promises import Anomaly, anomalies_of
 from chaos.kit.servers.timeline import Timeline
 from chaos.real import kept, report, shoppers
 from chaos.real.clients import Client
@@ -26,7 +27,7 @@ from chaos.real.promises import PROMISES
 from chaos.real.recovery import visible_again
 from chaos.real.shopkeeper import REBUILD, Shopkeeper, look_at_the_rebuild
 from chaos.real.system_under_test import SystemUnderTest
-from chaos.shop.checkers import ANOMALIES, Anomaly, judge
+from chaos.shop.checkers import ANOMALIES, judge
 from scenarios.harness.client import sends_once
 from scenarios.harness.servers.common import say
 from system.kit import stacks
@@ -158,11 +159,12 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
     )
     _write(folder, nemesis.struck, timeline)
     began_s = loop.time()
-    anomalies = list(judge(evidence, PROMISES))
-    (folder / "anomalies.txt").write_text("".join(f"{anomaly}\n" for anomaly in anomalies))
-    report.write(folder, kept.kept(folder), anomalies)
+    verdicts = judge(evidence, PROMISES)
+    found = anomalies_of(verdicts)
+    (folder / "anomalies.txt").write_text("".join(f"{anomaly}\n" for anomaly in found))
+    report.write(folder, kept.kept(folder), verdicts)
     say(f"judged in {loop.time() - began_s:.1f} s")
-    return Result(evidence, nemesis.struck, len(late), anomalies)
+    return Result(evidence, nemesis.struck, len(late), found)
 
 
 async def _strike_and_shop(

@@ -10,6 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 from statistics import median
 
+from chaos.kit.promises import Anomaly, Verdict, anomalies_of
 from chaos.kit.servers.scenario import (
     Course,
     NotAsPromised,
@@ -18,13 +19,13 @@ from chaos.kit.servers.scenario import (
     Scenario,
 )
 from chaos.kit.servers.timeline import Timeline
-from chaos.kit.verdicts import counted, verdicts
+from chaos.kit.verdicts import counted
 from chaos.real import kept, report
 from chaos.real.gathered import REST_S
 from chaos.real.mechanisms import MECHANISMS
 from chaos.real.promises import PROMISES
 from chaos.real.stage import FAILS_BY, Stage
-from chaos.shop.checkers import ANOMALIES, Anomaly, judge
+from chaos.shop.checkers import ANOMALIES, judge
 from scenarios.harness.servers.common import say
 from system.kit.errors import Conflict, Unavailable
 
@@ -146,7 +147,7 @@ async def play(scenario: Scenario[Stage], stage: Stage, timeline: Timeline, fold
     stage.disturbances += course.faults
     if fallen := stage.fallen():
         failure = f"not running any more: {', '.join(fallen)}; {failure}"
-    anomalies: list[Anomaly] = []
+    verdicts: Sequence[Verdict] = ()
     try:
         evidence = await stage.evidence(FAILED_REST_S if failure else REST_S)
     except (Unavailable, Conflict) as error:
@@ -167,14 +168,14 @@ async def play(scenario: Scenario[Stage], stage: Stage, timeline: Timeline, fold
             logs=stage.folder.name,
             command=f"python -m chaos real {scenario.name} --database {stage.database}",
         )
-        anomalies += judge(evidence, PROMISES)
-        _write(folder, anomalies, is_shown=bool(anomalies or failure))
+        verdicts = judge(evidence, PROMISES)
+        _write(folder, verdicts, is_failed=bool(failure))
     result = Result(
         scenario.name,
         failure,
         course.seen,
         course.recovery_s,
-        anomalies,
+        anomalies_of(verdicts),
         stage.flow.handed_out - orders,
         timeline.now() - began_s,
         folder,
@@ -185,11 +186,12 @@ async def play(scenario: Scenario[Stage], stage: Stage, timeline: Timeline, fold
     return result
 
 
-def _write(folder: Path, anomalies: Sequence[Anomaly], *, is_shown: bool) -> None:
+def _write(folder: Path, verdicts: Sequence[Verdict], *, is_failed: bool) -> None:
     """What was found, and the page of a run that is worth one; `judge` makes that of any."""
-    (folder / "anomalies.txt").write_text("".join(f"{anomaly}\n" for anomaly in anomalies))
-    if is_shown:
-        report.write(folder, kept.kept(folder), anomalies)
+    found = anomalies_of(verdicts)
+    (folder / "anomalies.txt").write_text("".join(f"{anomaly}\n" for anomaly in found))
+    if found or is_failed:
+        report.write(folder, kept.kept(folder), verdicts)
 
 
 def told(result: Result) -> Iterator[str]:
@@ -201,11 +203,11 @@ def told(result: Result) -> Iterator[str]:
         yield f"the page to read: {page}"
 
 
-def broken(anomalies: Sequence[Anomaly], folder: Path) -> Iterator[str]:
-    yield from map(str, anomalies[:SHOWN_MAX])
-    if len(anomalies) > SHOWN_MAX:
-        yield f"… and {len(anomalies) - SHOWN_MAX} more in {folder}/anomalies.txt"
-    for name in sorted({anomaly.name for anomaly in anomalies}):
+def broken(found: Sequence[Anomaly], folder: Path) -> Iterator[str]:
+    yield from map(str, found[:SHOWN_MAX])
+    if len(found) > SHOWN_MAX:
+        yield f"… and {len(found) - SHOWN_MAX} more in {folder}/anomalies.txt"
+    for name in sorted({anomaly.name for anomaly in found}):
         yield f"{name}: {ANOMALIES.get(name, '')}"
 
 
@@ -262,11 +264,11 @@ def judge_again(folder: Path) -> int:
     status = 0
     for place in kept.runs_in(folder):
         evidence = kept.kept(place)
-        anomalies = list(judge(evidence, PROMISES))
-        counts = counted(verdicts(evidence, anomalies, PROMISES.values(), ANOMALIES))
-        lines = [f"{'BROKEN' if anomalies else 'kept':<7}{place}: {counts}"]
-        lines += [f"       {line}" for line in broken(anomalies, place)]
-        lines.append(f"       {report.write(place, evidence, anomalies)}")
+        verdicts = judge(evidence, PROMISES)
+        found = anomalies_of(verdicts)
+        lines = [f"{'BROKEN' if found else 'kept':<7}{place}: {counted(verdicts)}"]
+        lines += [f"       {line}" for line in broken(found, place)]
+        lines.append(f"       {report.write(place, evidence, verdicts)}")
         sys.stdout.write("\n".join(lines) + "\n")
-        status |= bool(anomalies)
+        status |= bool(found)
     return status

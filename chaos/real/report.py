@@ -11,12 +11,12 @@ from chaos.kit.causes import Causes
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import Op
 from chaos.kit.page import Fault, Lane, Mark, Page, Picture, Said, html
+from chaos.kit.promises import Verdict, anomalies_of
 from chaos.kit.servers.timeline import Moment
-from chaos.kit.verdicts import counted, sentence, verdicts
+from chaos.kit.verdicts import counted, sentence
 from chaos.real import kept
 from chaos.real.json_lines import Line, json_lines, logged_at
-from chaos.real.promises import PROMISES
-from chaos.shop.checkers import ANOMALIES, Anomaly
+from chaos.shop.checkers import ANOMALIES
 from system.roles import ROLES
 
 REPORT = "report.html"
@@ -27,22 +27,21 @@ BEFORE_S, AFTER_S = 1.5, 3.0
 WORTH_SEEING = ("warning", "error", "critical")
 
 
-def write(folder: Path, evidence: Evidence, anomalies: Sequence[Anomaly]) -> Path:
+def write(folder: Path, evidence: Evidence, judged: Sequence[Verdict]) -> Path:
     """Write the page of this evidence beside it, and say where. Raises NoEvidence."""
     path = folder / REPORT
-    path.write_text(html(_page(folder, evidence, anomalies)), encoding="utf-8")
+    path.write_text(html(_page(folder, evidence, judged)), encoding="utf-8")
     return path
 
 
-def _page(folder: Path, evidence: Evidence, anomalies: Sequence[Anomaly]) -> Page:
+def _page(folder: Path, evidence: Evidence, judged: Sequence[Verdict]) -> Page:
     run = kept.facts(folder)
     began_s, ended_s = run.get("began_s", 0.0), run.get("ended_s", _last(evidence))
     moments = [one for one in _moments(folder) if began_s <= one.at_s <= ended_s]
     faults = list(_struck(folder) if (folder / STRUCK).is_file() else _faults(moments))
-    judged = verdicts(evidence, anomalies, PROMISES.values(), ANOMALIES)
     causes = Causes(evidence, run["began_at"], client_of=_client)
-    suspects = causes.suspects(anomalies)
-    said = sentence(judged, faults)
+    suspects = causes.suspects(anomalies_of(judged))
+    said = sentence(judged, faults, ANOMALIES)
     if failure := run.get("failure"):
         said = f"{run['scenario']} has not shown what it shows: {failure}. {said}"
     return Page(
@@ -56,6 +55,7 @@ def _page(folder: Path, evidence: Evidence, anomalies: Sequence[Anomaly]) -> Pag
             f"its clock began at {run['began_at']:%Y-%m-%d %H:%M:%S} UTC",
         ],
         verdicts=judged,
+        explained=ANOMALIES,
         stories=causes.stories(suspects, faults),
         pictures=list(_pictures(folder, run, causes, faults, suspects, began_s, ended_s)),
         faults=faults,

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from chaos.kit import checkers as kit
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import Op, Outcome
+from chaos.kit.promises import anomalies_of
 from chaos.real.promises import NOT_HERE, OURS, PROMISES
 from chaos.real.shopkeeper import REBUILD
 from chaos.shop.checkers import ANOMALIES, CHECKERS
@@ -53,7 +55,8 @@ def evidence(*ops: Op, orders: Any = (SHOWN,), left: int = 8) -> Evidence:
 
 
 def found(evidence: Evidence) -> set[tuple[str, str]]:
-    return {(checker.name, anomaly.name) for checker in OURS for anomaly in checker.check(evidence)}
+    verdicts = kit.judge(evidence, OURS, ANOMALIES)
+    return {(anomaly.checker, anomaly.name) for anomaly in anomalies_of(verdicts)}
 
 
 def shown(**changes: Any) -> Mapping[str, Any]:
@@ -201,7 +204,8 @@ def test_it_finds(name: str) -> None:
 def test_views_of_a_system_that_did_not_come_to_rest_are_not_judged() -> None:
     for broken, _ in BROKEN.values():
         unrested = replace(broken, missing=["2 events are in the outbox"])
-        assert not any(checker.is_asked(unrested) for checker in OURS)
+        judged = kit.judge(unrested, OURS, ANOMALIES)
+        assert {verdict.outcome for verdict in judged} == {"not judged"}
 
 
 def test_every_anomaly_is_explained() -> None:
@@ -220,6 +224,7 @@ def test_a_message_that_is_not_as_promised_is_found_here_too() -> None:
     headers = tuple(header for header in paid.message.headers if header[0] != "event-type")
     story.append(replace(paid.message, headers=headers))
 
-    (seen,) = PROMISES["messages_as_promised"].check(story.evidence())
+    judged = kit.judge(story.evidence(), [PROMISES["messages_as_promised"]], ANOMALIES)
+    (seen,) = anomalies_of(judged)
 
     assert (seen.name, "event-type" in seen.seen) == ("broken contract", True)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from chaos.kit.causes import DATABASE, Causes, Thing
 from chaos.kit.history import Op, Outcome
 from chaos.kit.page import Fault
-from chaos.kit.verdicts import counted, sentence, verdicts
-from chaos.shop.checkers import ANOMALIES, CHECKERS, Anomaly
+from chaos.kit.promises import Anomaly
+from chaos.kit.verdicts import counted, sentence
+from chaos.shop.checkers import ANOMALIES, judge
 from chaos.shop.checkers.by_hand import BEGAN, Story
 from chaos.shop.evidence import placed_in
 from system.kit.http.headers import CORRELATION_ID
@@ -90,32 +91,30 @@ def test_what_nobody_knows_is_no_suspect() -> None:
 
 def test_a_promise_without_a_case_is_not_kept() -> None:
     story = Story()
-    evidence = story.evidence()
-    judged = {one.promise: one for one in verdicts(evidence, [], CHECKERS.values(), ANOMALIES)}
+    judged = {one.promise: one for one in judge(story.evidence())}
     assert judged["blocked_partitions_hold_up_no_other"].outcome == "nothing happened"
     assert judged["no_lost_event"].outcome == "kept"
     assert judged["dead_letters_exactly_poison"].outcome == "kept"  # one message is poison
     story.missing.append("views are being built")
-    judged = {
-        one.promise: one for one in verdicts(story.evidence(), [], CHECKERS.values(), ANOMALIES)
-    }
+    judged = {one.promise: one for one in judge(story.evidence())}
     assert judged["views_show_the_truth"].outcome == "not judged"
 
 
 def test_the_sentence_names_the_first_that_broke_and_the_fault() -> None:
-    evidence = Story().evidence()
-    found = [
-        Anomaly("lost event", "outbox 12, order.created 1", "no_lost_event"),
-        Anomaly("oversold", "product 1: -1", "no_oversell"),
+    found = {"no_lost_event": "lost event", "no_oversell": "oversold"}
+    judged = [
+        replace(one, outcome="broken", found=[Anomaly(found[one.promise], "order.created 1")])
+        if one.promise in found
+        else one
+        for one in judge(Story().evidence())
     ]
-    judged = verdicts(evidence, found, CHECKERS.values(), ANOMALIES)
-    assert judged[0].outcome == "broken"
-    said = sentence(judged, [Fault("kill -9 orders", "", 1.0), Fault("never", "")])
+    faults = [Fault("kill -9 orders", "", 1.0), Fault("never", "")]
+    said = sentence(judged, faults, ANOMALIES)
     assert said.startswith("A row of the outbox is marked as sent")
     assert said.endswith("order.created 1, after kill -9 orders; 1 more promise broke.")
 
 
 def test_the_sentence_of_a_good_run_counts_what_was_kept() -> None:
-    judged = verdicts(Story().evidence(), [], CHECKERS.values(), ANOMALIES)
-    assert sentence(judged, []) == f"No promise broke: {counted(judged)}."
+    judged = judge(Story().evidence())
+    assert sentence(judged, [], ANOMALIES) == f"No promise broke: {counted(judged)}."
     assert "not put to the test" in counted(judged)

@@ -18,9 +18,9 @@ def lines(result: Result) -> Iterator[str]:
         yield str(verdict)
     for verdict in _broken(result):
         yield ""
-        yield f"BROKEN: {verdict.promise.name}. {verdict.promise.says}"
-        yield f"  usually: {verdict.promise.usually}"
-        yield from (f"  seen: {breach.seen}" for breach in verdict.breaches[:SHOWN_MAX])
+        yield f"BROKEN: {verdict.promise}. {verdict.says}"
+        yield f"  usually: {verdict.usually}"
+        yield from (f"  seen: {one.seen}" for one in verdict.found[:SHOWN_MAX])
         yield from (f"    {step}" for step in steps(verdict, result.evidence))
     yield ""
     yield summary(result)
@@ -30,7 +30,7 @@ def steps(verdict: Verdict, evidence: Evidence) -> Sequence[str]:
     """How a thing came there, by the shortest of the stories."""
     stories = [
         (len(story), story)
-        for thing in (breach.about for breach in verdict.breaches[:ASKED_MAX])
+        for thing in (one.about for one in verdict.found[:ASKED_MAX])
         if (story := list(evidence.story(thing)))
     ]
     return _shortened(min(stories)[1]) if stories else ()
@@ -70,16 +70,16 @@ def _page(title: str, command: str, result: Result, wanted: Wanted) -> Iterator[
     yield "| promise | verdict | what was seen |"
     yield "| --- | --- | --- |"
     for verdict in result.verdicts:
-        yield f"| {verdict.promise.name} | {verdict.outcome} | {_cell(verdict)} |"
+        yield f"| {verdict.promise} | {verdict.outcome} | {_cell(verdict)} |"
     for verdict in _broken(result):
         yield ""
-        yield f"## {verdict.promise.name}"
+        yield f"## {verdict.promise}"
         yield ""
-        yield f"{verdict.promise.says} What usually breaks it: {verdict.promise.usually}."
+        yield f"{verdict.says} What usually breaks it: {verdict.usually}."
         yield ""
-        yield f"Broken in {len(verdict.breaches)} of {verdict.cases} cases. Some of them:"
+        yield f"Broken in {len(verdict.found)} of {verdict.cases} cases. Some of them:"
         yield ""
-        yield from (f"- {breach.seen}" for breach in verdict.breaches[:SHOWN_MAX])
+        yield from (f"- {one.seen}" for one in verdict.found[:SHOWN_MAX])
         if found := steps(verdict, result.evidence):
             yield ""
             yield "The steps that led to one of them:"
@@ -98,7 +98,7 @@ def _seen(verdict: Verdict) -> str:
         case "kept":
             return counted(verdict.cases, "case")
         case "broken":
-            return verdict.breaches[0].seen
+            return verdict.found[0].seen
         case "not judged":
             return verdict.because
         case "nothing happened":

@@ -68,7 +68,7 @@ def judged(run: Run) -> list[Verdict]:
 
 
 def broken(run: Run) -> list[str]:
-    return [verdict.promise.name for verdict in judged(run) if verdict.outcome == "broken"]
+    return [verdict.promise for verdict in judged(run) if verdict.outcome == "broken"]
 
 
 @pytest.mark.parametrize("id", HEALTHY)
@@ -92,5 +92,5 @@ def test_both_see_the_bug(simulation: Simulator, name: str) -> None:
 def test_there_is_something_to_agree_on(simulation: Simulator) -> None:
     verdicts = judged(simulation.run(schedule_of(SHOP, "orders/1")))
 
-    kept = {verdict.promise.name for verdict in verdicts if verdict.outcome == "kept"}
+    kept = {verdict.promise for verdict in verdicts if verdict.outcome == "kept"}
     assert {promise for _, promise in SEEN_BY_BOTH.values()} - kept <= {"ended things hold nothing"}

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from chaos.kit.blackbox import (
     PROMISES,
-    Breach,
+    Anomaly,
     Command,
     Event,
     Evidence,
@@ -57,7 +57,7 @@ def test_the_page_has_a_chapter_for_each_broken_promise() -> None:
     broken = [verdict for verdict in RESULT.verdicts if verdict.outcome == "broken"]
     assert broken
     for verdict in broken:
-        assert f"\n## {verdict.promise.name}\n" in text
+        assert f"\n## {verdict.promise}\n" in text
     assert "with seed 7" in text
 
 
@@ -71,7 +71,12 @@ def test_of_many_stories_the_shortest_is_told_and_of_a_long_one_its_beginning_an
         for number in range(40)
     ]
     evidence = replace(EVIDENCE, told=long, ops=[], faults=[])
-    verdict = Verdict(PROMISES[0], "broken", 2, [Breach("long", "17"), Breach("short", "9")])
+    verdict = Verdict(
+        "it",
+        "It.",
+        "broken",
+        [Anomaly("lost", "long", about="17"), Anomaly("lost", "short", about="9")],
+    )
 
     told = steps(verdict, evidence)
     both = steps(verdict, replace(evidence, told=[*long, short]))
@@ -86,8 +91,8 @@ def test_of_many_stories_the_shortest_is_told_and_of_a_long_one_its_beginning_an
 
 def test_a_cell_of_the_page_ends_where_it_should_whatever_was_seen_or_said() -> None:
     rest, names = (one for one in PROMISES if one.name in ("rest is reached", "told once"))
-    seen = Verdict(rest, "broken", 1, [Breach("a|b\nc")])
-    said = Verdict(names, "not judged", because="its ids are topic|offset")
+    seen = Verdict(rest.name, rest.promise, "broken", [Anomaly("no rest", "a|b\nc")])
+    said = Verdict(names.name, names.promise, "not judged", because="its ids are topic|offset")
 
     rows = page("mine", "judge mine", Result(EVIDENCE, [seen, said]), Wanted(7)).splitlines()
 

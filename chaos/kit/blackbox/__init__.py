@@ -19,24 +19,23 @@ from chaos.kit.blackbox.language import (
     States,
     Unreadable,
 )
-from chaos.kit.blackbox.promises import PROMISES
+from chaos.kit.blackbox.promises import PROMISES, judge
 from chaos.kit.blackbox.stranger import (
-    Blind,
     Client,
     Process,
-    Sight,
     Stranger,
     Topic,
     Workload,
 )
-from chaos.kit.blackbox.verdicts import Breach, Promise, Verdict, counted, judge, names
+from chaos.kit.promises import Anomaly, Blind, Checker, Sight, Verdict, counted, names
 
 __all__ = [
     "PROMISES",
     "READS",
+    "Anomaly",
     "Answer",
     "Blind",
-    "Breach",
+    "Checker",
     "Client",
     "Command",
     "Do",
@@ -48,7 +47,6 @@ __all__ = [
     "Meant",
     "Op",
     "Process",
-    "Promise",
     "Record",
     "Request",
     "Shown",

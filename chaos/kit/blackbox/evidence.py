@@ -63,6 +63,18 @@ class Told:
     event: Event
     record: Record
 
+    @property
+    def about(self) -> str:
+        return self.event.about
+
+    @property
+    def topic(self) -> str:
+        return self.record.topic
+
+    @property
+    def partition(self) -> int:
+        return self.record.partition
+
 
 @dataclass(frozen=True)
 class Evidence:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Flag, auto
 from typing import ClassVar, Literal
 
 from chaos.kit.blackbox.language import (
@@ -23,41 +22,7 @@ from chaos.kit.blackbox.language import (
     Request,
     States,
 )
-
-
-class Sight(Flag):
-    """What can be seen of a system from outside."""
-
-    MARKS = auto()
-    """A command's mark is found again in what is read, and in events."""
-    READS = auto()
-    """Things can be read on the write side."""
-    VIEWS = auto()
-    """Things can be read on the query side."""
-    AMOUNTS = auto()
-    """What accounts hold can be read."""
-    RECORDS = auto()
-    """The records of topics can be decoded."""
-    MOVES = auto()
-    """Events tell what was taken from accounts, and given to them."""
-    EVENT_IDS = auto()
-    """Each event has an id of its own, the same when it is sent again."""
-    VERSIONS = auto()
-    """Events count the versions of their thing."""
-    GROUPS = auto()
-    """Consumers commit offsets to groups, so that their lag can be seen."""
-    DEAD_LETTERS = auto()
-    """What cannot be handled is parked in a topic: `Topic.dead_letters` names it."""
-    IDEMPOTENCY = auto()
-    """A command that has a key can be sent twice."""
-
-
-@dataclass(frozen=True, slots=True)
-class Blind:
-    """What cannot be seen, and why: printed where a promise is not judged for it."""
-
-    sight: Sight
-    because: str
+from chaos.kit.promises.sight import Blind, Sight
 
 
 @dataclass(frozen=True, slots=True)

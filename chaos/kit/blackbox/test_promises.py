@@ -19,9 +19,8 @@ from chaos.kit.blackbox.language import (
     Shown,
     States,
 )
-from chaos.kit.blackbox.promises import PROMISES
-from chaos.kit.blackbox.stranger import Blind, Sight
-from chaos.kit.blackbox.verdicts import Verdict, judge
+from chaos.kit.blackbox.promises import PROMISES, judge
+from chaos.kit.promises import Blind, Sight, Verdict
 
 STATES = States(
     steps={"NEW": {"HELD", "OUT"}, "HELD": {"ENDED"}},

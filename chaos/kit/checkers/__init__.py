@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from chaos.kit.checkers import commands, events, inbox, letters, rest, views
 from chaos.kit.checkers.anomalies import ANOMALIES
-from chaos.kit.checkers.checker import Anomaly, BadChecker, Check, Checker, judge
+from chaos.kit.checkers.checker import Check, Checker, judge
+from chaos.kit.promises import KEPT, Anomaly, BadChecker
 
 CHECKERS: tuple[Checker, ...] = (
     events.NO_LOST_EVENT,
@@ -32,6 +33,7 @@ CHECKERS: tuple[Checker, ...] = (
 __all__ = [
     "ANOMALIES",
     "CHECKERS",
+    "KEPT",
     "Anomaly",
     "BadChecker",
     "Check",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from chaos.kit.checkers.checker import Anomaly, Checker
+from chaos.kit.checkers.checker import Checker
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import Op
+from chaos.kit.promises import Anomaly
 from chaos.kit.systems import query_api
 from system.kit.http.headers import CONSISTENCY_TOKEN
 from system.kit.values import dumps

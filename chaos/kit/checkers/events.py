@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from chaos.kit.checkers.checker import Anomaly, Check, Checker
+from chaos.kit.checkers.checker import Check, Checker
 from chaos.kit.evidence import Evidence, Told, is_replay, place_of
+from chaos.kit.promises import Anomaly, Cases, events
 
 HELD_UP_S = 3.0
 """More than a relay's longest pause; less than a partition is away for."""
-REPEATS_PER_DISTURBANCE = 15
-"""What a relay may have in hand when it is struck."""
 
 VersionsOf = Callable[[Any], Iterable[tuple[str, int, int]]]  # Any: one of the models of events
 """What an event alone may tell of: the next version of one thing, as kind, id and version."""
@@ -91,23 +90,16 @@ def one_for_each_version(versions_of: VersionsOf) -> Check:
     return check
 
 
-def _order(evidence: Evidence) -> Iterator[Anomaly]:
-    lines: dict[tuple[str, bytes], list[int]] = defaultdict(list)
-    partitions: dict[tuple[str, bytes], set[int]] = defaultdict(set)
-    firsts = sorted(
-        evidence.first_told.values(), key=lambda told: (told.record.partition, told.record.offset)
+def _in_one_partition(evidence: Evidence) -> Cases:
+    return events.one_partition_per_key(evidence.first_told.values())
+
+
+def _in_order(evidence: Evidence) -> Cases:
+    """The ids of the outbox count the commits."""
+    ids = {event_id: row["id"] for event_id, row in evidence.stored.items()}
+    return events.order_per_key(
+        evidence.first_told.values(), lambda told: ids.get(str(told.event.event_id))
     )
-    for told in firsts:
-        place = told.record.message.topic, told.record.message.key
-        partitions[place].add(told.record.partition.number)
-        if (row := evidence.stored.get(str(told.event.event_id))) is not None:
-            lines[place].append(row["id"])
-    for (topic, key), ids in lines.items():
-        if ids != sorted(ids):
-            yield Anomaly("reordered events", f"{topic} {key.decode()}: outbox ids {ids}")
-    for (topic, key), numbers in partitions.items():
-        if len(numbers) > 1:
-            yield Anomaly("scattered key", f"{topic} {key.decode()}: partitions {sorted(numbers)}")
 
 
 def ids_follow_versions(versions_of: VersionsOf) -> Check:
@@ -133,13 +125,11 @@ def ids_follow_versions(versions_of: VersionsOf) -> Check:
     return check
 
 
-def _repeats(evidence: Evidence) -> Iterator[Anomaly]:
+def _repeats(evidence: Evidence) -> Cases:
     originals = [told for told in evidence.told if not is_replay(told.record)]
-    ids = {told.event.event_id for told in originals}
-    repeats = len(originals) - len(ids) - evidence.duplicated
-    allowed = REPEATS_PER_DISTURBANCE * evidence.disturbances
-    if repeats > allowed:
-        yield Anomaly("too many repeats", f"{repeats}, with {evidence.disturbances} disturbances")
+    count = len({told.event.event_id for told in originals})
+    repeats = len(originals) - count - evidence.duplicated
+    return events.told_once(count, repeats, evidence.disturbances)
 
 
 def _held_up(evidence: Evidence) -> Iterator[Anomaly]:
@@ -210,14 +200,12 @@ NO_PHANTOM_EVENT = Checker(
 PER_KEY_ORDER = Checker(
     "per_key_order",
     "Events of one topic and key are in the log in the order of their commits.",
-    _order,
-    _told,
-).also(ids_follow_versions(_own_version))
+    _in_order,
+).also(_in_one_partition, ids_follow_versions(_own_version))
 FEW_REPEATS = Checker(
     "duplicates_within_budget",
     "Without faults nothing is published twice; with them, little.",
     _repeats,
-    _told,
 )
 NONE_HELD_UP = Checker(
     "blocked_partitions_hold_up_no_other",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import UUID
 
-from chaos.kit.checkers.checker import Anomaly, Checker
+from chaos.kit.checkers.checker import Checker
 from chaos.kit.evidence import Evidence
+from chaos.kit.promises import Anomaly
 
 
 def parked(evidence: Evidence, consumer: str) -> set[UUID]:

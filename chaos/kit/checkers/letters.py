@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from chaos.kit.checkers.checker import Anomaly, Checker
+from chaos.kit.checkers.checker import Checker
 from chaos.kit.evidence import Evidence
+from chaos.kit.promises import Anomaly, Cases, dead_letters
 from chaos.kit.systems import projector
 from system.kit.delivery.dead_letters import DeadLetter, dead_letter_id, unresolved
 from system.kit.events import dlq
+from system.kit.ports.log import Message
 from system.kit.table import System
 
 POISON = "Poison"
@@ -19,34 +21,40 @@ RETRIES = 3
 def exactly_poison(has_a_bug: Callable[[DeadLetter], bool] = lambda _: False) -> Checker:
     """Perhaps with a handler that a workload makes fail: its letters are no healthy ones."""
 
-    def check(evidence: Evidence) -> Iterator[Anomaly]:
+    def check(evidence: Evidence) -> Cases:
         parked = {letter.id: letter for letter in _ever_parked(evidence)}
-        poison = set()
-        for record in evidence.unreadable:
-            place = record.partition
-            for consumer in _readers(evidence.system, place.topic):
-                id = dead_letter_id(place.topic, place.number, record.offset, consumer)
-                poison.add(id)
-                if id not in parked:
-                    yield Anomaly("poison swallowed", id)
-                    continue
-                kept, message = parked[id].message, record.message
-                if (kept.key, kept.value, kept.headers) != (
-                    message.key,
-                    message.value,
-                    message.headers,
-                ):
-                    yield Anomaly("letter altered", id)
-        for id, letter in sorted(parked.items()):
-            if id not in poison and id not in evidence.forced and not has_a_bug(letter):
-                yield Anomaly("healthy letter", f"{id}: {letter.error_type}, {letter.error}")
+        buggy = {id for id, letter in parked.items() if has_a_bug(letter)}
+
+        def named(id: str) -> str:
+            letter = parked.get(id)
+            return id if letter is None else f"{id}: {letter.error_type}, {letter.error};"
+
+        return dead_letters.exactly_the_poison(
+            _poison(evidence),
+            {id: _content(letter.message) for id, letter in parked.items()},
+            {*evidence.forced, *buggy},
+            named=named,
+        )
 
     return Checker(
         "dead_letters_exactly_poison",
         "Dead letters are exactly the messages that cannot be handled, byte for byte.",
         check,
-        lambda evidence: [*evidence.unreadable, *_ever_parked(evidence)],
     )
+
+
+def _poison(evidence: Evidence) -> Mapping[str, object]:
+    """By consumer: what it cannot read, as it lies in its topic."""
+    return {
+        dead_letter_id(place.topic, place.number, record.offset, consumer): _content(record.message)
+        for record in evidence.unreadable
+        for place in (record.partition,)
+        for consumer in _readers(evidence.system, place.topic)
+    }
+
+
+def _content(message: Message) -> object:
+    return message.key, message.value, message.headers
 
 
 def _attempts(evidence: Evidence) -> Iterator[Anomaly]:

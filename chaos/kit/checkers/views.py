@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from chaos.kit.checkers.checker import Anomaly, Checker
+from chaos.kit.checkers.checker import Checker
 from chaos.kit.evidence import Evidence
+from chaos.kit.promises import Anomaly
 from chaos.kit.systems import projector
 from system.kit.ports.views import Put
 

@@ -10,7 +10,7 @@ from chaos.kit.simulated.faults import OF_STORES, TimedFault
 from chaos.kit.simulated.possible import MEANINGS
 from chaos.kit.simulated.runner import Run, Schedule, is_fault
 from chaos.kit.simulated.subject import Subject
-from chaos.kit.verdicts import counted, sentence, verdicts
+from chaos.kit.verdicts import counted, sentence
 
 BEFORE, AFTER = 60, 150
 """So many lines of the trace before the first fault and after the last one are a picture."""
@@ -30,12 +30,10 @@ def replay_command(subject: Subject, schedule: Schedule, mutant: str | None = No
 
 
 def _page(run: Run, mutant: str | None, healthy: Run | None) -> Page:
-    judged = verdicts(
-        run.evidence, run.anomalies, run.subject.checkers.values(), run.subject.anomalies
-    )
+    judged = run.verdicts
     causes, faults = _causes(run), list(_faults(run))
     suspects = causes.suspects(run.anomalies)
-    said = sentence(judged, faults)
+    said = sentence(judged, faults, run.subject.anomalies)
     if run.never_struck and not run.anomalies:
         said = f"Nothing is shown: {run.never_struck[0]} was never reached."
     return Page(
@@ -55,6 +53,7 @@ def _page(run: Run, mutant: str | None, healthy: Run | None) -> Page:
             ),
         ],
         verdicts=judged,
+        explained=run.subject.anomalies,
         stories=causes.stories(suspects, faults),
         pictures=list(_pictures(run, causes, faults, healthy)),
         faults=faults,

@@ -19,9 +19,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import create_engine
 
-from chaos.kit.checkers import Anomaly, BadChecker, judge
+from chaos.kit.checkers import judge
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import History
+from chaos.kit.promises import Anomaly, BadChecker, Verdict, anomalies_of
 from chaos.kit.simulated.branches import Branches, BranchFailed, FaultsAt
 from chaos.kit.simulated.clients import Client
 from chaos.kit.simulated.faults import (
@@ -124,18 +125,21 @@ class Run:
     """What its clock showed at 0 s."""
     lag: Sequence[tuple[float, int]] = ()
     """At these times, so many records were still to be read."""
-    anomalies: list[Anomaly] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
     reached: int = 0
     """How often the run came to the code of the mutant that was switched in."""
 
     def judge(self) -> None:
         """Let each checker judge. Raises BadChecker."""
         try:
-            self.anomalies = list(
-                judge(self.evidence, self.subject.checkers, self.subject.anomalies)
-            )
+            checkers, meanings = self.subject.checkers.values(), self.subject.anomalies
+            self.verdicts = judge(self.evidence, checkers, meanings)
         except BadChecker as bad:
             raise BadChecker(f"{bad} ({self.subject.program} replay {self.schedule})") from bad
+
+    @property
+    def anomalies(self) -> list[Anomaly]:
+        return anomalies_of(self.verdicts)
 
     @property
     def digest(self) -> str:

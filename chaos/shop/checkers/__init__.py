@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from chaos.kit import checkers as kit
 from chaos.kit.checkers import Anomaly, BadChecker, Checker
 from chaos.kit.evidence import Evidence
+from chaos.kit.promises import Verdict
 from chaos.shop.checkers import commands, contract, effects, events, letters, orders, stock, views
 from chaos.shop.checkers.anomalies import ANOMALIES
 
@@ -47,9 +48,9 @@ CHECKERS: dict[str, Checker] = {
 }
 
 
-def judge(evidence: Evidence, checkers: Mapping[str, Checker] = CHECKERS) -> Iterator[Anomaly]:
-    """What each checker finds. Raises BadChecker when one cannot judge, or has no word for it."""
-    return kit.judge(evidence, checkers, ANOMALIES)
+def judge(evidence: Evidence, checkers: Mapping[str, Checker] = CHECKERS) -> list[Verdict]:
+    """What each checker says. Raises BadChecker when one cannot judge, or has no word for it."""
+    return kit.judge(evidence, checkers.values(), ANOMALIES)
 
 
 __all__ = ["ANOMALIES", "CHECKERS", "Anomaly", "BadChecker", "Checker", "judge"]

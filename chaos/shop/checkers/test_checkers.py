@@ -12,6 +12,7 @@ import pytest
 from chaos.kit.checkers import Anomaly, Checker
 from chaos.kit.evidence import Evidence, Freeze
 from chaos.kit.history import Outcome
+from chaos.kit.promises import anomalies_of
 from chaos.shop.checkers import ANOMALIES, CHECKERS, BadChecker, judge
 from chaos.shop.checkers.by_hand import ANVIL, BOLT, POISON, Story
 from chaos.shop.workloads.table import SIMULATED
@@ -23,7 +24,7 @@ from system.kit.values import dumps, loads
 
 
 def test_it_is_content_with_a_good_history() -> None:
-    assert [str(found) for found in judge(Story().evidence())] == []
+    assert list(map(str, anomalies_of(judge(Story().evidence())))) == []
 
 
 def test_it_is_content_with_repeats_that_faults_account_for() -> None:
@@ -32,7 +33,7 @@ def test_it_is_content_with_repeats_that_faults_account_for() -> None:
     for topic in list(story.log):
         if not topic.endswith(".dlq"):
             story.append(story.log[topic][0].message)
-    found = [f for f in judge(story.evidence()) if f.name == "too many repeats"]
+    found = [f for f in anomalies_of(judge(story.evidence())) if f.name == "too many repeats"]
     assert found == []
 
 
@@ -50,11 +51,11 @@ def test_an_event_of_a_type_that_no_checker_names_counts_its_version_and_is_a_st
     assert "order.shipped" in {event.type for event in evidence.events_with("order")}
     asked = ("no_lost_event", "no_phantom_event", "only_allowed_steps")
     found = judge(evidence, {name: CHECKERS[name] for name in asked})
-    assert [str(anomaly) for anomaly in found] == []
+    assert list(map(str, anomalies_of(found))) == []
 
 
 def test_it_knows_nothing_that_never_was() -> None:
-    assert list(judge(Evidence(SIMULATED))) == []
+    assert anomalies_of(judge(Evidence(SIMULATED))) == []
 
 
 Change = Callable[[Story], None]
@@ -413,7 +414,7 @@ def _token_of_another_stock(story: Story) -> None:
 def test_it_is_content_with_the_token_of_a_write_that_changed_nothing() -> None:
     story = Story()
     _offer(story, "products/1.self@1,products/1.stock@6", request="of which no event tells")
-    assert [str(found) for found in judge(story.evidence())] == []
+    assert list(map(str, anomalies_of(judge(story.evidence())))) == []
 
 
 def _offer(story: Story, token: str, *, request: str) -> None:
@@ -568,7 +569,7 @@ def _ended_by_itself(story: Story) -> None:
 def test_it_finds_what_is_wrong(checker: str, anomaly: str, change: Change) -> None:
     story = Story()
     change(story)
-    found = {(finding.checker, finding.name) for finding in judge(story.evidence())}
+    found = {(finding.checker, finding.name) for finding in anomalies_of(judge(story.evidence()))}
     assert (checker, anomaly) in found
 
 
@@ -590,7 +591,7 @@ def test_a_checker_that_falls_over_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setitem(CHECKERS, "mistyped", Checker("mistyped", "None.", mistyped))
     with pytest.raises(BadChecker, match=r"^mistyped fell over at evidence.py:\d+: .*userz"):
-        list(judge(Story().evidence()))
+        judge(Story().evidence())
 
 
 def test_a_checker_that_finds_what_nobody_explains_is_named(
@@ -599,7 +600,7 @@ def test_a_checker_that_finds_what_nobody_explains_is_named(
     found = Checker("hasty", "None.", lambda _: [Anomaly("some new word", "here")])
     monkeypatch.setitem(CHECKERS, "hasty", found)
     with pytest.raises(BadChecker, match=r"anomalies\.py does not explain 'some new word'"):
-        list(judge(Story().evidence()))
+        judge(Story().evidence())
 
 
 # --- helpers

@@ -45,7 +45,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Result]:
 
 
 def broken(result: Result) -> set[str]:
-    return {one.promise.name for one in result.verdicts if one.outcome == "broken"}
+    return {one.promise for one in result.verdicts if one.outcome == "broken"}
 
 
 def test_it_names_the_six_bugs_of_the_naive_shop_and_blames_nothing_else(
@@ -60,4 +60,4 @@ def test_it_finds_nothing_in_the_repaired_shop(judged: Mapping[str, Result]) -> 
     result = judged["repaired"]
 
     assert broken(result) == set(), "\n".join(lines(result))
-    assert {one.promise.name for one in result.verdicts if one.outcome == "kept"} > BUGS
+    assert {one.promise for one in result.verdicts if one.outcome == "kept"} > BUGS
