@@ -22,15 +22,16 @@ def exactly_poison(has_a_bug: Callable[[DeadLetter], bool] = lambda _: False) ->
     """Perhaps with a handler that a workload makes fail: its letters are no healthy ones."""
 
     def check(evidence: Evidence) -> Cases:
+        poison = _poison(evidence)
         parked = {letter.id: letter for letter in _ever_parked(evidence)}
-        buggy = {id for id, letter in parked.items() if has_a_bug(letter)}
+        buggy = {id for id in parked if id not in poison and has_a_bug(parked[id])}
 
         def named(id: str) -> str:
             letter = parked.get(id)
             return id if letter is None else f"{id}: {letter.error_type}, {letter.error};"
 
         return dead_letters.exactly_the_poison(
-            _poison(evidence),
+            poison,
             {id: _content(letter.message) for id, letter in parked.items()},
             {*evidence.forced, *buggy},
             named=named,
