@@ -104,11 +104,16 @@ class Nemesis:
         self._random = random
 
     async def until_it_flows(self) -> None:
-        """Let each topic that can be aimed at have a record first, or what can be aimed at is chance."""
+        """Let each topic that can be aimed at tell of something first, or what can be aimed at is chance."""
         written = {name for names in self._writes.values() for name in names}
         ends_at = _now() + FLOWS_S
-        while written - {record.topic for record in self._topics.records} and _now() < ends_at:
+        while written - self._telling() and _now() < ends_at:
             await asyncio.sleep(LOOK_S)
+
+    def _telling(self) -> set[str]:
+        """The topics that tell of something. Poison tells of nothing."""
+        records = self._topics.records
+        return {record.topic for record in records if any(self._watch.events([record]))}
 
     async def inject(self, planned: Planned) -> None:
         """Raises NotReady when a process does not come back."""

@@ -65,6 +65,7 @@ def record(topic: str, type: str, at_s: float = math.inf) -> Record:
 PLACED = record("purchases", "purchase_placed")
 RESERVED = record("stock", "stock_reserved")
 REFUSED = record("stock", "stock_refused")
+POISON = Record("stock", 0, 0, b"", b"no JSON")
 STALE = record("stock", "stock_reserved", at_s=0.0)
 
 
@@ -273,7 +274,10 @@ async def test_no_fault_strikes_before_each_topic_that_can_be_aimed_at_has_a_rec
     waiting = asyncio.create_task(nemesis(recorder, set()).until_it_flows())
 
     done, _ = await asyncio.wait([waiting], timeout=3 * LOOK_S)
-    recorder.records = (PLACED, RESERVED)
+    recorder.records = (PLACED, POISON)
+    poisoned, _ = await asyncio.wait([waiting], timeout=3 * LOOK_S)
+    recorder.records = (PLACED, POISON, RESERVED)
     await waiting
 
     assert not done
+    assert not poisoned
