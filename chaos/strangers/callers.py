@@ -30,7 +30,12 @@ UNKNOWN = 0.05
 NOTHING_S = 0.01
 """After a command that the system does not have."""
 TWICE = 0.2
-"""How often a command that has a key is sent twice."""
+"""How often a command that has a key is sent twice although it was answered."""
+AGAIN_TIMES = 10
+"""How often it is sent at most while nobody knows its outcome, which is what keys are for."""
+LOOKED_AT = 0.3
+"""How often a thing is looked at as soon as it is made, LOOKS times."""
+LOOKS = 4
 SETUP_S = 60.0
 AGAIN_S = 0.5
 
@@ -151,8 +156,7 @@ class Caller:
         while not is_over.is_set():
             (do,) = self._random.choices(verbs, weights)
             asked = await self.do(do)
-            pause_s = self._random.uniform(0, 2 * workload.pause_s)
-            await asyncio.sleep(NOTHING_S if asked is None else pause_s)
+            await asyncio.sleep(NOTHING_S if asked is None else self._pause_s())
 
     async def do(self, do: Do) -> Op | None:
         """None: the system has no such command, or this client no thing for it yet."""
@@ -173,13 +177,35 @@ class Caller:
         return None
 
     async def make(self, do: Do) -> Op | None:
-        command = self._command(do)
-        ops = [await self.ask(command)]
-        if command.key and self._random.random() < TWICE:
-            ops.append(await self.ask(command))
-        things = {op.meant.about for op in ops if op is not None and op.ok and op.meant.about}
-        self._own += sorted(things)
-        return ops[0]
+        ops = await self._ask_by_key(self._command(do))
+        things = sorted({op.meant.about for op in ops if op.ok and op.meant.about})
+        self._own += things
+        if things and self._random.random() < LOOKED_AT:
+            await self._look_at(things[0])
+        return ops[0] if ops else None
+
+    async def _ask_by_key(self, command: Command) -> list[Op]:
+        """Ask once; what has a key again while nobody knows its outcome, and now and then all the same."""
+        ops: list[Op] = []
+        while (op := await self.ask(command)) is not None:
+            ops.append(op)
+            if not command.key or len(ops) == AGAIN_TIMES:
+                break
+            if op.meant.outcome == "info":
+                await asyncio.sleep(AGAIN_S)
+            elif self._random.random() >= TWICE:
+                break
+        return ops
+
+    async def _look_at(self, thing: str) -> None:
+        """A few times, while it still changes: later no reader would see it go back."""
+        for _ in range(LOOKS):
+            await self.ask(Command("read", thing))
+            await self.ask(Command("view", thing))
+            await asyncio.sleep(self._pause_s())
+
+    def _pause_s(self) -> float:
+        return self._random.uniform(0, 2 * self._shared.stranger.workload.pause_s)
 
     def _command(self, do: Do) -> Command:
         mark = self._shared.marks()

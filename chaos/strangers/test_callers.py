@@ -22,11 +22,17 @@ from chaos.kit.blackbox import (
     Workload,
 )
 from chaos.strangers.adapters import BadAdapter
-from chaos.strangers.callers import NOWHERE, Caller, CannotBegin, Shared
+from chaos.strangers.callers import AGAIN_TIMES, LOOKS, NOWHERE, Caller, CannotBegin, Shared
 
 DONE = Answer("answered", 201)
 REFUSED = Answer("refused", error="nobody listens")
 SENT = Answer("sent", error="timed out")
+
+
+@pytest.fixture(autouse=True)
+def _at_once_and_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chaos.strangers.callers.AGAIN_S", 0.0)
+    monkeypatch.setattr("chaos.strangers.callers.LOOKED_AT", 0.0)
 
 
 class Echo(Client):
@@ -192,6 +198,42 @@ async def test_a_key_is_sent_twice_with_the_same_command() -> None:
     assert 40 < len(keys) < 80
 
 
+async def test_what_has_a_key_is_sent_again_until_its_outcome_is_known() -> None:
+    one, shared = caller(Says(SENT, Answer("answered", 500), DONE), opened={"1": 5, "2": 5})
+    await one.make("place")
+
+    assert [op.meant.outcome for op in shared.ops[:3]] == ["info", "info", "ok"]
+    assert len({op.command.key for op in shared.ops}) == 1
+    await one.do("cancel")
+    assert shared.ops[-1].command.do == "cancel"
+
+
+async def test_what_has_a_key_and_is_never_answered_is_given_up() -> None:
+    one, shared = caller(Says(SENT), opened={"1": 5, "2": 5})
+    await one.make("place")
+
+    assert len(shared.ops) == AGAIN_TIMES
+
+
+class Two(Echo):
+    def request(self, command: Command) -> Request | None:
+        return Request("api", "GET", f"/{command.do}/{command.about}")
+
+
+@pytest.mark.parametrize(("makes", "seen"), [(Echo, ["read"]), (Two, ["read", "view"])])
+async def test_what_was_just_made_is_looked_at_on_both_sides_while_it_changes(
+    makes: type[Client], seen: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chaos.strangers.callers.LOOKED_AT", 1.0)
+    one, shared = caller(Says(DONE), makes, opened={"1": 5, "2": 5})
+    shared.stranger.sees = ~Sight.IDEMPOTENCY  # type: ignore[misc] # of this one alone
+    shared.stranger.workload = Workload(accounts=2, pause_s=0.0)  # type: ignore[misc]
+    await one.make("place")
+
+    assert [op.command.do for op in shared.ops] == ["place", *seen * LOOKS]
+    assert {op.command.about for op in shared.ops[1:]} == {"1"}
+
+
 async def test_what_nobody_knows_the_outcome_of_is_never_touched_again() -> None:
     sender = Says(DONE, SENT)
     one, shared = caller(sender, opened={"1": 5, "2": 5})
@@ -277,10 +319,7 @@ async def test_a_command_that_cannot_be_asked_says_so_and_makes_no_client_wait()
     assert await one.do("view") is None  # the system has no such command
 
 
-async def test_what_is_asked_first_is_asked_until_it_is_done(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("chaos.strangers.callers.AGAIN_S", 0.0)
+async def test_what_is_asked_first_is_asked_until_it_is_done() -> None:
     one, shared = caller(Says(SENT, Answer("answered", 503), DONE))
 
     op = await one.surely(Command("open"))

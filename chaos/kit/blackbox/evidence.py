@@ -127,7 +127,9 @@ class Evidence:
     @cached_property
     def placed(self) -> Mapping[str, Op]:
         """By thing: the command that placed it, found by its answer, or by its mark in an event."""
-        marks = {op.command.mark: op for op in self.ops if op.command.do in ("place", "move")}
+        made = [op for op in self.ops if op.command.do in ("place", "move")]
+        # Of one that was sent again: the answer that names the thing, whichever came last.
+        marks = {op.command.mark: op for op in sorted(made, key=lambda op: op.ok)}
         found = {
             told.event.about: marks[told.event.mark]
             for told in self.first_told

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from chaos.kit.blackbox.evidence import Evidence, Op
+from chaos.kit.blackbox.evidence import Evidence, Op, Told
 from chaos.kit.blackbox.language import Do, Shown
 from chaos.kit.promises import (
     KEPT,
@@ -192,21 +192,25 @@ def one_effect_per_cause(evidence: Evidence) -> Cases:
 
 
 def events_have_their_effect(evidence: Evidence) -> Cases:
+    """What is placed is there, unless it has ended: some systems show no more of it then."""
+    looked_for = {op.command.about for op in evidence.ops if op.command.do == "read"}
     for told in evidence.first_told:
-        thing = told.event.about
-        allowed = evidence.states.after.get(told.event.kind)
-        if allowed is None or thing not in evidence.read:
-            continue
-        state = evidence.read[thing].state
-        yield (
-            KEPT
-            if state in allowed
-            else Anomaly(
-                "missing effect",
-                f"{told.record.place} tells {told.event}, and {thing} is {state} at rest",
-                about=thing,
+        thing, kind = told.event.about, told.event.kind
+        if thing in evidence.read:
+            state, allowed = evidence.read[thing].state, evidence.states.after.get(kind)
+            if allowed is not None:
+                yield KEPT if state in allowed else _without_effect(told, state)
+        elif kind == "placed" and thing in looked_for:
+            has_ended = any(
+                each.event.kind in ("ended", "refused") for each in evidence.told_of[thing]
             )
-        )
+            yield KEPT if has_ended else _without_effect(told, "not there")
+
+
+def _without_effect(told: Told, how: str) -> Anomaly:
+    thing = told.event.about
+    seen = f"{told.record.place} tells {told.event}, and {thing} is {how} at rest"
+    return Anomaly("missing effect", seen, about=thing)
 
 
 # --- amounts --------------------------------------------------------------------------------------
@@ -299,10 +303,12 @@ def final_states_reached(evidence: Evidence) -> Cases:
 
 
 def write_side_is_view(evidence: Evidence) -> Cases:
-    pairs = [(evidence.read, evidence.viewed), (evidence.held, evidence.held_in_views)]
-    for written, viewed in pairs:
-        if viewed:
-            yield from views.sides_agree(_fields(written), _fields(viewed))
+    """A side that shows nothing although it was asked has lost all."""
+    asked = {op.command.do for op in evidence.ops}
+    if evidence.viewed or "view" in asked:
+        yield from views.sides_agree(_fields(evidence.read), _fields(evidence.viewed))
+    if evidence.held_in_views or "view account" in asked:
+        yield from views.sides_agree(_fields(evidence.held), _fields(evidence.held_in_views))
 
 
 def _fields(things: Mapping[str, Shown]) -> Mapping[str, views.Shown]:
@@ -439,7 +445,7 @@ PROMISES: tuple[Checker[Evidence], ...] = (
         "What an event tells of a thing shows in the thing at rest.",
         events_have_their_effect,
         at_rest=True,
-        usually="an offset committed before the effect; a handler that logs its failure and goes on",
+        usually="an offset committed before the effect; a handler that logs its failure and goes on; an event sent before its commit",
         needs=_S.READS | _S.RECORDS,
     ),
     Checker(

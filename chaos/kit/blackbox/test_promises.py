@@ -305,3 +305,40 @@ def test_the_story_of_a_thing_has_its_commands_its_events_and_the_faults_between
     assert "long after" not in story
     assert "cancel" not in story  # it has reached nobody
     assert "view" not in story
+
+
+READ = Op("auditor", Command("read", "1"), Meant("fail"))
+
+
+@pytest.mark.parametrize(
+    ("more", "outcome"), [([], "broken"), ([ENDED], "kept")], ids=["lives", "has ended"]
+)
+def test_what_is_told_to_be_placed_is_there_unless_it_has_ended(
+    more: Sequence[Told], outcome: str
+) -> None:
+    gone = replace(HELD, ops=[place(outcome="info"), READ], told=[PLACED, *more], read={})
+
+    found = verdict("events have their effect", gone)
+
+    assert found.outcome == outcome
+    assert all("1 is not there at rest" in each.seen for each in found.found)
+
+
+def test_what_was_never_looked_for_is_not_missed() -> None:
+    unread = replace(HELD, told=[PLACED], read={})
+
+    assert verdict("events have their effect", unread).outcome == "nothing happened"
+
+
+@pytest.mark.parametrize("do", ["view", "view account"])
+def test_a_query_side_that_was_asked_and_shows_nothing_at_all_is_broken(do: Do) -> None:
+    asked = replace(HELD, viewed={}, held_in_views={}, ops=[Op("one", Command(do), Meant("fail"))])
+
+    assert verdict("write side is view", asked).outcome == "broken"
+    assert verdict("write side is view", replace(asked, ops=())).outcome == "nothing happened"
+
+
+def test_of_a_command_that_was_sent_again_the_answer_that_names_the_thing_counts() -> None:
+    sent = [place(key="k"), place(key="k", outcome="info")]
+
+    assert Evidence(STATES, TELLS, ops=sent).placed == {"1": sent[0]}
