@@ -1,6 +1,7 @@
 """The three chains, outermost first: around commands, around a handler, around projections.
 
-When a transaction fails, read upwards.
+When a transaction fails, read upwards. Innermost, and not in the lists, is what each is around: `acted`, `handled`
+and `projected`, in `commands/middleware/` and `delivery/middleware/`, which call the code of a domain.
 """
 
 from __future__ import annotations

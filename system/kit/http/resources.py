@@ -62,6 +62,7 @@ class Resource(Generic[S]):
         return Answer(200, dumps(self.shown(state)), self._stamps(state))
 
     def created(self, decision: Decision[S, Event], request: Request, unit: UnitOfWork) -> Answer:
+        """Emit what was decided. The rows are inserted already, for that gave them their ids."""
         state = _emitted(decision, request, unit)
         headers = {"Location": f"/{self.plural}/{self.id(state)}", **self._stamps(state)}
         return Answer(201, dumps(self.shown(state)), headers)
