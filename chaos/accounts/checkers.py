@@ -3,58 +3,75 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 
 from chaos.kit import checkers as kit
-from chaos.kit.checkers import Anomaly, Checker
+from chaos.kit.checkers import Checker
 from chaos.kit.checkers.inbox import handled, parked
 from chaos.kit.evidence import Evidence
-from chaos.kit.history import Op, Outcome
+from chaos.kit.history import Outcome
+from chaos.kit.promises import Cases, amounts, commands
+from chaos.kit.promises.commands import Acknowledged, Asked
 
 REWARDED_FROM = 100
 CONSUMER = "account-consumer"
 
 
-def _once(evidence: Evidence) -> Iterator[Anomaly]:
+def _once(evidence: Evidence) -> Cases:
     """Each amount is sent by one client for one purpose, perhaps in several requests."""
+    paid: dict[int, list[str]] = defaultdict(list)
+    for event in evidence.events("account.paid"):
+        paid[event.amount].append(f"payment {event.event_id}")
+    return commands.take_effect_once(_asked(evidence), paid)
+
+
+def _kept(evidence: Evidence) -> Cases:
     paid = Counter(event.amount for event in evidence.events("account.paid"))
-    asked: dict[int, list[Op]] = defaultdict(list)
+    return commands.acknowledged_is_kept(
+        Acknowledged(one.request, str(amount), "" if paid[amount] else "no event tells of it")
+        for amount, requests in _asked(evidence).items()
+        for one in requests
+        if one.outcome == Outcome.OK
+    )
+
+
+def _asked(evidence: Evidence) -> Mapping[int, Sequence[Asked]]:
+    asked: dict[int, list[Asked]] = defaultdict(list)
     for op in evidence.history:
         if op.method == "POST" and op.role == "account-api":
-            asked[op.body["amount"]].append(op)
-    for amount, ops in asked.items():
-        done = sum(op.ok for op in ops)
-        allowed = done + sum(op.outcome is Outcome.INFO for op in ops)
-        if all(op.key is not None for op in ops):
-            done, allowed = min(done, 1), min(allowed, 1)
-        if paid[amount] < done:
-            yield Anomaly("acknowledged and lost", f"{amount}: {ops[0]}")
-        if paid[amount] > allowed:
-            yield Anomaly("done twice", f"{amount}: {paid[amount]} times, of {len(ops)} requests")
+            of_this = asked[op.body["amount"]]
+            of_this.append(Asked(str(op), op.outcome, f"answer {len(of_this)}", op.key))
+    return asked
 
 
-def _sums(evidence: Evidence) -> Iterator[Anomaly]:
-    paid: Counter[int] = Counter()
-    for event in evidence.events("account.paid"):
-        paid[event.account_id] += event.amount
-    for id, row in evidence.row_by("id", "accounts").items():
-        if row["balance"] != paid[id]:
-            yield Anomaly("sum differs", f"account {id}: {row['balance']}, paid {paid[id]}")
+def _sums(evidence: Evidence) -> Cases:
+    paid = [{event.account_id: event.amount} for event in evidence.events("account.paid")]
+    balances = _column(evidence, "balance")
+    return amounts.conserved(dict.fromkeys(balances, 0), paid, balances)
 
 
-def _points(evidence: Evidence) -> Iterator[Anomaly]:
+def _points(evidence: Evidence) -> Cases:
     left = parked(evidence, CONSUMER) - handled(evidence, CONSUMER)
-    earned = Counter(
-        told.event.account_id
+    earned = [
+        {told.event.account_id: 1}
         for id, told in evidence.first_told.items()
         if told.event.type == "account.paid"
         and told.event.amount >= REWARDED_FROM
         and id not in left
+    ]
+    points = _column(evidence, "points")
+    return amounts.conserved(
+        dict.fromkeys(points, 0),
+        earned,
+        points,
+        what="points of account",
+        made="double effect",
+        lost="missing effect",
     )
-    for id, row in evidence.row_by("id", "accounts").items():
-        if row["points"] != earned[id]:
-            name = "double effect" if row["points"] > earned[id] else "missing effect"
-            yield Anomaly(name, f"account {id}: {row['points']} points, {earned[id]} earned")
+
+
+def _column(evidence: Evidence, name: str) -> Mapping[int, int]:
+    return {id: row[name] for id, row in evidence.row_by("id", "accounts").items()}
 
 
 OWN = (
@@ -62,21 +79,16 @@ OWN = (
         "payments_take_effect_once",
         "A payment is told once; one refused, never.",
         _once,
-        lambda evidence: [
-            op for op in kit.commands.writes(evidence) if op.path.endswith("/payments")
-        ],
-    ),
+    ).also(_kept),
     Checker(
         "balances_add_up",
         "A balance is the sum of the payments that were told.",
         _sums,
-        lambda evidence: evidence.rows("accounts"),
     ),
     Checker(
         "single_effect",
         "Each payment of 100 or more has given one point.",
         _points,
-        lambda evidence: evidence.events("account.paid"),
     ),
 )
 CHECKERS: dict[str, Checker] = {
@@ -89,9 +101,6 @@ CHECKERS: dict[str, Checker] = {
 }
 ANOMALIES = {
     **kit.ANOMALIES,
-    "acknowledged and lost": "A payment was answered with success, and no event tells of it.",
-    "done twice": "One payment has been made twice.",
-    "sum differs": "A balance is not the sum of its payments.",
     "double effect": "A payment has given two points.",
     "missing effect": "A payment has given no point, though its consumer is past it.",
 }

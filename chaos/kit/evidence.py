@@ -156,11 +156,21 @@ class Evidence:
 
     def events(self, *types: str) -> list[Any]:  # the models of these types
         """Distinct events of these types, in the log's order."""
-        return [told.event for told in self.first_told.values() if told.event.type in types]
+        by_type = self._by_type.items()
+        return [event for type, events in by_type if type in types for event in events]
 
     def events_with(self, field: str) -> list[Any]:  # the models that have it
         """Distinct events that have this field, of whatever type, in the log's order."""
-        return [told.event for told in self.first_told.values() if hasattr(told.event, field)]
+        by_type = self._by_type.values()
+        return [event for events in by_type if hasattr(events[0], field) for event in events]
+
+    @cached_property
+    def _by_type(self) -> Mapping[str, Sequence[Any]]:
+        """Distinct events; those of one type have one model, and one topic."""
+        found: dict[str, list[Any]] = {}
+        for told in self.first_told.values():
+            found.setdefault(told.event.type, []).append(told.event)
+        return found
 
     @cached_property
     def letters(self) -> Sequence[DeadLetter]:

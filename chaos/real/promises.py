@@ -12,8 +12,11 @@ from typing import Any
 
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import Op, Outcome
+from chaos.kit.promises import Cases, amounts, commands, rest, views
+from chaos.kit.promises.amounts import Holding
+from chaos.kit.promises.commands import Acknowledged
 from chaos.real.shopkeeper import REBUILD
-from chaos.shop.checkers import CHECKERS, Anomaly, Checker
+from chaos.shop.checkers import CHECKERS, Checker
 
 NOT_HERE = {
     "single_effect": "counts with a probe handler that only the simulation has",
@@ -45,19 +48,22 @@ def _may_be_deleted(evidence: Evidence) -> set[int]:
     }
 
 
-def _acknowledged_is_shown(evidence: Evidence) -> Iterator[Anomaly]:
+def _acknowledged_is_shown(evidence: Evidence) -> Cases:
+    """Each as it was answered, unless somebody may have deleted it."""
     shown, may_be_gone = _shown(evidence), _may_be_deleted(evidence)
-    for id, op in sorted(_acknowledged(evidence).items()):
-        order = shown.get(id)
-        if order is None:
-            if id not in may_be_gone:
-                yield Anomaly("missing view", f"order {id}, acknowledged: {op}")
-            continue
-        for field in ("user_id", "items", "total_amount"):
-            if _bare(order[field]) != _bare(op.json[field]):
-                yield Anomaly(
-                    "view differs", f"order {id}.{field}: {order[field]}, {op.json[field]}"
-                )
+    acknowledged = {
+        f"order {id}": _facts(op.json)
+        for id, op in _acknowledged(evidence).items()
+        if id in shown or id not in may_be_gone
+    }
+    viewed = {f"order {id}": _facts(order) for id, order in shown.items()}
+    return views.sides_agree(
+        acknowledged, {name: viewed[name] for name in acknowledged if name in viewed}
+    )
+
+
+def _facts(order: Mapping[str, Any]) -> views.Shown:
+    return {field: _bare(order[field]) for field in ("user_id", "items", "total_amount")}
 
 
 def _bare(value: Any) -> Any:  # JSON values
@@ -67,37 +73,54 @@ def _bare(value: Any) -> Any:  # JSON values
     return value
 
 
-def _asked_for(evidence: Evidence) -> Iterator[Anomaly]:
+def _asked_for(evidence: Evidence) -> Cases:
     """Each basket has prices of its own, so an order tells which request it came from."""
     asked = {
         (op.body["user_id"], op.body["items"][0]["unit_price"])
         for op in evidence.history
         if op.method == "POST" and op.path == "/orders"
     }
-    for id, order in sorted(_shown(evidence).items()):
-        if (order["user_id"], order["items"][0]["unit_price"]) not in asked:
-            yield Anomaly("ghost in the views", f"order {id}, which nobody asked for")
+    return commands.nothing_unasked(
+        (
+            (
+                (order["user_id"], order["items"][0]["unit_price"]),
+                f"order {id}",
+                f"order {id} is shown",
+            )
+            for id, order in sorted(_shown(evidence).items())
+        ),
+        asked,
+        name="ghost in the views",
+    )
 
 
 def _canceled(evidence: Evidence) -> list[Op]:
     return [op for op in evidence.history if op.ok and op.path.endswith("/cancel")]
 
 
-def _canceled_is_canceled(evidence: Evidence) -> Iterator[Anomaly]:
+def _canceled_is_canceled(evidence: Evidence) -> Cases:
     shown, may_be_gone = _shown(evidence), _may_be_deleted(evidence)
     for op in _canceled(evidence):
         id = int(op.path.split("/")[2])
         order = shown.get(id)
         if order is None:
-            if id not in may_be_gone:
-                yield Anomaly("missing view", f"order {id}, canceled: {op}")
-        elif order["status"] != "CANCELED":
-            yield Anomaly("acknowledged and lost", f"order {id} is {order['status']}: {op}")
-        elif order["reservation"] not in ("released", "rejected"):
-            yield Anomaly("held for nobody", f"order {id}, canceled, is {order['reservation']}")
+            wrong = "" if id in may_be_gone else "it is not shown"
+        else:
+            wrong = "" if order["status"] == "CANCELED" else f"it is {order['status']}"
+            held = {} if order["reservation"] in ("released", "rejected") else _wanted(order)
+            state = f"{order['status']}, {order['reservation']}"
+            yield from amounts.hold_what_is_due([Holding(f"order {id}", state, held, {})])
+        yield from commands.acknowledged_is_kept([Acknowledged(str(op), f"order {id}", wrong)])
 
 
-def _stock_adds_up(evidence: Evidence) -> Iterator[Anomaly]:
+def _wanted(order: Mapping[str, Any]) -> Mapping[int, int]:
+    wanted: Counter[int] = Counter()
+    for item in order["items"]:
+        wanted[item["product_id"]] += item["quantity"]
+    return wanted
+
+
+def _stock_adds_up(evidence: Evidence) -> Cases:
     """What is left is what was offered, less what orders hold: by answers alone.
 
     Of a product whose stock was set in between, only rows and events can tell.
@@ -107,23 +130,15 @@ def _stock_adds_up(evidence: Evidence) -> Iterator[Anomaly]:
         for op in evidence.history
         if op.ok and op.method == "POST" and op.path == "/products"
     }
-    held: Counter[int] = Counter()
-    for order in _shown(evidence).values():
-        if order["reservation"] == "reserved":
-            for item in order["items"]:
-                held[item["product_id"]] += item["quantity"]
-    for product in evidence.shown.get("products", ()):
-        id, left = product["id"], product["stock"]
-        if left < 0:
-            yield Anomaly("oversold", f"product {id}: {left}")
-        if _put(evidence, id, "stock"):
-            continue
-        due = offered.get(id, left) - held[id]
-        if left != due:
-            name = "stock made" if left > due else "stock lost"
-            yield Anomaly(
-                name, f"product {id}: {left} shown, {offered[id]} offered, {held[id]} held"
-            )
+    left = {product["id"]: product["stock"] for product in evidence.shown.get("products", ())}
+    known = {id: offered[id] for id in left if id in offered and not _put(evidence, id, "stock")}
+    held = [
+        {id: -count for id, count in _wanted(order).items() if id in known}
+        for order in _shown(evidence).values()
+        if order["reservation"] == "reserved"
+    ]
+    yield from amounts.conserved(known, held, left, what="product")
+    yield from amounts.never_negative({id: [count] for id, count in left.items()}, what="product")
 
 
 def _put(evidence: Evidence, product_id: int, field: str) -> list[Op]:
@@ -137,13 +152,11 @@ def _put(evidence: Evidence, product_id: int, field: str) -> list[Op]:
     ]
 
 
-def _set(evidence: Evidence) -> list[Op]:
-    return [
-        op for op in evidence.history if op.method == "PUT" and op.path.startswith("/products/")
-    ]
+def _as_it_was_set(evidence: Evidence) -> Cases:
+    return commands.acknowledged_is_kept(_settings(evidence))
 
 
-def _as_it_was_set(evidence: Evidence) -> Iterator[Anomaly]:
+def _settings(evidence: Evidence) -> Iterator[Acknowledged]:
     """One client alone sets prices and stock, and does one thing after the other."""
     ordered = {
         item["product_id"]
@@ -152,17 +165,16 @@ def _as_it_was_set(evidence: Evidence) -> Iterator[Anomaly]:
         for item in op.body["items"]
     }
     for product in evidence.shown.get("products", ()):
+        id = product["id"]
         for field in ("price", "stock"):
-            ops = _put(evidence, product["id"], field)
-            acknowledged = [op.body[field] for op in ops if op.ok]
-            if not acknowledged or (field == "stock" and product["id"] in ordered):
+            ops = _put(evidence, id, field)
+            acknowledged = [op for op in ops if op.ok]
+            if not acknowledged or (field == "stock" and id in ordered):
                 continue
-            unanswered = [op.body[field] for op in ops if not op.ok]
-            if product[field] not in [acknowledged[-1], *unanswered]:
-                yield Anomaly(
-                    "acknowledged and lost",
-                    f"product {product['id']}.{field}: {product[field]}, set to {acknowledged[-1]}",
-                )
+            allowed = [acknowledged[-1].body[field], *(op.body[field] for op in ops if not op.ok)]
+            wrong = "" if product[field] in allowed else f"it is {product[field]}"
+            setting = f"{acknowledged[-1]} of {field} {allowed[0]}"
+            yield Acknowledged(setting, f"product {id}", wrong)
 
 
 def _begun(evidence: Evidence) -> list[int]:
@@ -174,7 +186,7 @@ def _begun(evidence: Evidence) -> list[int]:
     ]
 
 
-def _rebuilds_end(evidence: Evidence) -> Iterator[Anomaly]:
+def _rebuilds_end(evidence: Evidence) -> Cases:
     begun = _begun(evidence)
     looks = [
         op.json for op in evidence.history if op.ok and (op.method, op.path) == ("GET", REBUILD)
@@ -183,11 +195,12 @@ def _rebuilds_end(evidence: Evidence) -> Iterator[Anomaly]:
         return
     end: Mapping[str, Any] = looks[-1] if looks else {}
     if not end or end["building"] is not None:
-        yield Anomaly("no rest", f"the rebuild as generation {begun[-1]} did not end: {end}")
-    elif end["live"] < max(begun):
-        yield Anomaly(
-            "acknowledged and lost", f"generation {max(begun)} was begun: {end['failure']}, {end}"
-        )
+        what = f"the rebuild as generation {begun[-1]} did not end: {end}"
+        yield from rest.rest_is_reached([what])
+    else:
+        wrong = "" if end["live"] >= max(begun) else f"it is not live: {end['failure']}, {end}"
+        rebuild = Acknowledged(f"generation {max(begun)}", "", wrong)
+        yield from commands.acknowledged_is_kept([rebuild])
 
 
 OURS = (
@@ -195,42 +208,36 @@ OURS = (
         "acknowledged_order_is_shown",
         "Every order that was acknowledged is shown as it was, unless somebody deleted it.",
         _acknowledged_is_shown,
-        _acknowledged,
         at_rest=True,
     ),
     Checker(
         "nothing_unasked_is_shown",
         "Every order that is shown was asked for.",
         _asked_for,
-        _shown,
         at_rest=True,
     ),
     Checker(
         "canceled_order_has_no_stock",
         "An order whose cancellation was acknowledged is shown so, and holds no stock.",
         _canceled_is_canceled,
-        _canceled,
         at_rest=True,
     ),
     Checker(
         "stock_adds_up",
         "What is shown as left is what was offered, less what shown orders hold.",
         _stock_adds_up,
-        lambda evidence: evidence.shown.get("products", ()),
         at_rest=True,
     ),
     Checker(
         "products_are_as_they_were_set",
         "A price, and the stock of what nobody orders, is shown as it was set last.",
         _as_it_was_set,
-        _set,
         at_rest=True,
     ),
     Checker(
         "rebuild_comes_to_its_end",
         "A rebuild of the views that was begun is what readers see, or a later one.",
         _rebuilds_end,
-        _begun,
         at_rest=True,
     ),
 )

@@ -154,15 +154,15 @@ BROKEN = {
     ),
     "a canceled order is not shown": (
         evidence(CANCELED, orders=[], left=10),
-        ("canceled_order_has_no_stock", "missing view"),
+        ("canceled_order_has_no_stock", "acknowledged and lost"),
     ),
     "stock was taken and belongs to nobody": (
         evidence(CANCELED, orders=[RELEASED], left=8),
-        ("stock_adds_up", "stock lost"),
+        ("stock_adds_up", "amount lost"),
     ),
     "stock was given back and is still held": (
         evidence(left=10),
-        ("stock_adds_up", "stock made"),
+        ("stock_adds_up", "amount made"),
     ),
     "a price that was set is forgotten": (
         with_products(put("price", Decimal("9.90")), put("price", Decimal("8.00"))),
@@ -190,7 +190,7 @@ BROKEN = {
     ),
     "more was sold than there was": (
         evidence(orders=[shown(items=[{**LINE, "quantity": 11}])], left=-1),
-        ("stock_adds_up", "oversold"),
+        ("stock_adds_up", "below zero"),
     ),
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chaos.kit.evidence import Evidence, Row
+from system.kit.values import loads
 
 
 def orders_of(evidence: Evidence) -> Mapping[int, Row]:
@@ -15,6 +16,11 @@ def orders_of(evidence: Evidence) -> Mapping[int, Row]:
 def reservations_of(evidence: Evidence) -> Mapping[int, Row]:
     """By their orders."""
     return evidence.row_by("order_id", "reservations")
+
+
+def lines_of(reservation: Row) -> Mapping[int, int]:
+    """How much of which product."""
+    return {int(product_id): quantity for product_id, quantity in loads(reservation["lines"])}
 
 
 def placed_in(evidence: Evidence) -> Mapping[int, Any]:  # OrderCreated, as evidence has it

@@ -101,7 +101,7 @@ def test_a_promise_without_a_case_is_not_kept() -> None:
 
 
 def test_the_sentence_names_the_first_that_broke_and_the_fault() -> None:
-    found = {"no_lost_event": "lost event", "no_oversell": "oversold"}
+    found = {"no_lost_event": "lost event", "no_oversell": "below zero"}
     judged = [
         replace(one, outcome="broken", found=[Anomaly(found[one.promise], "order.created 1")])
         if one.promise in found

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from chaos.kit.checkers.checker import Checker
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import Op
-from chaos.kit.promises import Anomaly
+from chaos.kit.promises import KEPT, Anomaly, Cases
 from chaos.kit.systems import query_api
 from system.kit.http.headers import CONSISTENCY_TOKEN
 from system.kit.values import dumps
@@ -32,13 +32,15 @@ def _answer(op: Op) -> tuple[object, ...]:
     return op.status, op.answer, *map(op.headers.get, ("Location", CONSISTENCY_TOKEN))
 
 
-def _no_errors(evidence: Evidence) -> Iterator[Anomaly]:
+def _no_errors(evidence: Evidence) -> Cases:
     readers_ask = query_api(evidence.system)
     for op in evidence.history:
         if op.status == 500:
             yield Anomaly("internal error", str(op))
-        if op.status == 503 and op.role != readers_ask and not evidence.disturbances:
+        elif op.status == 503 and op.role != readers_ask and not evidence.disturbances:
             yield Anomaly("turned away", str(op))
+        else:
+            yield KEPT
 
 
 def writes(evidence: Evidence) -> list[Op]:

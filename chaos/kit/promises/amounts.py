@@ -67,7 +67,7 @@ def never_more_than_there_is(
             KEPT
             if left[account] >= 0
             else Anomaly(
-                "more than there is",
+                "below zero",
                 f"of {what} {account} things hold {-left[account]} more than there was,"
                 f" {thing} among them",
                 about=thing,

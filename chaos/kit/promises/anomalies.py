@@ -4,7 +4,7 @@ from __future__ import annotations
 
 ANOMALIES: dict[str, str] = {
     # events
-    "phantom event": "A topic has an event that tells of nothing that was done.",
+    "phantom event": "The log has an event of what was not committed, or that nobody has asked for.",
     "reordered events": "Two events of one topic and key entered the log in another order than told.",
     "scattered key": "Events of one topic and key lie in several partitions, which have no order.",
     "too many repeats": "The log repeats more events than the faults of the run account for.",
@@ -12,12 +12,10 @@ ANOMALIES: dict[str, str] = {
     "acknowledged and lost": "A command was answered with success, and its effect is not there.",
     "refused and done": "A command was answered with a refusal, and its effect is there.",
     "done twice": "One command has had its effect twice.",
-    "nobody asked": "There is something that no client has asked for.",
     # amounts
     "amount made": "An account shows more than was put into it and moved.",
     "amount lost": "An account shows less than was put into it and moved.",
-    "below zero": "An account shows less than nothing.",
-    "more than there is": "Things hold more of an account than was ever in it.",
+    "below zero": "An account has less than nothing: things hold more than was ever in it.",
     "holds nothing": "A thing lives on and holds nothing of what it took.",
     "holds in part": "A thing holds something, and not exactly what is due to it.",
     "held for nobody": "A thing that has ended still holds something.",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from chaos.kit.promises.checker import KEPT, Anomaly, Cases
 
@@ -40,15 +40,16 @@ class Asked:
     """One request to make a thing, and what came of it."""
 
     request: str
-    outcome: Literal["ok", "fail", "info"]
-    thing: object = None
+    outcome: str
+    """ok: done. fail: certainly not done. info: nobody knows."""
+    thing: str = ""
     """What the answer says that was made."""
     key: str | None = None
     """All that have the same one are one request."""
 
 
 def take_effect_once(
-    asked: Mapping[M, Sequence[Asked]], made: Mapping[M, Collection[object]]
+    asked: Mapping[M, Sequence[Asked]], made: Mapping[M, Collection[str]]
 ) -> Cases:
     """`made`: by mark, all that there is of it.
 
@@ -56,7 +57,7 @@ def take_effect_once(
     were refused have made none.
     """
     for mark, requests in asked.items():
-        things = sorted(map(str, made.get(mark, ())))
+        things = sorted(made.get(mark, ()))
         if len(things) <= _allowed(requests):
             yield KEPT
             continue
@@ -71,18 +72,20 @@ def take_effect_once(
 
 
 def _allowed(requests: Sequence[Asked]) -> int:
-    done = {str(one.thing) for one in requests if one.outcome == "ok"}
+    done = {one.thing for one in requests if one.outcome == "ok"}
     unsure = sum(one.outcome == "info" for one in requests)
     keys = {one.key for one in requests}
     is_one = len(keys) == 1 and None not in keys
     return min(1, len(done) + unsure) if is_one else len(done) + unsure
 
 
-def nothing_unasked(things: Iterable[tuple[M, str, str]], asked: Collection[M]) -> Cases:
-    """`things`: of each its mark, its name, and where it is seen."""
+def nothing_unasked(
+    things: Iterable[tuple[M, str, str]], asked: Container[M], *, name: str = "phantom event"
+) -> Cases:
+    """`things`: of each its mark, its name, and where it is seen. `name`: what one that is too much is."""
     for mark, about, seen in things:
         yield (
             KEPT
             if mark in asked
-            else Anomaly("nobody asked", f"{seen}, and nobody has asked for it", about=about)
+            else Anomaly(name, f"{seen}, and nobody has asked for it", about=about)
         )

@@ -9,36 +9,42 @@ from typing import Any
 from chaos.kit.checkers import Anomaly, Checker
 from chaos.kit.checkers import commands as kit
 from chaos.kit.evidence import Evidence
-from chaos.kit.history import Op, Outcome
+from chaos.kit.history import Op
+from chaos.kit.promises import Cases, commands
+from chaos.kit.promises.commands import Acknowledged, Asked
 from chaos.shop.checkers.views import _time
 from chaos.shop.evidence import placed_in
 from system.kit.http.headers import ETAG
 from system.kit.values import dumps
 
 
-def _kept(evidence: Evidence) -> Iterator[Anomaly]:
+def _kept(evidence: Evidence) -> Cases:
+    return commands.acknowledged_is_kept(_answered(evidence))
+
+
+def _answered(evidence: Evidence) -> Iterator[Acknowledged]:
     told = _told_states(evidence)
     gone = {
         (event.type.partition(".")[0] + "s", _id_of_deleted(event))
         for event in evidence.events("user.deleted", "product.deleted", "order.deleted")
     }
-    for op in evidence.history:
-        if not op.ok or op.method == "GET" or op.path.startswith("/admin"):
+    paid = {event.order_id for event in evidence.events("order.paid")}
+    for op in kit.writes(evidence):
+        if not op.ok or op.path.startswith("/admin"):
             continue
-        view = op.path.split("/")[1]
+        _, view, *rest = op.path.split("/")
         if op.method == "DELETE":
-            if (view, int(op.path.split("/")[2])) not in gone:
-                yield Anomaly("acknowledged and lost", str(op))
-        elif (view, op.json["id"], op.json["updated_at"]) not in told:
-            yield Anomaly("acknowledged and lost", str(op))
-    yield from _payments_kept(evidence)
+            is_told = (view, int(rest[0])) in gone
+        else:
+            shown = op.json
+            is_told = (view, shown["id"], shown["updated_at"]) in told
+        if op.path.endswith("/pay"):
+            is_told = is_told and int(rest[0]) in paid
+        yield Acknowledged(str(op), view, "" if is_told else "no event tells of it")
 
 
-def _payments_kept(evidence: Evidence) -> Iterator[Anomaly]:
+def _paid_once(evidence: Evidence) -> Iterator[Anomaly]:
     paid = Counter(event.order_id for event in evidence.events("order.paid"))
-    for op in evidence.history:
-        if op.ok and op.path.endswith("/pay") and not paid[int(op.path.split("/")[2])]:
-            yield Anomaly("acknowledged and lost", str(op))
     for id, times in paid.items():
         if times > 1:
             yield Anomaly("done twice", f"order {id} was paid {times} times")
@@ -85,24 +91,18 @@ def _steps_of(op: Op) -> Collection[tuple[int, ...]]:
     return {(0, 0), (1, 1)} if "stock" in op.body else {(0, 0), (1, 0)}
 
 
-def _once(evidence: Evidence) -> Iterator[Anomaly]:
+def _once(evidence: Evidence) -> Cases:
     """Each order's prices are its own, so orders and the requests for them can be told apart."""
-    placed = defaultdict(list)
+    placed: dict[bytes, list[str]] = defaultdict(list)
     for event in placed_in(evidence).values():
-        placed[_sent(event.order.user_id, event.order.items)].append(event.order_id)
-    asked: dict[bytes, list[Op]] = defaultdict(list)
+        mark = _sent(event.order.user_id, event.order.items)
+        placed[mark].append(f"order {event.order_id}")
+    asked: dict[bytes, list[Asked]] = defaultdict(list)
     for op in evidence.history:
         if op.method == "POST" and op.path == "/orders":
-            asked[_mark(op.body)].append(op)
-    for mark, ops in asked.items():
-        ids = placed[mark]
-        ok_ids = {op.json["id"] for op in ops if op.ok}
-        keys = {op.key for op in ops}
-        unsure = sum(op.outcome is Outcome.INFO for op in ops)
-        allowed = 1 if None not in keys and len(keys) == 1 else len(ok_ids) + unsure
-        if len(ids) > allowed:
-            name = "done twice" if allowed else "refused and done"
-            yield Anomaly(name, f"orders {ids} by {ops[0].client}, who sent {len(ops)} requests")
+            thing = f"order {op.json['id']}" if op.ok else ""
+            asked[_mark(op.body)].append(Asked(str(op), op.outcome, thing, op.key))
+    return commands.take_effect_once(asked, placed)
 
 
 def _mark(body: Any) -> bytes:
@@ -114,21 +114,15 @@ def _sent(user_id: int, items: Any) -> bytes:
     return dumps([user_id, [(item.product_id, item.quantity, item.unit_price) for item in items]])
 
 
-def _acknowledged(evidence: Evidence) -> list[Op]:
-    return [op for op in kit.writes(evidence) if op.ok]
-
-
 KEPT = Checker(
     "acknowledged_is_kept",
     "What was answered with success is there, and stays told.",
     _kept,
-    _acknowledged,
-)
+).also(_paid_once)
 ONCE = Checker(
     "commands_take_effect_once",
     "A command takes effect once, and a refused one never.",
     _once,
-    kit.writes,
 )
 DEMANDS = Checker(
     "changes_follow_what_was_seen",

@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
-from itertools import pairwise
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from chaos.kit.checkers import Anomaly, Checker
 from chaos.kit.evidence import Evidence, Told
-from chaos.shop.evidence import orders_of, placed_in, reservations_of
+from chaos.kit.promises import Cases, amounts, states
+from chaos.kit.promises.amounts import Holding
+from chaos.shop.evidence import lines_of, orders_of, placed_in, reservations_of
 
 
-def _agree(evidence: Evidence) -> Iterator[Anomaly]:
-    for id in sorted(placed_in(evidence).keys() | orders_of(evidence).keys()):
-        order, reservation = orders_of(evidence).get(id), reservations_of(evidence).get(id)
-        status = "gone" if order is None else order["status"]
-        is_live = status not in ("gone", "CANCELED")
-        if reservation is None:
-            yield Anomaly("undecided", f"order {id} is {status}")
-        elif is_live and reservation["state"] != "reserved":
-            yield Anomaly("live without stock", f"order {id}: {status}, {reservation['state']}")
-        elif not is_live and reservation["state"] == "reserved":
-            yield Anomaly("held for nobody", f"order {id} is {status}")
+def _agree(evidence: Evidence) -> Cases:
+    return amounts.hold_what_is_due(_holdings(evidence))
+
+
+def _holdings(evidence: Evidence) -> Iterator[Holding[int]]:
+    """Whether an order has its stock at all; how much of it, `no_oversell` says."""
+    items: dict[int, Counter[int]] = defaultdict(Counter)
+    for row in evidence.rows("order_products"):
+        items[row["order_id"]][row["product_id"]] += row["quantity"]
+    for id in _known(evidence):
+        if (reservation := reservations_of(evidence).get(id)) is not None:
+            status = _status(evidence, id)
+            held = lines_of(reservation) if reservation["state"] == "reserved" else {}
+            due = {} if status in ("gone", "CANCELED") else held or items[id]
+            yield Holding(f"order {id}", f"{status}, {reservation['state']}", held, due)
+
+
+def _decided(evidence: Evidence) -> Cases:
+    """At the least a rejection: without a reservation nobody has looked for its stock."""
+    return states.ends_well(
+        (f"order {id}", f"{_status(evidence, id)}, undecided", id in reservations_of(evidence))
+        for id in _known(evidence)
+    )
+
+
+def _known(evidence: Evidence) -> list[int]:
+    return sorted(placed_in(evidence).keys() | orders_of(evidence).keys())
+
+
+def _status(evidence: Evidence, id: int) -> str:
+    order = orders_of(evidence).get(id)
+    return "gone" if order is None else order["status"]
 
 
 def _noted(evidence: Evidence) -> Iterator[Anomaly]:
@@ -72,26 +93,33 @@ _STEPS: Mapping[str, Collection[tuple[str, bool]]] = {
 state but an end: a new one needs no line, and with one it is judged more strictly."""
 
 
-def _steps(evidence: Evidence) -> Iterator[Anomaly]:
+def _steps(evidence: Evidence) -> Cases:
+    lives = {id: told for id, told in _lives(evidence).items() if _is_whole(told)}
+    return states.only_allowed_steps(
+        ((f"order {id}", told) for id, told in lives.items()), _is_allowed, _named
+    )
+
+
+def _lives(evidence: Evidence) -> Mapping[int, Sequence[Told]]:
+    """Of each order: its events, by its versions."""
     lives: dict[int, list[Told]] = defaultdict(list)
     for told in evidence.first_told.values():
         if told.event.type.startswith("order."):
             lives[told.event.order_id].append(told)
-    for id, told_ones in sorted(lives.items()):
-        steps = sorted(told_ones, key=lambda told: int(told.event.version))
-        if steps[0].event.type != "order.created":
-            continue  # no_lost_event has a word for that
-        for before, after in pairwise(steps):
-            if not _is_allowed(before.event, after):
-                yield Anomaly(
-                    "forbidden step", f"order {id}: {_state(before.event)}, then {after.event.type}"
-                )
-    yield from _reasons(evidence, lives)
+    return {
+        id: sorted(told, key=lambda told: int(told.event.version))
+        for id, told in sorted(lives.items())
+    }
 
 
-def _is_allowed(before: Any, after: Told) -> bool:
+def _is_whole(told: Sequence[Told]) -> bool:
+    """Of another, no_lost_event says what it lacks."""
+    return bool(told[0].event.type == "order.created")
+
+
+def _is_allowed(first: Told, after: Told) -> bool:
     """Whether the table of transitions has this step."""
-    event = after.event
+    before, event = first.event, after.event
     if not hasattr(before, "order"):
         return False
     if event.type == "order.deleted":
@@ -105,13 +133,17 @@ def _is_allowed(before: Any, after: Told) -> bool:
     return event.type not in _STEPS or state in _STEPS[event.type]
 
 
-def _state(event: Any) -> str:
-    return str(event.order.status) if hasattr(event, "order") else "gone"
+def _named(told: Told) -> str:
+    event = told.event
+    return f"{event.order.status if hasattr(event, 'order') else 'gone'} by {event.type}"
 
 
-def _reasons(evidence: Evidence, lives: dict[int, list[Told]]) -> Iterator[Anomaly]:
+def _reasons(evidence: Evidence) -> Iterator[Anomaly]:
+    lives = _lives(evidence)
     for id, order in orders_of(evidence).items():
-        reasons = [told.event.reason for told in lives[id] if told.event.type == "order.canceled"]
+        reasons = [
+            told.event.reason for told in lives.get(id, ()) if told.event.type == "order.canceled"
+        ]
         if reasons and order["cancel_reason"] != reasons[0]:
             yield Anomaly(
                 "reason overwritten", f"order {id}: {reasons[0]!r}, now {order['cancel_reason']!r}"
@@ -133,8 +165,7 @@ AGREE = Checker(
     "order_and_reservation_agree",
     "An order lives if and only if its stock is reserved, and one that ended holds none.",
     _agree,
-    placed_in,
-)
+).also(_decided)
 NOTED = Checker(
     "notes_agree",
     "What an order knows of its reservation is what the stock decided.",
@@ -151,5 +182,4 @@ STEPS = Checker(
     "only_allowed_steps",
     "An order takes the steps of the transition table, and keeps its first reason.",
     _steps,
-    placed_in,
-)
+).also(_reasons)

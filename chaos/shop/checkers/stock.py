@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from chaos.kit.checkers import Anomaly, Checker
 from chaos.kit.evidence import Evidence
-from chaos.shop.evidence import placed_in, reservations_of
-from system.kit.values import loads
+from chaos.kit.promises import Cases, amounts
+from chaos.kit.promises.amounts import Holding
+from chaos.shop.evidence import lines_of, placed_in, reservations_of
 
 
-def _conserved(evidence: Evidence) -> Iterator[Anomaly]:
-    put: Counter[int] = Counter()
+def _conserved(evidence: Evidence) -> Cases:
+    left = {row["product_id"]: row["on_hand"] for row in evidence.rows("stock")}
+    put = Counter(dict.fromkeys(left, 0))
     for event in evidence.events("product.created"):
         put[event.product.id] += event.product.stock
     for event in evidence.events("product.updated"):
         put[event.product.id] += event.stock_change
-    held: Counter[int] = Counter()
-    for row in reservations_of(evidence).values():
-        if row["state"] == "reserved":
-            held.update(_lines(row))
-    for row in evidence.rows("stock"):
-        id, left = row["product_id"], row["on_hand"]
-        due = put[id] - held[id]
-        if left != due:
-            name = "stock made" if left > due else "stock lost"
-            yield Anomaly(name, f"product {id}: {left} left; {put[id]} put, {held[id]} held")
-    yield from _chains(evidence)
+    reserved = [
+        lines_of(row) for row in reservations_of(evidence).values() if row["state"] == "reserved"
+    ]
+    # of a product that is gone nothing is shown
+    return amounts.conserved(
+        {id: put[id] for id in left},
+        ({id: -count for id, count in lines.items() if id in left} for lines in reserved),
+        left,
+        what="product",
+    )
 
 
 def _chains(evidence: Evidence) -> Iterator[Anomaly]:
@@ -51,11 +51,12 @@ def _chains(evidence: Evidence) -> Iterator[Anomaly]:
             left = stock
 
 
-def _not_oversold(evidence: Evidence) -> Iterator[Anomaly]:
-    for row in evidence.rows("stock"):
-        if row["on_hand"] < 0:
-            yield Anomaly("oversold", f"product {row['product_id']}: {row['on_hand']}")
-    yield from _whole(evidence)
+def _not_oversold(evidence: Evidence) -> Cases:
+    left = {row["product_id"]: [row["on_hand"]] for row in evidence.rows("stock")}
+    return amounts.never_negative(left, what="product")
+
+
+def _rejected_for_nothing(evidence: Evidence) -> Iterator[Anomaly]:
     for event in evidence.events("stock.rejected"):
         for missing in event.missing:
             if missing.left >= missing.wanted:
@@ -65,21 +66,23 @@ def _not_oversold(evidence: Evidence) -> Iterator[Anomaly]:
                 )
 
 
-def _whole(evidence: Evidence) -> Iterator[Anomaly]:
-    told: dict[tuple[int, str], Counter[int]] = defaultdict(Counter)
-    for event in evidence.events("stock.reserved", "stock.released"):
-        told[event.order_id, event.type][event.product_id] += event.quantity
+def _all_or_nothing(evidence: Evidence) -> Cases:
+    return amounts.hold_what_is_due(_holdings(evidence))
+
+
+def _holdings(evidence: Evidence) -> Iterator[Holding[int]]:
+    """What a reservation has of each product, against the order and against its events."""
+    told: dict[int, Counter[int]] = defaultdict(Counter)
+    for event in evidence.events("stock.reserved"):
+        told[event.order_id][event.product_id] += event.quantity
     for id, row in reservations_of(evidence).items():
-        if row["state"] == "rejected":
-            if lines := _lines(row):
-                yield Anomaly("partial reservation", f"order {id}: rejected, and holds {lines}")
+        order, state, lines = f"order {id}", row["state"], lines_of(row)
+        if state == "rejected":
+            yield Holding(order, state, lines, {})
             continue
-        wanted = _wanted(evidence, id)
-        if wanted is not None and _lines(row) != wanted:
-            yield Anomaly("partial reservation", f"order {id}: {_lines(row)}, and wants {wanted}")
-        if told[id, "stock.reserved"] != _lines(row):
-            reserved = dict(told[id, "stock.reserved"])
-            yield Anomaly("partial reservation", f"order {id}: {_lines(row)}, told {reserved}")
+        if (wanted := _wanted(evidence, id)) is not None:
+            yield Holding(order, state, lines, wanted)
+        yield Holding(order, f"{state}, by its events,", told[id], lines)
 
 
 def _wanted(evidence: Evidence, order_id: int) -> Mapping[int, int] | None:
@@ -92,19 +95,13 @@ def _wanted(evidence: Evidence, order_id: int) -> Mapping[int, int] | None:
     return dict(wanted)
 
 
-def _lines(row: Mapping[str, Any]) -> dict[int, int]:
-    return {int(product_id): quantity for product_id, quantity in loads(row["lines"])}
-
-
 STOCK_CONSERVED = Checker(
     "stock_conserved",
     "What is left of a product is what was put on its shelf, less what orders hold.",
     _conserved,
-    lambda evidence: evidence.rows("stock"),
-)
+).also(_chains)
 NO_OVERSELL = Checker(
     "no_oversell",
     "Stock never goes below zero, and an order gets all that it wants or nothing.",
     _not_oversold,
-    reservations_of,
-)
+).also(_all_or_nothing, _rejected_for_nothing)

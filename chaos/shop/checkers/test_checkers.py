@@ -223,12 +223,12 @@ def _not_in_the_inbox(story: Story) -> None:
 # --- stock
 
 
-@breaks("stock_conserved", "stock made")
+@breaks("stock_conserved", "amount made")
 def _more_than_was_put(story: Story) -> None:
     story.row("stock", product_id=ANVIL)["on_hand"] = 4
 
 
-@breaks("stock_conserved", "stock lost")
+@breaks("stock_conserved", "amount lost")
 def _less_than_was_put(story: Story) -> None:
     story.row("stock", product_id=ANVIL)["on_hand"] = 2
 
@@ -238,12 +238,12 @@ def _does_not_follow(story: Story) -> None:
     story.edit("stock.reserved", 0, stock=4)
 
 
-@breaks("no_oversell", "oversold")
+@breaks("no_oversell", "below zero")
 def _below_zero(story: Story) -> None:
     story.row("stock", product_id=ANVIL)["on_hand"] = -1
 
 
-@breaks("no_oversell", "partial reservation")
+@breaks("no_oversell", "holds in part")
 def _less_than_wanted(story: Story) -> None:
     story.row("reservations", order_id=1)["lines"] = dumps([[ANVIL, 1]])
 
@@ -262,12 +262,12 @@ def _never_released(story: Story) -> None:
     story.row("reservations", order_id=2)["state"] = "reserved"
 
 
-@breaks("order_and_reservation_agree", "live without stock")
+@breaks("order_and_reservation_agree", "holds nothing")
 def _lives_on_nothing(story: Story) -> None:
     story.row("orders", id=3)["status"] = "CREATED"
 
 
-@breaks("order_and_reservation_agree", "undecided")
+@breaks("order_and_reservation_agree", "half-way")
 def _never_decided(story: Story) -> None:
     story.tables["reservations"].pop(0)
 

@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from chaos.kit.checkers import Anomaly, Checker
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import Op
+from chaos.kit.promises import Cases, states, views
+from chaos.kit.promises.states import Seen
 from system.kit.http.headers import CONSISTENCY_TOKEN, CORRELATION_ID
 from system.kit.http.tokens import terms
 from system.kit.values import from_cents
 from system.table import VIEWS
 
 
-def _show_the_truth(evidence: Evidence) -> Iterator[Anomaly]:
+def _show_the_truth(evidence: Evidence) -> Cases:
     """What readers get at rest, against the rows, with no projection in between."""
-    for view, items in evidence.shown.items():
-        rows = {row["id"]: row for row in evidence.rows(view)}
-        shown = {item["id"]: item for item in items}
-        for id in sorted(rows.keys() - shown.keys()):
-            yield Anomaly("missing view", f"{view} {id}")
-        for id in sorted(shown.keys() - rows.keys()):
-            yield Anomaly("ghost in the views", f"{view} {id}")
-        for id in sorted(rows.keys() & shown.keys()):
-            for field, value in _true_fields(evidence, view, rows[id]).items():
-                if shown[id].get(field) != value:
-                    yield Anomaly(
-                        "view differs",
-                        f"{view} {id}.{field}: {shown[id].get(field)!r}, truly {value!r}",
-                    )
+    written = {
+        f"{view} {row['id']}": _true_fields(evidence, view, row)
+        for view in evidence.shown
+        for row in evidence.rows(view)
+    }
+    shown = {
+        f"{view} {item['id']}": item for view, items in evidence.shown.items() for item in items
+    }
+    return views.sides_agree(written, shown)
 
 
 def _true_fields(evidence: Evidence, view: str, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,48 +67,54 @@ def _true_items(evidence: Evidence, order_id: int) -> Iterator[dict[str, Any]]:
 # --- readers --------------------------------------------------------------------------------------
 
 _RANK = {"pending": 0, "reserved": 1, "released": 2, "rejected": 2}
-Versions = Mapping[tuple[str, int, str], int]
-Seen = dict[tuple[str, int], tuple[int, int]]
+State: TypeAlias = tuple[int, int]
 
 
-def _never_back(evidence: Evidence) -> Iterator[Anomaly]:
-    reads: dict[str, list[Op]] = defaultdict(list)
-    for op in evidence.history:
-        if op.role == "query-api" and op.method == "GET":
-            reads[op.client].append(op)
+def _never_back(evidence: Evidence) -> Cases:
+    return states.readers_never_go_back(_seen(evidence), _leads)
+
+
+def _leads(before: State, now: State) -> bool:
+    return now[0] >= before[0] and now[1] >= before[1]
+
+
+def _seen(evidence: Evidence) -> Iterator[Seen[State]]:
+    """By what each resource shows of its version, and of what became of its reservation."""
     versions = _versions(evidence)  # once, not once for each reader: there may be thousands
-    for client, ops in sorted(reads.items()):
-        yield from _of_one_reader(evidence, versions, client, ops)
+    for client, ops in sorted(_reads_by_client(evidence).items()):
+        known: set[tuple[str, int]] = set()
+        for op in sorted(ops, key=lambda op: op.began_s):
+            view, id, items = _items(op)
+            if items is None:
+                continue
+            there = {item["id"]: item for item in items}
+            for number, item in there.items():
+                known.add((view, number))
+                version = versions.get((view, number, item["updated_at"]), 0)
+                rank = _RANK.get(item.get("reservation", ""), 0)
+                yield Seen(client, f"{view} {number}", (version, rank))
+            for known_view, number in known:
+                if known_view == view and id in (None, number) and number not in there:
+                    may_be_gone = _may_be_gone(evidence, view, number, op)
+                    yield Seen(client, f"{view} {number}", None, may_be_gone)
+
+
+def _answered_again(evidence: Evidence) -> Iterator[Anomaly]:
+    """Without faults, a reader that was once answered is so for ever."""
+    for ops in () if evidence.disturbances else _reads_by_client(evidence).values():
         answered = False
         for op in ops:
-            if answered and op.status == 503 and not evidence.disturbances:
+            if answered and op.status == 503:
                 yield Anomaly("turned away", str(op))
             answered = answered or op.ok
 
 
-def _of_one_reader(
-    evidence: Evidence, versions: Versions, client: str, ops: list[Op]
-) -> Iterator[Anomaly]:
-    seen: Seen = {}
-    for op in sorted(ops, key=lambda op: op.began_s):
-        view, id, items = _items(op)
-        if items is None:
-            continue
-        for item in items:
-            place = view, item["id"]
-            now = (
-                versions.get((*place, item["updated_at"]), 0),
-                _RANK.get(item.get("reservation", ""), 0),
-            )
-            before = seen.get(place, (0, 0))
-            if now[0] < before[0] or now[1] < before[1]:
-                yield Anomaly("went back", f"{client}: {view} {item['id']}, {before} then {now}")
-            seen[place] = max(now[0], before[0]), max(now[1], before[1])
-        there = {item["id"] for item in items}
-        for known_view, known in list(seen):
-            is_asked_for = known_view == view and id in (None, known)
-            if is_asked_for and known not in there and not _may_be_gone(evidence, view, known, op):
-                yield Anomaly("vanished", f"{client}: {view} {known}, in {op}")
+def _reads_by_client(evidence: Evidence) -> Mapping[str, Sequence[Op]]:
+    reads: dict[str, list[Op]] = defaultdict(list)
+    for op in evidence.history:
+        if op.role == "query-api" and op.method == "GET":
+            reads[op.client].append(op)
+    return reads
 
 
 def _items(op: Op) -> tuple[str, int | None, list[Any] | None]:
@@ -213,23 +216,17 @@ def _tokens_honoured(evidence: Evidence) -> Iterator[Anomaly]:
                 )
 
 
-def _reads(evidence: Evidence) -> list[Op]:
-    return [op for op in evidence.history if op.ok and op.method == "GET"]
-
-
 SHOW_THE_TRUTH = Checker(
     "views_show_the_truth",
     "At rest, readers see what the write model has.",
     _show_the_truth,
-    lambda evidence: evidence.shown,
     at_rest=True,
 )
 NEVER_BACK = Checker(
     "readers_never_go_back",
     "A reader never sees an older version after a newer one, nor less than before.",
     _never_back,
-    _reads,
-)
+).also(_answered_again)
 TOKENS = Checker(
     "consistency_token_honoured",
     "A reader with a token sees the write that it came from, or is asked to wait.",
