@@ -7,7 +7,6 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -132,7 +131,7 @@ def _judge(asked: argparse.Namespace) -> int:
     if asked.json:
         document: dict[str, Any] = {
             "lines": lines,
-            "judged": [asdict(one) for one in found.judged],
+            "judged": verdicts.rows(found.judged),
         }
         print(json.dumps(document))
     else:

@@ -7,14 +7,28 @@ its `Rules`.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from chaos.kit import promises as kit
 from chaos.kit.history import Outcome
-from load.kit.evidence import Asked, Evidence, Facts, Seen
-from load.kit.verdicts import CannotJudge
+from chaos.kit.promises import (
+    KEPT,
+    Anomaly,
+    CannotJudge,
+    Cases,
+    Checker,
+    Verdict,
+    amounts,
+    commands,
+    states,
+    views,
+)
+from chaos.kit.promises.anomalies import ANOMALIES
+from chaos.kit.promises.commands import Acknowledged
+from load.kit.evidence import Asked, Evidence, Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,156 +92,153 @@ class Books:
                 yield asked.thing, asked
 
 
-def acknowledged_is_kept(books: Books) -> Iterator[str | None]:
-    yield from _has_all(books, books.written, "the write side")
+def judge(books: Books, promises: Iterable[Checker[Books]], *, unrest: str) -> list[Verdict]:
+    """`unrest`: what kept the system from coming to rest, if anything did."""
+    unseen = "A reader with a consistency token was shown an older state than it asked for."
+    explained = {**ANOMALIES, "own write unseen": unseen}
+    return kit.judge(books, promises, explained, unrest=unrest)
 
 
-def acknowledged_is_shown(books: Books) -> Iterator[str | None]:
-    yield from _has_all(books, books.shown, "the query side")
+def acknowledged_is_kept(books: Books) -> Cases:
+    return commands.acknowledged_is_kept(_of_side(books, books.written, "the write side"))
 
 
-def _has_all(books: Books, side: Mapping[int, Thing], name: str) -> Iterator[str | None]:
-    """One case per acknowledgement: what was made is there as it was, and what was done holds."""
+def acknowledged_is_shown(books: Books) -> Cases:
+    return commands.acknowledged_is_kept(_of_side(books, books.shown, "the query side"))
+
+
+def _of_side(books: Books, side: Mapping[int, Thing], name: str) -> Iterator[Acknowledged]:
+    """What was made is there as it was, and what was done holds."""
     for id, asked in books.acknowledged():
         thing = side.get(id)
         if thing is None:
-            yield f"{id}: acknowledged, and {name} does not have it"
+            wrong = f"{name} does not have it"
         else:
-            yield _differs(f"{id} on {name}", asked.facts, thing.facts)
+            differences = views.differing(asked.facts, thing.facts)
+            wrong = f"{name} has it otherwise: {differences}" if differences else ""
+        yield Acknowledged(f"the making of {id}", str(id), wrong)
     for step in books.evidence.steps:
         if step.outcome is Outcome.OK:
             thing = side.get(step.thing)
             if thing is None:
-                yield f"{step.thing}: {step.name} was acknowledged, and {name} does not have it"
-            elif not books.rules.follows(step.name, thing.facts):
-                yield f"{step.thing}: {step.name} was acknowledged, and {name} has {_short(thing)}"
+                wrong = f"{name} does not have it"
             else:
-                yield None
+                holds = books.rules.follows(step.name, thing.facts)
+                wrong = "" if holds else f"{name} has {_short(thing)}"
+            yield Acknowledged(f"{step.name} of {step.thing}", str(step.thing), wrong)
 
 
-def done_once(books: Books) -> Iterator[str | None]:
-    """One case per thing: exactly one request made it, and that one was not refused."""
+def done_once(books: Books) -> Cases:
+    """One case per request that has made something, and per thing that none has made."""
     if books.evidence.gap:
         raise CannotJudge(books.evidence.gap)
-    outcomes = {asked.mark: asked.outcome for asked in books.evidence.asked}
-    times = Counter(thing.mark for thing in books.written.values())
+    made: dict[int, list[str]] = defaultdict(list)
     for id, thing in books.written.items():
-        outcome = outcomes.get(thing.mark)
-        if outcome is None:
-            yield f"{id}: nobody asked for it"
-        elif outcome is Outcome.FAIL:
-            yield f"{id}: its request was refused"
-        elif times[thing.mark] > 1:
-            yield f"{id}: one request made {times[thing.mark]} of them"
-        else:
-            yield None
+        made[thing.mark].append(str(id))
+    asked = {
+        one.mark: [commands.Asked(f"request {one.mark}", one.outcome, str(one.thing))]
+        for one in books.evidence.asked
+        if one.mark in made
+    }
+    unasked = (
+        (thing.mark, str(id), f"{id} is there")
+        for id, thing in books.written.items()
+        if thing.mark not in asked
+    )
+    yield from commands.take_effect_once(asked, made)
+    yield from commands.nothing_unasked(unasked, asked)
 
 
-def both_sides_agree(books: Books) -> Iterator[str | None]:
+def both_sides_agree(books: Books) -> Cases:
     """One case per thing that either side shows."""
-    for id in sorted(books.written.keys() | books.shown.keys()):
-        written, shown = books.written.get(id), books.shown.get(id)
-        if written is None:
-            yield f"{id}: only the query side shows it"
-        elif shown is None:
-            yield f"{id}: only the write side has it"
-        else:
-            yield _differs(f"{id}, written and shown", written.facts, shown.facts)
-    for name, of_writes, of_reads in books.pairs:
-        yield None if of_writes == of_reads else f"{name}: {of_writes} written, {of_reads} shown"
+    yield from views.sides_agree(_facts(books.written), _facts(books.shown))
+    sides: tuple[dict[str, views.Shown], dict[str, views.Shown]] = {}, {}
+    for name, *shown in books.pairs:
+        for side, value in zip(sides, shown, strict=True):
+            if value is not None:
+                side[name] = {"shown": value}
+    yield from views.sides_agree(*sides)
 
 
-def amounts_conserved(books: Books) -> Iterator[str | None]:
+def _facts(side: Mapping[int, Thing]) -> Mapping[str, views.Shown]:
+    return {str(id): thing.facts for id, thing in side.items()}
+
+
+def amounts_conserved(books: Books) -> Cases:
     """One case per account: what was put in is what is left and what is held."""
-    held = _held(books)
-    for account in _known(books):
-        due = account.put - held[account.id]
-        wrong = f"{account.id}: {account.put} put in, {held[account.id]} held, {account.left} left"
-        yield None if account.left == due else wrong
+    put, left = _known(books)
+    return amounts.conserved(put, _held(books, put).values(), left)
 
 
-def nothing_oversold(books: Books) -> Iterator[str | None]:
-    """One case per account: no more is held than was put in, and nothing is below zero."""
-    held = _held(books)
-    for account in _known(books):
-        if account.left < 0:
-            yield f"{account.id}: {account.left} left"
-        elif held[account.id] > account.put:
-            yield f"{account.id}: {held[account.id]} held, of {account.put} that were put in"
-        else:
-            yield None
+def nothing_oversold(books: Books) -> Cases:
+    """No more is held than was put in, and nothing is below zero."""
+    put, left = _known(books)
+    yield from amounts.never_negative({id: [amount] for id, amount in left.items()})
+    yield from amounts.never_more_than_there_is(put, _held(books, put))
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    id: int
-    put: int
-    left: int
-
-
-def _known(books: Books) -> Iterator[_Known]:
-    """The accounts of which is known what was put in. Raises CannotJudge if there is none."""
-    known = [_Known(one.id, one.put, one.left) for one in books.accounts if one.put is not None]
-    if books.accounts and not known:
+def _known(books: Books) -> tuple[Mapping[int, int], Mapping[int, int]]:
+    """What was put into accounts of which that is known, and what is left. Raises CannotJudge."""
+    put = {one.id: one.put for one in books.accounts if one.put is not None}
+    if books.accounts and not put:
         raise CannotJudge("what there is to take was there before the run, and others may take it")
-    yield from known
+    return put, {one.id: one.left for one in books.accounts if one.id in put}
 
 
-def _held(books: Books) -> Counter[int]:
-    held: Counter[int] = Counter()
-    for thing in books.written.values():
-        held.update(thing.holds)
-    return held
+def _held(books: Books, known: Container[int]) -> Mapping[str, Mapping[int, int]]:
+    """What each thing has taken."""
+    return {
+        str(id): {account: -count for account, count in thing.holds.items() if account in known}
+        for id, thing in books.written.items()
+    }
 
 
-def token_honoured(books: Books) -> Iterator[str | None]:
+def token_honoured(books: Books) -> Cases:
     """One case per answer to a reader who sent its own write's token."""
     for seen in books.evidence.seen:
         if seen.facts is None:
-            yield f"{seen.thing}: not there for a reader with the token of its {seen.after}"
+            wrong = f"{seen.thing}: not there for a reader with the token of its {seen.after}"
         elif not books.rules.follows(seen.after, seen.facts):
-            yield f"{seen.thing}: {dict(seen.facts)} for a reader with the token of {seen.after}"
+            wrong = f"{seen.thing}: {dict(seen.facts)} for a reader with the token of {seen.after}"
         else:
-            yield None
+            yield KEPT
+            continue
+        yield Anomaly("own write unseen", wrong)
 
 
-def readers_never_go_back(books: Books) -> Iterator[str | None]:
+def readers_never_go_back(books: Books) -> Cases:
     """One case per second look at a thing. Each thing is looked at by one reader alone."""
-    looks: dict[int, list[Seen]] = defaultdict(list)
-    for seen in books.evidence.seen:
-        looks[seen.thing].append(seen)
-    for id, seen_ones in looks.items():
-        before: tuple[int, ...] = ()
-        for seen in seen_ones:
-            now = books.rules.rank(seen.facts) if seen.facts is not None else ()
-            if before:
-                is_back = len(now) < len(before) or any(
-                    a < b for a, b in zip(now, before, strict=True)
-                )
-                yield f"{id}: {dict(seen.facts or {})} after a later state" if is_back else None
-            before = now
+    return states.readers_never_go_back(
+        (
+            states.Seen(
+                "its reader",
+                str(seen.thing),
+                None if seen.facts is None else books.rules.rank(seen.facts),
+            )
+            for seen in books.evidence.seen
+        ),
+        lambda before, now: all(a <= b for a, b in zip(before, now, strict=True)),
+    )
 
 
-def ends_well(books: Books) -> Iterator[str | None]:
+def ends_well(books: Books) -> Cases:
     """One case per thing: it has come to a state in which it may stay."""
-    for thing in books.written.values():
-        yield None if books.rules.ends_well(thing.facts) else f"{thing.id}: {_short(thing)}"
+    return states.ends_well(
+        (str(thing.id), _short(thing), books.rules.ends_well(thing.facts))
+        for thing in books.written.values()
+    )
 
 
-def nothing_parked(books: Books) -> Iterator[str | None]:
+def nothing_parked(books: Books) -> Cases:
     """One case per consumer."""
     if books.parked is None:
         raise CannotJudge("the consumers did not say how much they had parked before the run")
     for consumer, messages in books.parked.items():
-        yield f"{consumer} parked {messages} messages" if messages else None
-
-
-def _differs(what: str, wanted: Facts, found: Facts) -> str | None:
-    names = [name for name in wanted if wanted[name] != found.get(name)]
-    if not names:
-        return None
-    differences = (f"{name} {wanted[name]!r} and {found.get(name)!r}" for name in names)
-    return f"{what}: {', '.join(differences)}"
+        yield (
+            Anomaly("healthy letter", f"{consumer} parked {messages} messages")
+            if messages
+            else KEPT
+        )
 
 
 def _short(thing: Thing) -> str:

@@ -1,81 +1,14 @@
-"""Four verdicts: silence is not keeping.
-
-A promise is *kept* when cases of it came up and all were right, *broken* when one was wrong, *not
-judged* when what is known does not allow to say so, and *nothing happened* when no case came up.
-"""
+"""What a judge's verdicts come to: an exit status, lines for a terminal, rows for a page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Generic, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-B = TypeVar("B")
-"""The books that are judged by."""
+from chaos.kit.promises import Verdict
 
 SHOWN_MAX = 10
 """So many breaks of one promise are spelled out."""
-
-
-class Verdict(StrEnum):
-    KEPT = "kept"
-    BROKEN = "broken"
-    NOT_JUDGED = "not judged"
-    NOTHING = "nothing happened"
-
-
-class CannotJudge(Exception):
-    """What is known does not allow a verdict. The text says why."""
-
-
-Check = Callable[[B], Iterator[str | None]]
-"""Yields once per case: None where it is right, and else what is wrong. Raises CannotJudge."""
-
-
-@dataclass(frozen=True, slots=True)
-class Promise(Generic[B]):
-    """What is promised, and how it is judged."""
-
-    name: str
-    says: str
-    check: Check[B]
-    at_rest: bool = True
-    """Judged only when the system has come to rest: before that, views may lag behind."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What became of one promise."""
-
-    promise: str
-    says: str
-    verdict: Verdict
-    cases: int = 0
-    because: str = ""
-    """Why it was not judged."""
-    breaks: Sequence[str] = ()
-    """The first of what was wrong."""
-    broken: int = 0
-
-
-def judge(promise: Promise[B], books: B, *, unrest: str) -> Judged:
-    """`unrest`: what kept the system from coming to rest, if anything did."""
-    if promise.at_rest and unrest:
-        return Judged(promise.name, promise.says, Verdict.NOT_JUDGED, because=unrest)
-    cases = broken = 0
-    breaks: list[str] = []
-    try:
-        for wrong in promise.check(books):
-            cases += 1
-            if wrong is not None:
-                broken += 1
-                if len(breaks) < SHOWN_MAX:
-                    breaks.append(wrong)
-    except CannotJudge as reason:
-        return Judged(promise.name, promise.says, Verdict.NOT_JUDGED, because=str(reason))
-    verdict = Verdict.BROKEN if broken else Verdict.KEPT if cases else Verdict.NOTHING
-    return Judged(promise.name, promise.says, verdict, cases, breaks=tuple(breaks), broken=broken)
 
 
 class Exit:
@@ -87,30 +20,46 @@ class Exit:
     NOT_JUDGED = 3
 
 
-def exit_status(judged: Sequence[Judged]) -> int:
+def exit_status(judged: Sequence[Verdict]) -> int:
     """Broken weighs more than not judged; a run in which nothing happened proves nothing."""
-    verdicts = {one.verdict for one in judged}
-    if Verdict.BROKEN in verdicts:
+    outcomes = {one.outcome for one in judged}
+    if "broken" in outcomes:
         return Exit.BROKEN
-    if Verdict.NOT_JUDGED in verdicts or Verdict.KEPT not in verdicts:
+    if "not judged" in outcomes or "kept" not in outcomes:
         return Exit.NOT_JUDGED
     return Exit.KEPT
 
 
-def lines(judged: Sequence[Judged]) -> Iterator[str]:
+def lines(judged: Sequence[Verdict]) -> Iterator[str]:
     """One line for each promise, and below it what was wrong."""
     width = max(len(one.promise) for one in judged)
     for one in judged:
-        said = f"{one.promise:<{width}}  {one.verdict.value:<16}"
-        match one.verdict:
-            case Verdict.KEPT:
+        said = f"{one.promise:<{width}}  {one.outcome:<16}"
+        match one.outcome:
+            case "kept":
                 yield f"{said}  {one.cases} cases"
-            case Verdict.BROKEN:
-                yield f"{said}  {one.broken} of {one.cases} cases: {one.says}"
-                yield from (f"{'':<{width}}    {wrong}" for wrong in one.breaks)
-                if more := one.broken - len(one.breaks):
+            case "broken":
+                yield f"{said}  {len(one.found)} of {one.cases} cases: {one.says}"
+                yield from (f"{'':<{width}}    {found.seen}" for found in one.found[:SHOWN_MAX])
+                if (more := len(one.found) - SHOWN_MAX) > 0:
                     yield f"{'':<{width}}    … and {more} more"
-            case Verdict.NOT_JUDGED:
+            case "not judged":
                 yield f"{said}  because {one.because}"
-            case Verdict.NOTHING:
+            case "nothing happened":
                 yield said.rstrip()
+
+
+def rows(judged: Sequence[Verdict]) -> list[dict[str, Any]]:  # JSON
+    """The same, of each promise, as the page of a run shows it."""
+    return [
+        {
+            "promise": one.promise,
+            "says": one.says,
+            "verdict": one.outcome,
+            "cases": one.cases,
+            "because": one.because,
+            "breaks": [found.seen for found in one.found[:SHOWN_MAX]],
+            "broken": len(one.found),
+        }
+        for one in judged
+    ]

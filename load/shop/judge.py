@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from statistics import quantiles
 from typing import Any
 
+from chaos.kit.promises import Checker, Verdict
 from load.kit import http, promises
 from load.kit.evidence import Evidence
 from load.kit.promises import Account, Books, Thing
 from load.kit.rest import CannotLook, Rest, come_to_rest
-from load.kit.verdicts import Judged, Promise, judge
 from load.shop.orders import OrderRules, thing
 from load.shop.where import Where, parked, under_way
 
@@ -24,59 +24,63 @@ WITHIN_S = 60.0
 SETTLED_S = 6.0
 """Longer than a relay measures its backlog: every 5 s."""
 
-PROMISES: tuple[Promise[Books], ...] = (
-    Promise(
+PROMISES: tuple[Checker[Books], ...] = (
+    Checker(
         "acknowledged_is_kept",
         "What was answered with success is on the write side.",
         promises.acknowledged_is_kept,
-        at_rest=False,
     ),
-    Promise(
+    Checker(
         "acknowledged_order_is_shown",
         "What was answered with success is shown on the query side.",
         promises.acknowledged_is_shown,
+        at_rest=True,
     ),
-    Promise(
+    Checker(
         "commands_take_effect_once",
         "Each order was asked for once; a request that was refused has made none.",
         promises.done_once,
+        at_rest=True,
     ),
-    Promise(
+    Checker(
         "stock_conserved",
         "What is left of a product is what was put on its shelf, less what orders hold.",
         promises.amounts_conserved,
+        at_rest=True,
     ),
-    Promise(
+    Checker(
         "no_oversell",
         "Orders hold no more of a product than was put on its shelf.",
         promises.nothing_oversold,
+        at_rest=True,
     ),
-    Promise(
+    Checker(
         "order_and_reservation_agree",
         "An order lives if and only if its stock is reserved; a paid one that ended is due a refund.",
         promises.ends_well,
+        at_rest=True,
     ),
-    Promise(
+    Checker(
         "views_show_the_truth",
         "Readers see what the write side has: orders, users and products.",
         promises.both_sides_agree,
+        at_rest=True,
     ),
-    Promise(
+    Checker(
         "consistency_token_honoured",
         "A reader with a token sees the write that it came from, or is asked to wait.",
         promises.token_honoured,
-        at_rest=False,
     ),
-    Promise(
+    Checker(
         "readers_never_go_back",
         "A reader never sees an older state after a newer one.",
         promises.readers_never_go_back,
-        at_rest=False,
     ),
-    Promise(
+    Checker(
         "nothing_parked",
         "No message of a healthy system becomes a dead letter.",
         promises.nothing_parked,
+        at_rest=True,
     ),
 )
 
@@ -87,7 +91,7 @@ class Verdicts:
 
     evidence: Evidence
     rest: Rest
-    judged: Sequence[Judged]
+    judged: Sequence[Verdict]
 
 
 class CannotAsk(Exception):
@@ -113,8 +117,7 @@ def verdicts(
         )
     except http.NoAnswer as none:
         raise CannotAsk(str(none)) from none
-    judged = [judge(promise, books, unrest=rest.unrest) for promise in PROMISES]
-    return Verdicts(evidence, rest, judged)
+    return Verdicts(evidence, rest, promises.judge(books, PROMISES, unrest=rest.unrest))
 
 
 def _orders(where: Where, role: str, users: Sequence[int]) -> Mapping[int, Thing]:

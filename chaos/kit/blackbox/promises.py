@@ -47,7 +47,7 @@ def judge(
     known: Mapping[str, str] | None = None,
 ) -> list[Verdict]:
     """The verdict of each promise. `known`: those that are known to be broken, and why."""
-    unrest = next(iter(evidence.missing or ()), "")
+    unrest = f"it never came to rest: {evidence.missing[0]}" if evidence.missing else ""
     return checker.judge(
         evidence, promises, ANOMALIES, unrest=unrest, sees=sees, blind=blind, known=known
     )

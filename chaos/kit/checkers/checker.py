@@ -17,5 +17,5 @@ def judge(
     evidence: Evidence, checkers: Iterable[Checker], anomalies: Mapping[str, str]
 ) -> list[Verdict]:
     """What each checker says. Raises BadChecker when one cannot judge, or has no word for it."""
-    unrest = next(iter(evidence.missing), "")
+    unrest = f"it never came to rest: {evidence.missing[0]}" if evidence.missing else ""
     return promises.judge(evidence, checkers, anomalies, unrest=unrest)

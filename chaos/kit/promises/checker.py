@@ -131,7 +131,7 @@ def judge(
     blind: Sequence[Blind] = (),
     known: Mapping[str, str] | None = None,
 ) -> list[Verdict]:
-    """The verdict of each checker. `unrest`: what kept the system from coming to rest, if anything did.
+    """The verdict of each checker. `unrest`: why the system did not come to rest, if it did not.
 
     Raises BadChecker when one cannot judge, or finds what has no word that is `explained`.
     """
@@ -161,7 +161,7 @@ def _verdict(
     if unseen := checker.needs & ~sees:
         return said("not judged", because(unseen, blind))
     if checker.at_rest and unrest:
-        return said("not judged", f"it never came to rest: {unrest}")
+        return said("not judged", unrest)
     try:
         cases, found = _cases(checker, evidence, explained)
     except CannotJudge as reason:
