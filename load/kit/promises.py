@@ -94,9 +94,7 @@ class Books:
 
 def judge(books: Books, promises: Iterable[Checker[Books]], *, unrest: str) -> list[Verdict]:
     """`unrest`: what kept the system from coming to rest, if anything did."""
-    unseen = "A reader with a consistency token was shown an older state than it asked for."
-    explained = {**ANOMALIES, "own write unseen": unseen}
-    return kit.judge(books, promises, explained, unrest=unrest)
+    return kit.judge(books, promises, ANOMALIES, unrest=unrest)
 
 
 def acknowledged_is_kept(books: Books) -> Cases:
@@ -195,15 +193,14 @@ def _held(books: Books, known: Container[int]) -> Mapping[str, Mapping[int, int]
 
 def token_honoured(books: Books) -> Cases:
     """One case per answer to a reader who sent its own write's token."""
-    for seen in books.evidence.seen:
-        if seen.facts is None:
-            wrong = f"{seen.thing}: not there for a reader with the token of its {seen.after}"
-        elif not books.rules.follows(seen.after, seen.facts):
-            wrong = f"{seen.thing}: {dict(seen.facts)} for a reader with the token of {seen.after}"
-        else:
-            yield KEPT
-            continue
-        yield Anomaly("own write unseen", wrong)
+    return states.own_writes_are_seen(
+        (
+            f"{seen.thing}: {seen.facts and dict(seen.facts)} for a reader with the token of {seen.after}",
+            str(seen.thing),
+            seen.facts is not None and books.rules.follows(seen.after, seen.facts),
+        )
+        for seen in books.evidence.seen
+    )
 
 
 def readers_never_go_back(books: Books) -> Cases:

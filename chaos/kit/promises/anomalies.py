@@ -26,6 +26,7 @@ ANOMALIES: dict[str, str] = {
     "half-way": "A thing is at rest in a state in which it may not stay.",
     "went back": "A reader saw an older state after a newer one.",
     "vanished": "A reader saw something, and later did not, though nobody had deleted it.",
+    "own write unseen": "A reader with a consistency token was shown an older state than it asked for.",
     # views
     "missing view": "There is something that the views do not show.",
     "ghost in the views": "The views show what is gone, or what never was.",

@@ -77,3 +77,9 @@ def readers_never_go_back(
                 f"{one.reader} saw {one.about} {named(before)}, then nothing",
                 about=one.about,
             )
+
+
+def own_writes_are_seen(looks: Iterable[tuple[str, str, bool]]) -> Cases:
+    """`looks`, each of a reader that names its own write: what it asks for, the thing, and whether it is shown."""
+    for asked, about, is_shown in looks:
+        yield KEPT if is_shown else Anomaly("own write unseen", asked, about=about)

@@ -21,7 +21,6 @@ ANOMALIES: dict[str, str] = {
     "payment forgotten": "An order's payment was told, and the order does not know of it.",
     # readers
     "token of another write": "A write answered a token that names a version it has not left.",
-    "own write unseen": "A reader with a consistency token was shown an older state than it asked for.",
     # commands
     "changed unseen": "Something was changed that was not as the client had demanded it to be.",
 }

@@ -157,11 +157,6 @@ _VERSION_OF = {"pending": None, "reserved": 1, "rejected": 1, "released": 2}
 """Of a reservation, by what became of it."""
 
 
-def _tokens(evidence: Evidence) -> Iterator[Anomaly]:
-    yield from _tokens_given(evidence)
-    yield from _tokens_honoured(evidence)
-
-
 def _tokens_given(evidence: Evidence) -> Iterator[Anomaly]:
     """A write's token names what that write has left, in every part."""
     told = {
@@ -189,7 +184,11 @@ def _tokens_given(evidence: Evidence) -> Iterator[Anomaly]:
                 )
 
 
-def _tokens_honoured(evidence: Evidence) -> Iterator[Anomaly]:
+def _tokens_honoured(evidence: Evidence) -> Cases:
+    return states.own_writes_are_seen(_looks(evidence))
+
+
+def _looks(evidence: Evidence) -> Iterator[tuple[str, str, bool]]:
     versions = _versions(evidence)
     for op in evidence.history:
         if op.token is None or op.role != "query-api":
@@ -204,16 +203,13 @@ def _tokens_honoured(evidence: Evidence) -> Iterator[Anomaly]:
                 continue
             item = shown.get(term.key)
             if item is None:
-                unseen = not _may_be_gone(evidence, view, term.key, op)
+                is_seen = _may_be_gone(evidence, view, term.key, op)
             elif term.part == "self":
-                unseen = versions.get((view, term.key, item["updated_at"]), 0) < term.version
+                is_seen = versions.get((view, term.key, item["updated_at"]), 0) >= term.version
             else:
-                unseen = (_VERSION_OF[item["reservation"]] or 0) < term.version
-            if unseen:
-                yield Anomaly(
-                    "own write unseen",
-                    f"{op}: asked for {view}/{term.key}.{term.part}@{term.version}",
-                )
+                is_seen = (_VERSION_OF[item["reservation"]] or 0) >= term.version
+            place = f"{view}/{term.key}"
+            yield f"{op}: asked for {place}.{term.part}@{term.version}", place, is_seen
 
 
 SHOW_THE_TRUTH = Checker(
@@ -230,6 +226,5 @@ NEVER_BACK = Checker(
 TOKENS = Checker(
     "consistency_token_honoured",
     "A reader with a token sees the write that it came from, or is asked to wait.",
-    _tokens,
-    lambda evidence: [op for op in evidence.history if op.token is not None],
-)
+    _tokens_honoured,
+).also(_tokens_given)
