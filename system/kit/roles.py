@@ -57,6 +57,8 @@ class Blueprint:
     metrics: Callable[[], Metrics] = Metrics
     """Of each role."""
     timing: Timing = TIMING
+    with_pages: bool = True
+    """Whether an API serves, beside its routes, how it is and what it is. A simulation asks nobody that."""
 
     @property
     def views_at(self) -> str:
@@ -84,6 +86,7 @@ def build(name: str, parts: Parts, blueprint: Blueprint, lifespan: Lifespan) -> 
             timeout_s=settings.http_timeout_s,
             admin_token=token.get_secret_value() if token else None,
             views_at=blueprint.views_at,
+            with_pages=blueprint.with_pages,
         ),
         parts.world,
         builder.metrics,

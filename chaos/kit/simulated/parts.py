@@ -31,7 +31,6 @@ import structlog
 from aiohttp import web, web_app
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-import system.kit.http.app
 from chaos.kit.evidence import Freeze
 from chaos.kit.points import FaultyLog, FaultyViewStore
 from chaos.kit.simulated.faults import CALL_S, PAUSE_S, RESTART_S, Faults, HopsOf
@@ -301,7 +300,9 @@ class Cluster:
 
     def _build(self, process: Process) -> None:
         parts = self._plan.parts(self._parts(process))
-        blueprint = replace(self._plan.blueprint, metrics=lambda: _METRICS, timing=TIMING)
+        blueprint = replace(
+            self._plan.blueprint, metrics=lambda: _METRICS, timing=TIMING, with_pages=False
+        )
         process.made = [build(name, parts, blueprint, process.lifespan) for name in process.roles]
 
     def _parts(self, process: Process) -> Parts:
@@ -458,10 +459,7 @@ _METRICS = _Metrics()
 
 @contextmanager
 def lean() -> Iterator[None]:
-    """Leave out what no fault can touch and every process would make anew: pages.
-
-    And aiohttp's cache of middlewares, which would keep a thousand applications alive.
-    """
+    """Leave out lines of the log, and aiohttp's cache of middlewares: it keeps applications alive."""
     uncached = web_app._build_middlewares  # noqa: SLF001 - the cache has no switch
     silent = structlog.make_filtering_bound_logger(logging.CRITICAL)
     before = structlog.get_config()
@@ -469,10 +467,7 @@ def lean() -> Iterator[None]:
     heard = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with (
-            patch.object(web_app, "_cached_build_middleware", uncached),
-            patch.object(system.kit.http.app, "pages", lambda *_, **__: ()),
-        ):
+        with patch.object(web_app, "_cached_build_middleware", uncached):
             yield
     finally:
         logging.disable(heard)

@@ -79,15 +79,17 @@ def application(
     timeout_s: float = 10.0,
     admin_token: str | None = None,
     views_at: str | None = None,
+    with_pages: bool = True,
 ) -> web.Application:
-    """Make an application that answers `routes`, and `/`, `/healthz`, `/docs` and their like.
+    """Make an application that answers `routes`, and `/`, `/healthz`, `/docs` and their like: its pages.
 
     Paths under `/admin/` need `admin_token`; without one they are open to loopback alone.
     `views_at` is where the query side's OpenAPI document is, for the one made here to name.
     """
     api = _Api(name, world, metrics, timeout_s, admin_token, logs.logger(name))
     app = web.Application(middlewares=[api.answered])
-    everything = [*routes, *pages(name, routes, health, metrics, views_at=views_at)]
+    common = pages(name, routes, health, metrics, views_at=views_at) if with_pages else ()
+    everything = [*routes, *common]
     by_path = attrgetter("path")
     for path, same_path in groupby(sorted(everything, key=by_path), key=by_path):
         resource = app.router.add_resource(path.replace("{id}", "{id:[1-9][0-9]{0,18}}"))
