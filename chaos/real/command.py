@@ -51,9 +51,9 @@ examples:
   python -m chaos endurance --orders 500 --seed 7       another order of kills, other baskets
   python -m chaos endurance --orders 500 --kills 0 --pauses 20   nobody dies, all stand still once
 
-The same seed gives the same baskets and the same strikes; the machine's own timing stays chance.
+The same seed gives the same baskets and the same faults; the machine's own timing stays chance.
 Exit status: 0 every promise kept, 1 one broke (the lines above the last say which, and the folder
-named there holds the logs, the strikes and the history), 2 it could not run.
+named there holds the logs, the faults and the history), 2 it could not run.
 """
 
 

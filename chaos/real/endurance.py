@@ -22,7 +22,7 @@ from chaos.kit.servers.timeline import Timeline
 from chaos.real import kept, report, shoppers
 from chaos.real.clients import Client
 from chaos.real.gathered import auditor, come_to_rest, gathered
-from chaos.real.nemesis import Nemesis, NotRecovered, Strike, Struck, plan
+from chaos.real.nemesis import Injected, Nemesis, NotRecovered, TimedFault, plan
 from chaos.real.promises import PROMISES
 from chaos.real.recovery import visible_again
 from chaos.real.shopkeeper import REBUILD, Shopkeeper, look_at_the_rebuild
@@ -35,7 +35,7 @@ from system.kit.values import dumps
 from system.table import SHOP
 
 STRIKE_S = 5.0
-"""About what a strike takes until everybody has recovered: baskets are spread over that."""
+"""About what a fault takes until everybody has recovered: baskets are spread over that."""
 CALM_S = (0.2, 1.5)
 FINISH_S = 120.0
 FINISH_PER_ORDER_S = 0.1
@@ -61,7 +61,7 @@ class Result:
     """What came of a run."""
 
     evidence: Evidence
-    struck: list[Struck]
+    injected: list[Injected]
     unfinished: int
     """Baskets whose shopper was not done in time."""
     anomalies: list[Anomaly]
@@ -89,7 +89,7 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
         sends_once(force_close=True) as session,
     ):
         timeline = Timeline(folder / "timeline.jsonl", lambda _: None)
-        strikes = plan(
+        faults = plan(
             wanted.seed,
             list(system.targets),
             list(system.pausable_lines),
@@ -102,7 +102,7 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
 
             def note(what: str) -> None:
                 timeline.note("nemesis", what)
-                show.strike(what)
+                show.inject(what)
 
             nemesis = Nemesis(system.targets, system.pausable_lines, system.not_ready, note)
             counter = shoppers.Counter(baskets, wanted.seed)
@@ -121,7 +121,7 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
                 Shopkeeper(world, keeper).keep(lambda: all(task.done() for task in shopping))
             )
             try:
-                await _strike_and_shop(strikes, nemesis, counter, wanted)
+                await _inject_and_shop(faults, nemesis, counter, wanted)
                 note("healed")
             except NotRecovered as not_recovered:
                 missing.append(str(not_recovered))
@@ -145,7 +145,7 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
                 history,
                 missing=missing,
                 failures=[],
-                disturbances=len(nemesis.struck),
+                disturbances=len(nemesis.injected),
             )
         evidence.failures = tuple(await system.stop_roles())
     # first: whatever a judge does, the evidence is there
@@ -157,28 +157,28 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
         database=wanted.database,
         command=command_of(wanted),
     )
-    _write(folder, nemesis.struck, timeline)
+    _write(folder, nemesis.injected, timeline)
     began_s = loop.time()
     verdicts = judge(evidence, PROMISES)
     found = anomalies_of(verdicts)
     (folder / "anomalies.txt").write_text("".join(f"{anomaly}\n" for anomaly in found))
     report.write(folder, kept.kept(folder), verdicts)
     say(f"judged in {loop.time() - began_s:.1f} s")
-    return Result(evidence, nemesis.struck, len(late), found)
+    return Result(evidence, nemesis.injected, len(late), found)
 
 
-async def _strike_and_shop(
-    strikes: list[Strike], nemesis: Nemesis, counter: shoppers.Counter, wanted: Wanted
+async def _inject_and_shop(
+    faults: list[TimedFault], nemesis: Nemesis, counter: shoppers.Counter, wanted: Wanted
 ) -> None:
-    """Between two strikes the same number of baskets, and the first of them before any strike."""
+    """Between two faults the same number of baskets, and the first of them before any fault."""
     random = Random(f"calm {wanted.seed}")
-    share, rest = divmod(wanted.orders, len(strikes) + 1)
+    share, rest = divmod(wanted.orders, len(faults) + 1)
     await counter.hand_out(share + rest, 1.0 + share / 100)
-    for strike in strikes:
+    for fault in faults:
         handing_out = asyncio.create_task(counter.hand_out(share, STRIKE_S))
         try:
             await asyncio.sleep(random.uniform(*CALM_S))
-            await nemesis.strike(strike)
+            await nemesis.inject(fault)
         finally:
             await handing_out
 
@@ -187,7 +187,7 @@ async def _strike_and_shop(
 
 
 class _Progress:
-    """Orders, strikes, and what is being struck: one line on a terminal, a line each in a pipe."""
+    """Orders, faults, and what is being hit: one line on a terminal, a line each in a pipe."""
 
     def __init__(
         self, bar: Any, wanted: Wanted
@@ -195,11 +195,11 @@ class _Progress:
         self._bar = bar
         self._wanted = wanted
         self._orders = 0
-        self._strikes = 0
+        self._faults = 0
         self._last = ""
 
     def __str__(self) -> str:
-        return f"{self._orders} of {self._wanted.orders} orders, {self._strikes} strikes"
+        return f"{self._orders} of {self._wanted.orders} orders, {self._faults} faults"
 
     def order(self, _: shoppers.Basket, acknowledged: bool) -> None:
         self._orders += 1
@@ -207,9 +207,9 @@ class _Progress:
         if not acknowledged:
             self._bar.set_postfix_str(self._last)
 
-    def strike(self, what: str) -> None:
-        self._strikes += what.startswith(("kill", "pause", "cut"))
-        self._last = f"{self._strikes} strikes: {what}"
+    def inject(self, what: str) -> None:
+        self._faults += what.startswith(("kill", "pause", "cut"))
+        self._last = f"{self._faults} faults: {what}"
         self._bar.set_postfix_str(self._last)
         if self._bar.disable:
             say(f"{self._orders} of {self._wanted.orders} orders, {self._last}")
@@ -226,9 +226,9 @@ def _progress(wanted: Wanted) -> Iterator[_Progress]:
             raise
 
 
-def _write(folder: Path, struck: list[Struck], timeline: Timeline) -> None:
-    with (folder / "struck.jsonl").open("wb") as file:
-        for one in struck:
+def _write(folder: Path, injected: list[Injected], timeline: Timeline) -> None:
+    with (folder / "faults.jsonl").open("wb") as file:
+        for one in injected:
             placed = replace(
                 one,
                 began_s=timeline.of_loop(one.began_s),
@@ -249,10 +249,10 @@ def summary(wanted: Wanted, result: Result, folder: Path) -> str:
     of = Counter(op.outcome.value for op in orders)
     ids = {op.json["id"] for op in orders if op.ok}
     kinds: Counter[str] = Counter()
-    for one in result.struck:
-        kinds[one.strike.kind] += len(one.strike.targets)
+    for one in result.injected:
+        kinds[one.fault.kind] += len(one.fault.targets)
     rebuilds = sum(op.ok and (op.method, op.path) == ("POST", REBUILD) for op in history)
-    times = visible_again(history, result.struck)
+    times = visible_again(history, result.injected)
     recovery = (
         f", orders shown {median(times):.1f} s after the repair (at most {max(times):.1f})"
         if times

@@ -13,9 +13,9 @@ KILL_S = (0.0, 3.0)
 PAUSE_S = (4.0, 12.0)
 """Longer than every lease and every session, which are 3 s."""
 TOGETHER = 0.2
-"""How often two are struck at once."""
+"""How often two are hit at once."""
 AT_ONCE = 0.25
-"""How often the next strike comes before everybody has recovered from this one."""
+"""How often the next fault comes before everybody has recovered from this one."""
 RECOVER_S = 90.0
 
 
@@ -27,15 +27,15 @@ class Pausable(Protocol):
 
 
 class Target(Pausable, Protocol):
-    """What can be struck in every way: a role or a server."""
+    """What can be hit in every way: a role or a server."""
 
     async def kill(self) -> None: ...
     async def start(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Strike:
-    """One blow: who is killed or paused, for how long, and whether recovery is waited for."""
+class TimedFault:
+    """One fault: who is killed or paused, for how long, and whether recovery is waited for."""
 
     kind: str
     targets: tuple[str, ...]
@@ -47,31 +47,31 @@ class Strike:
 
 
 @dataclass(frozen=True, slots=True)
-class Struck:
-    """A strike that happened: when it began, when all was repaired, and when all were ready."""
+class Injected:
+    """A fault that happened: when it began, when all was repaired, and when all were ready."""
 
-    strike: Strike
+    fault: TimedFault
     began_s: float
     repaired_s: float
     ready_after_s: float | None
-    """From the repair on. None: the next strike did not wait for that."""
+    """From the repair on. None: the next fault did not wait for that."""
 
 
 def plan(
     seed: int, names: Sequence[str], lines: Sequence[str], *, kills: int, pauses: int
-) -> list[Strike]:
+) -> list[TimedFault]:
     """Every name in turn, in an order that the seed shuffles anew for each round.
 
     Who can be killed can be paused, too; a line can only be cut, which counts as a pause.
     """
-    random = Random(f"strikes {seed}")
-    strikes: list[Strike] = []
+    random = Random(f"faults {seed}")
+    faults: list[TimedFault] = []
     turns = _turns(random, names, kills)
     while turns:
         count = 2 if len(turns) > 1 and random.random() < TOGETHER else 1
         targets, turns = tuple(turns[:count]), turns[count:]
-        strikes.append(
-            Strike(
+        faults.append(
+            TimedFault(
                 "kill",
                 tuple(dict.fromkeys(targets)),
                 random.uniform(*KILL_S),
@@ -80,9 +80,9 @@ def plan(
         )
     for name in _turns(random, [*names, *lines], pauses):
         kind = "cut" if name in lines else "pause"
-        place = random.randint(0, len(strikes))
-        strikes.insert(place, Strike(kind, (name,), random.uniform(*PAUSE_S)))
-    return strikes
+        place = random.randint(0, len(faults))
+        faults.insert(place, TimedFault(kind, (name,), random.uniform(*PAUSE_S)))
+    return faults
 
 
 def _turns(random: Random, names: Sequence[str], count: int) -> list[str]:
@@ -93,7 +93,7 @@ def _turns(random: Random, names: Sequence[str], count: int) -> list[str]:
 
 
 class Nemesis:
-    """Strikes one blow at a time."""
+    """Injects one fault at a time."""
 
     def __init__(
         self,
@@ -103,24 +103,24 @@ class Nemesis:
         note: Callable[[str], None],
     ) -> None:
         """`recovered` names those that are not ready yet."""
-        self.struck: list[Struck] = []
+        self.injected: list[Injected] = []
         self._targets = targets
         self._pausable: Mapping[str, Pausable] = {**targets, **lines}
         self._recovered = recovered
         self._note = note
 
-    async def strike(self, strike: Strike) -> None:
-        """Strike, heal, and wait for recovery. Raises NotRecovered."""
+    async def inject(self, fault: TimedFault) -> None:
+        """Inject it, heal, and wait for recovery. Raises NotRecovered."""
         loop = asyncio.get_running_loop()
         began_s = loop.time()
-        self._note(str(strike))
-        if strike.kind == "kill":
-            await self._kill([self._targets[name] for name in strike.targets], strike.seconds)
+        self._note(str(fault))
+        if fault.kind == "kill":
+            await self._kill([self._targets[name] for name in fault.targets], fault.seconds)
         else:
-            await self._pause([self._pausable[name] for name in strike.targets], strike.seconds)
+            await self._pause([self._pausable[name] for name in fault.targets], fault.seconds)
         repaired_s = loop.time()
-        ready_s = await self._recovery() if strike.recover else None
-        self.struck.append(Struck(strike, began_s, repaired_s, ready_s))
+        ready_s = await self._recovery() if fault.recover else None
+        self.injected.append(Injected(fault, began_s, repaired_s, ready_s))
 
     async def _kill(self, targets: Sequence[Target], seconds: float) -> None:
         try:

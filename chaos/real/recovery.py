@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chaos.kit.history import Op
-from chaos.real.nemesis import Struck
+from chaos.real.nemesis import Injected
 
 
-def visible_again(history: Sequence[Op], struck: Sequence[Struck]) -> list[float]:
-    """For each strike: from the repair until all orders were seen that had been placed meanwhile.
+def visible_again(history: Sequence[Op], injected: Sequence[Injected]) -> list[float]:
+    """For each fault: from the repair until all orders were seen that had been placed meanwhile.
 
-    Of the clients that looked; a strike during which nobody placed an order says nothing.
+    Of the clients that looked; a fault during which nobody placed an order says nothing.
     """
     placed: dict[str, float] = {}
     seen: dict[str, float] = {}
@@ -21,7 +21,7 @@ def visible_again(history: Sequence[Op], struck: Sequence[Struck]) -> list[float
         elif op.ok and op.role == "query-api":
             seen.setdefault(op.client, op.ended_s)
     times = []
-    for one in struck:
+    for one in injected:
         waited = [
             max(0.0, seen[client] - one.repaired_s)
             for client, placed_s in placed.items()

@@ -21,7 +21,7 @@ from system.roles import ROLES
 
 REPORT = "report.html"
 TIMELINE = "timeline.jsonl"
-STRUCK = "struck.jsonl"
+FAULTS = "faults.jsonl"
 BEFORE_S, AFTER_S = 1.5, 3.0
 """So much before the first fault and after the last one is a picture."""
 WORTH_SEEING = ("warning", "error", "critical")
@@ -38,7 +38,7 @@ def _page(folder: Path, evidence: Evidence, judged: Sequence[Verdict]) -> Page:
     run = kept.facts(folder)
     began_s, ended_s = run.get("began_s", 0.0), run.get("ended_s", _last(evidence))
     moments = [one for one in _moments(folder) if began_s <= one.at_s <= ended_s]
-    faults = list(_struck(folder) if (folder / STRUCK).is_file() else _faults(moments))
+    faults = list(_injected(folder) if (folder / FAULTS).is_file() else _faults(moments))
     causes = Causes(evidence, run["began_at"], client_of=_client)
     suspects = causes.suspects(anomalies_of(judged))
     said = sentence(judged, faults, ANOMALIES)
@@ -98,22 +98,22 @@ def _faults(moments: Sequence[Moment]) -> Iterator[Fault]:
             yield Fault(one.text, "", one.at_s, end.at_s if end else None)
 
 
-def _struck(folder: Path) -> Iterator[Fault]:
+def _injected(folder: Path) -> Iterator[Fault]:
     """Of an endurance run."""
-    for line in _json_lines(folder / STRUCK):
-        strike = line["strike"]
-        text = f"{strike['kind']} {' and '.join(strike['targets'])}"
+    for line in _json_lines(folder / FAULTS):
+        fault = line["fault"]
+        text = f"{fault['kind']} {' and '.join(fault['targets'])}"
         yield Fault(text, "", line["began_s"], line["repaired_s"])
 
 
 def _recoveries(folder: Path, run: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if run.get("recovery_s") is not None:
         yield "no lag after the first good answer", f"{run['recovery_s']:.2f} s"
-    if (folder / STRUCK).is_file():
-        for line in _json_lines(folder / STRUCK):
-            strike, ready_s = line["strike"], line["ready_after_s"]
-            took = "the next strike did not wait" if ready_s is None else f"{ready_s:.2f} s"
-            yield f"all ready after {strike['kind']} {' and '.join(strike['targets'])}", took
+    if (folder / FAULTS).is_file():
+        for line in _json_lines(folder / FAULTS):
+            fault, ready_s = line["fault"], line["ready_after_s"]
+            took = "the next fault did not wait" if ready_s is None else f"{ready_s:.2f} s"
+            yield f"all ready after {fault['kind']} {' and '.join(fault['targets'])}", took
 
 
 # --- pictures -------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """The workload: shoppers who place orders, pay some, cancel some, and look at what they see.
 
 A seed fixes what is in every basket, how it is sent, and what becomes of it. Only when its turn
-comes depends on the run: baskets are handed out between the strikes of the nemesis, so that each
-strike meets about as many of them.
+comes depends on the run: baskets are handed out between the faults of the nemesis, so that each
+fault meets about as many of them.
 """
 
 from __future__ import annotations

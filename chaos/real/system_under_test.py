@@ -71,7 +71,7 @@ class SystemUnderTest:
 
     @property
     def targets(self) -> dict[str, Target]:
-        """Who can be struck. Toxiproxy is nobody's server, so nobody misses it."""
+        """Who can be hit. Toxiproxy is nobody's server, so nobody misses it."""
         servers = (*self.servers.brokers, self.servers.sql, self.servers.mongo)
         return {**self.roles, **{server.name: server for server in servers}}
 

@@ -1,4 +1,4 @@
-"""The nemesis: whom it strikes is fixed by the seed, and everybody has a turn."""
+"""The nemesis: whom it hits is fixed by the seed, and everybody has a turn."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from collections import Counter
 
 import pytest
 
-from chaos.real.nemesis import Nemesis, NotRecovered, Strike, plan
+from chaos.real.nemesis import Nemesis, NotRecovered, TimedFault, plan
 
 NAMES = ["order-api", "order-consumer", "kafka", "mysql", "mongo"]
 LINES = ["kafka silent", "sql slow"]
 
 
-def test_a_seed_fixes_the_strikes() -> None:
+def test_a_seed_fixes_the_faults() -> None:
     assert plan(3, NAMES, LINES, kills=20, pauses=5) == plan(3, NAMES, LINES, kills=20, pauses=5)
     assert plan(3, NAMES, LINES, kills=20, pauses=5) != plan(4, NAMES, LINES, kills=20, pauses=5)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_everybody_has_a_turn_in_each_round(seed: int) -> None:
-    struck = Counter(
-        (strike.kind, name)
-        for strike in plan(seed, NAMES, LINES, kills=15, pauses=7)
-        for name in strike.targets
+    hit = Counter(
+        (fault.kind, name)
+        for fault in plan(seed, NAMES, LINES, kills=15, pauses=7)
+        for name in fault.targets
     )
-    # one that would be struck twice at once is struck once
-    assert all(struck["kill", name] in (2, 3) for name in NAMES)
-    assert all(struck["pause", name] == 1 for name in NAMES)
-    assert all(struck["cut", name] == 1 for name in LINES)
-    assert not any(struck["kill", name] for name in LINES)
+    # one that would be hit twice at once is hit once
+    assert all(hit["kill", name] in (2, 3) for name in NAMES)
+    assert all(hit["pause", name] == 1 for name in NAMES)
+    assert all(hit["cut", name] == 1 for name in LINES)
+    assert not any(hit["kill", name] for name in LINES)
 
 
 class Victim:
@@ -51,7 +51,7 @@ class Victim:
         self._done.append(f"resume {self.name}")
 
 
-async def test_it_heals_what_it_has_struck_and_waits_for_recovery() -> None:
+async def test_it_heals_what_it_has_hit_and_waits_for_recovery() -> None:
     done: list[str] = []
     waiting = [["mysql"], ["mysql"], []]
 
@@ -63,13 +63,13 @@ async def test_it_heals_what_it_has_struck_and_waits_for_recovery() -> None:
     victims = {name: Victim(name, done) for name in names}
     lines = {"sql slow": Victim("sql slow", done)}
     nemesis = Nemesis(victims, lines, not_ready, lambda _: None)
-    await nemesis.strike(Strike("kill", names, 0.0))
-    await nemesis.strike(Strike("pause", ("kafka",), 0.0, recover=False))
-    await nemesis.strike(Strike("cut", ("sql slow",), 0.0, recover=False))
+    await nemesis.inject(TimedFault("kill", names, 0.0))
+    await nemesis.inject(TimedFault("pause", ("kafka",), 0.0, recover=False))
+    await nemesis.inject(TimedFault("cut", ("sql slow",), 0.0, recover=False))
     assert done[:4] == ["kill kafka", "kill mysql", "start kafka", "start mysql"]
     assert done[4:7] == ["look", "look", "look"]
     assert done[7:] == ["pause kafka", "resume kafka", "pause sql slow", "resume sql slow"]
-    assert [struck.ready_after_s is None for struck in nemesis.struck] == [False, True, True]
+    assert [one.ready_after_s is None for one in nemesis.injected] == [False, True, True]
 
 
 async def test_it_says_who_does_not_recover(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,4 +79,4 @@ async def test_it_says_who_does_not_recover(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("chaos.real.nemesis.RECOVER_S", 0.0)
     nemesis = Nemesis({"kafka": Victim("kafka", [])}, {}, not_ready, lambda _: None)
     with pytest.raises(NotRecovered, match="order-consumer"):
-        await nemesis.strike(Strike("kill", ("kafka",), 0.0))
+        await nemesis.inject(TimedFault("kill", ("kafka",), 0.0))
