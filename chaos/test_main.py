@@ -25,7 +25,7 @@ def test_a_kept_promise_ends_with_0_and_the_digest(capsys: pytest.CaptureFixture
 
 def test_a_broken_promise_ends_with_1_and_says_which(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", "orders/1", "--mutant", "lines_not_summed"]) == 1
-    assert "BROKEN no_oversell: partial reservation" in capsys.readouterr().out
+    assert "BROKEN no_oversell: holds in part" in capsys.readouterr().out
 
 
 def test_a_bad_id_ends_with_2_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
