@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 import pytest
 
 from scenarios.decisions.given import LATER, now, order
-from system.events import OrderCanceled, OrderPaid, OrderStatus, OrderUpdated
+from system.events import (
+    OrderCanceled,
+    OrderCreated,
+    OrderEvent,
+    OrderPaid,
+    OrderStatus,
+    OrderUpdated,
+)
 from system.events import ReservationState as Reservation
 from system.kit.events import Event
 from system.orders.model import (
@@ -118,6 +125,13 @@ ROWS = [
 def test_the_table_is_whole() -> None:
     for command, (_, table) in COMMANDS.items():
         assert table.keys() == STATES.keys(), command
+    assert {state.status for state in STATES.values()} == set(OrderStatus)
+
+
+def test_the_table_has_every_event_of_an_order() -> None:
+    told = {then.told for _, table in COMMANDS.values() for then in table.values() if then}
+
+    assert told - {None} == set(OrderEvent.__subclasses__()) - {OrderCreated}
 
 
 @pytest.mark.parametrize(("state", "command", "then"), ROWS)

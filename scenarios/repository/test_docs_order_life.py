@@ -129,6 +129,21 @@ def test_no_status_that_can_be_set_is_left_out() -> None:
     }
 
 
+@pytest.mark.parametrize("table", [CLIENTS, LEARNS], ids=["what clients may do", "what it learns"])
+def test_no_status_that_an_order_can_have_is_left_out(table: Table) -> None:
+    for name, line in table.items():
+        assert {state.partition(",")[0] for state in line} - {"gone"} == set(OrderStatus), name
+
+
+def test_no_event_of_an_order_is_left_out() -> None:
+    emitted = {cell for _, _, cell in (*cells(CLIENTS), *cells(LEARNS))}
+    emitted.add(f"`{OrderCreated.type}`")  # the page says it in a sentence below the table
+
+    for event in events.EVENTS:
+        if event.aggregate == "order":
+            assert any(f"`{event.type}`" in cell for cell in emitted), event.type
+
+
 # --- what the stock decides, what the order learns ------------------------------------------------
 
 
