@@ -226,6 +226,21 @@ async def test_a_row_is_marked_only_after_the_broker_has_it() -> None:
 
 
 @in_virtual_time
+async def test_lanes_that_are_acknowledged_together_are_marked_together() -> None:
+    faults, begun = Switchboard(), Point("relay", "sql.begin", Hop.REQUEST)
+    async with bench() as it:
+        await commit(it, *(renamed(id, 1) for id in range(1, 31)))
+        first = faults.hold("log.publish", hop=Hop.REPLY, times=None)
+        async with running(relay(it, faults, poll_interval_s=3_600.0)):
+            await first.reached()
+            await asyncio.sleep(0.1)  # all of its lanes are on their way
+            before = faults.seen[begun]
+            first.release()
+            await sent(it)
+        assert faults.seen[begun] - before <= 3  # one of them, perhaps a look, and the lease's end
+
+
+@in_virtual_time
 async def test_a_lost_acknowledgement_repeats_and_keeps_the_order() -> None:
     faults = Switchboard()
     async with bench() as it:

@@ -241,11 +241,12 @@ class Relay:
     async def _mark(self, lane: str, ids: Collection[int], lifespan: Lifespan) -> None:
         """Mark rows as sent, however long that takes: to give up would publish them again.
 
-        Pages that wait here for each other share a transaction. A row that another transaction has
+        Lanes that wait here for each other share a transaction. A row that another transaction has
         locked holds up its own lane alone: the others' rows are marked without it.
         """
         pause_s = self._timing.relay_pause_min_s
         self._acked.update(ids)
+        await asyncio.sleep(0)  # one answer of the log acknowledges several lanes: all in this turn
         while True:
             async with self._marking:
                 if self._acked.isdisjoint(ids):
