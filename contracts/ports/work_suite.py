@@ -306,6 +306,29 @@ class WorkSuite:
 
         assert await add_user(work) > id
 
+    # Rows that change together
+
+    async def test_each_row_gets_values_of_its_own_and_no_other_row_does(
+        self, work: UnitOfWorkFactory
+    ) -> None:
+        many = [user(f"{number}@b.example") for number in range(300)]
+        left, *changed = await add_users(work, *many)
+        wanted = {
+            id: {"name": f"{EVERY_KIND_OF_TEXT}{id}", "updated_at": AT + timedelta(seconds=id)}
+            for id in changed
+        }
+        async with work() as unit:
+            await unit.update_each(users, [{"id": id, **new} for id, new in wanted.items()])
+
+        async with work() as unit:
+            rows = (await unit.sql.execute(select(users))).all()
+        there = {row.id: {"name": row.name, "updated_at": row.updated_at} for row in rows}
+        assert there == wanted | {left: {"name": "Somebody", "updated_at": AT}}
+
+    async def test_no_rows_to_change_are_no_statement(self, work: UnitOfWorkFactory) -> None:
+        async with work() as unit:
+            await unit.update_each(users, [])
+
     # Values
 
     async def test_a_moment_keeps_its_microseconds(self, work: UnitOfWorkFactory) -> None:
@@ -328,6 +351,17 @@ class WorkSuite:
         async with work() as unit:
             rows = await unit.sql.execute(select(products.c.price).order_by(products.c.id))
             assert list(rows.scalars()) == prices
+
+    async def test_bytes_keep_every_one(self, work: UnitOfWorkFactory) -> None:
+        bodies = [bytes(range(256)) * 2, b"", b"x'00'", None]
+        async with work() as unit:
+            for number, body in enumerate(bodies):
+                row = {**command(str(number)), "body": body}
+                await unit.sql.execute(insert(commands), [row])
+
+        async with work() as unit:
+            rows = await unit.sql.execute(select(commands.c.body).order_by(commands.c.id))
+            assert list(rows.scalars()) == bodies
 
     async def test_text_keeps_every_character(self, work: UnitOfWorkFactory) -> None:
         names = [EVERY_KIND_OF_TEXT, " both ends ", "e\u0301"]

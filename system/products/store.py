@@ -14,7 +14,6 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
-    case,
     delete,
     select,
     update,
@@ -142,15 +141,12 @@ async def lock_stock(unit: UnitOfWork, product_ids: Collection[int]) -> dict[int
 
 async def save_stock(unit: UnitOfWork, changed: Sequence[Stock]) -> None:
     """Save all in one statement; the caller holds their locks."""
-    if not changed:
-        return
-    await unit.sql.execute(
-        update(stock)
-        .where(stock.c.product_id.in_([left.product_id for left in changed]))
-        .values(
-            on_hand=_by_product({left.product_id: left.on_hand for left in changed}),
-            version=_by_product({left.product_id: left.version for left in changed}),
-        )
+    await unit.update_each(
+        stock,
+        [
+            {"product_id": left.product_id, "on_hand": left.on_hand, "version": left.version}
+            for left in changed
+        ],
     )
 
 
@@ -174,10 +170,6 @@ async def save_reservations(unit: UnitOfWork, changed: Sequence[Reservation]) ->
 def _both(row: Row[Any]) -> Offered:
     product = Product(row.id, row.name, row.price, row.version, row.created_at, row.updated_at)
     return product, Stock(row.id, row.on_hand, row.stock_version)
-
-
-def _by_product(values: dict[int, int]) -> Any:  # a SQL expression
-    return case(values, value=stock.c.product_id)
 
 
 def _reservation(row: Row[Any]) -> Reservation:

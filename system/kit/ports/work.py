@@ -34,6 +34,10 @@ class UnitOfWork(Protocol):
         """Insert rows in one statement; their generated ids, in the order of the rows."""
         ...
 
+    async def update_each(self, table: Table, rows: Sequence[Row]) -> None:
+        """Give each row values of its own, in one statement. A row's first value is its key's."""
+        ...
+
 
 UnitOfWorkFactory = Callable[[], AbstractAsyncContextManager[UnitOfWork]]
 """Opens a transaction and commits it on leaving; an exception rolls all of it back.

@@ -95,6 +95,22 @@ class SqlUnitOfWork:
         first = last - len(rows) + 1 if self.sql.dialect.name == "sqlite" else last
         return range(first, first + len(rows))
 
+    async def update_each(self, table: Table, rows: Sequence[Row]) -> None:
+        """One CASE for each column: a list of parameters would be one trip to the server for each row."""
+        if not rows:
+            return
+        key, *names = rows[0]
+        binds = dict(_binds(self.sql.dialect, table, (key, *names)))
+        keys = [binds[key](row[key]) for row in rows]
+        values = [
+            part
+            for name in names
+            for id, row in zip(keys, rows, strict=True)
+            for part in (id, binds[name](row[name]))
+        ]
+        statement = _revaluation(self.sql.dialect, table, key, names, len(rows))
+        await self.sql.exec_driver_sql(statement, (*values, *keys))
+
     async def commit(self) -> None:
         await outbox.append(self.sql, self._outbox)
         self.commit_sent = True
@@ -116,12 +132,27 @@ def _insertion(
     quoting = dialect.identifier_preparer
     columns = ", ".join(map(quoting.quote, names))
     place = ", ".join([PLACEHOLDER[dialect.paramstyle]] * len(names))
-    binds = [(name, table.c[name].type.dialect_impl(dialect)) for name in names]
     return (
         f"INSERT INTO {quoting.format_table(table)} ({columns}) VALUES ",  # noqa: S608 - quoted
         f"({place})",
-        [(name, type.bind_processor(dialect) or _as_it_is) for name, type in binds],
+        _binds(dialect, table, names),
     )
+
+
+def _revaluation(dialect: Dialect, table: Table, key: str, names: Sequence[str], rows: int) -> str:
+    """The text of an UPDATE. SQLAlchemy's own CASE of twenty rows takes a millisecond to be made."""
+    quoting, value = dialect.identifier_preparer, PLACEHOLDER[dialect.paramstyle]
+    of = quoting.quote(key)
+    case = f"CASE {of}{f' WHEN {value} THEN {value}' * rows} END"
+    changes = ", ".join(f"{quoting.quote(name)} = {case}" for name in names)
+    those = ", ".join([value] * rows)
+    return f"UPDATE {quoting.format_table(table)} SET {changes} WHERE {of} IN ({those})"  # noqa: S608 - quoted
+
+
+@cache
+def _binds(dialect: Dialect, table: Table, names: tuple[str, ...]) -> Sequence[tuple[str, Bind]]:
+    types = [(name, table.c[name].type.dialect_impl(dialect)) for name in names]
+    return [(name, type.bind_processor(dialect) or _as_it_is) for name, type in types]
 
 
 def _as_it_is(value: Any) -> Any:  # of any type
