@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,25 @@ from system.kit.values import cents, from_cents
 metadata = MetaData()
 
 Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only an INTEGER key
-Bytes = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
+
+
+class Hexadecimal:
+    """Bytes as a literal of SQL: `x'7b7d'`."""
+
+    __slots__ = ("literal",)
+
+    def __init__(self, value: bytes) -> None:
+        self.literal = f"x'{value.hex()}'"
+
+
+class _Blob(mysql.MEDIUMBLOB):
+    """The driver looks at each byte whether it has to be escaped: 35 µs for 500 of them, this 1 µs."""
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[bytes | None], Hexadecimal | None]:
+        return lambda value: None if value is None else Hexadecimal(value)
+
+
+Bytes = LargeBinary().with_variant(_Blob(), "mysql", "mariadb")
 
 TABLE_OPTIONS: dict[str, Any] = {
     # without it SQLite gives a deleted row's id again, and a tombstone swallows the new row

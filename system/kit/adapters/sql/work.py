@@ -30,7 +30,7 @@ from system.kit.adapters.sql.sqlite_inline import (
     WriteLock,
     open_file,
 )
-from system.kit.columns import metadata
+from system.kit.columns import Hexadecimal, metadata
 from system.kit.delivery import outbox
 from system.kit.events import Cause, Event
 from system.kit.locks import LOCK_WAIT_OPTION
@@ -325,6 +325,9 @@ def mysql_engine(
 
     No pre-ping: it can hang on a half-open connection, bounds hold anyway.
     """
+    from pymysql.converters import encoders  # there only with the extra for servers
+
+    encoders[Hexadecimal] = _literal
     pool: dict[str, Any] = {"poolclass": NullPool}  # keywords of several types
     if pool_size is not None:
         pool = {
@@ -347,6 +350,11 @@ def mysql_engine(
     _translate_errors(engine, mysql_kind)
     event.listen(engine.sync_engine, "before_cursor_execute", _bound_lock_wait, retval=True)
     return engine
+
+
+def _literal(value: Hexadecimal, _: object = None) -> str:
+    """How the driver writes it into a statement."""
+    return value.literal
 
 
 def _bound_lock_wait(
