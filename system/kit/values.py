@@ -149,10 +149,6 @@ def _parse_decimal(text: str) -> Decimal:
         raise ValueError("a number is out of range") from None
 
 
-def _parse_int(digits: str) -> int | Decimal:
-    return int(digits) if len(digits) <= _DIGITS_MAX else Decimal(digits)
-
-
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
@@ -166,7 +162,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 _STRICT = json.JSONDecoder(
     parse_float=_parse_decimal,
-    parse_int=_parse_int,
     parse_constant=_no_constant,
     object_pairs_hook=_unique,
 )

@@ -135,7 +135,18 @@ class Commands:
             join(None, member)
             return answer_of(await member.outcome)
 
-        return self._undisturbed(run)
+        in_turn: Run[C] = self._undisturbed(run)
+
+        async def settled(command: C) -> Answer:
+            if command.key is not None:
+                return await in_turn(command)
+            member = Member(
+                command, now()
+            )  # nothing is in hand for it: it needs no task of its own
+            join(None, member)
+            return answer_of(await asyncio.shield(member.outcome))
+
+        return settled
 
     def _undisturbed(self, run: Callable[[Member], Awaitable[Answer]]) -> Run[C]:
         """Run each command in a task of its own, one at a time of those with the same key.

@@ -43,7 +43,10 @@ class Message:
 
     def header(self, name: str) -> bytes | None:
         """The last header of that name, as Kafka's clients read it."""
-        return next((value for key, value in reversed(self.headers) if key == name), None)
+        for key, value in reversed(self.headers):
+            if key == name:
+                return value
+        return None
 
 
 @dataclass(frozen=True, slots=True)
