@@ -53,7 +53,7 @@ def test_evidence_of_two_workers_is_merged_or_said_to_be_incomplete(runs: Runs) 
     """Locust gives a worker up that is silent for 3 s, which happens on a busy machine."""
     ended = runs["two workers"].ended()
 
-    if "went missing" in ended.err:
+    if "setting state to missing" in ended.err:
         assert ended.status == 3
         assert ended.verdict("commands_take_effect_once").startswith("not judged")
     else:
