@@ -32,7 +32,7 @@ NOTHING_S = 0.01
 TWICE = 0.2
 """How often a command that has a key is sent twice although it was answered."""
 AGAIN_TIMES = 10
-"""How often it is sent at most while nobody knows its outcome, which is what keys are for."""
+"""How often it is sent at most until it is answered, which is what keys are for."""
 LOOKED_AT = 0.3
 """How often a thing is looked at as soon as it is made, LOOKS times."""
 LOOKS = 4
@@ -185,13 +185,16 @@ class Caller:
         return ops[0] if ops else None
 
     async def _ask_by_key(self, command: Command) -> list[Op]:
-        """Ask once; what has a key again while nobody knows its outcome, and now and then all the same."""
+        """Ask once; what has a key again until it is answered, and now and then all the same.
+
+        That nobody listens says nothing of what was sent before.
+        """
         ops: list[Op] = []
         while (op := await self.ask(command)) is not None:
             ops.append(op)
             if not command.key or len(ops) == AGAIN_TIMES:
                 break
-            if op.meant.outcome == "info":
+            if op.meant.outcome == "info" or not op.is_answered:
                 await asyncio.sleep(AGAIN_S)
             elif self._random.random() >= TWICE:
                 break

@@ -199,10 +199,11 @@ async def test_a_key_is_sent_twice_with_the_same_command() -> None:
 
 
 async def test_what_has_a_key_is_sent_again_until_its_outcome_is_known() -> None:
-    one, shared = caller(Says(SENT, Answer("answered", 500), DONE), opened={"1": 5, "2": 5})
+    answers = Says(SENT, REFUSED, Answer("answered", 500), DONE)
+    one, shared = caller(answers, opened={"1": 5, "2": 5})
     await one.make("place")
 
-    assert [op.meant.outcome for op in shared.ops[:3]] == ["info", "info", "ok"]
+    assert [op.meant.outcome for op in shared.ops[:4]] == ["info", "fail", "info", "ok"]
     assert len({op.command.key for op in shared.ops}) == 1
     await one.do("cancel")
     assert shared.ops[-1].command.do == "cancel"

@@ -42,6 +42,10 @@ class Op:
         return self.meant.outcome == "ok"
 
     @property
+    def is_answered(self) -> bool:
+        return self.answer is not None and self.answer.stage == "answered"
+
+    @property
     def about(self) -> str:
         """The thing: named by the command, or, where that made it, by the answer."""
         return self.command.about or self.meant.about
