@@ -96,16 +96,8 @@ _COLUMNS = tuple(column.name for column in orders.c)
 _PLACED = _COLUMNS[1:]
 """All but the id."""
 _NOTES = ("reservation", "reservation_version")
-_CHANGING = (
-    "status",
-    "paid",
-    "payment_method",
-    "cancel_reason",
-    "refund_due",
-    *_NOTES,
-    "version",
-    "updated_at",
-)
+_FIXED = ("id", "user_id", "total_amount", "created_at")
+_CHANGING = tuple(name for name in _COLUMNS if name not in _FIXED)
 
 
 async def names_of_users(
