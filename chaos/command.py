@@ -25,7 +25,7 @@ EXAMPLES = (
     "python -m chaos simulate --minutes 60 --seed 99 --no-singles",
     "python -m chaos replay 'orders/1/crash@orders:sql.commit:reply:3' --report run.html",
     f"python -m chaos mutants                         {len(SHOP.mutants)} classic bugs, each to be caught",
-    "python -m chaos mutants dual_write mark_before_ack",
+    "python -m chaos mutants dual_write published_before_ack",
     "python -m chaos real --list                     scenarios on real servers; see its own --help",
     "python -m chaos endurance --orders 1000         on real servers, everything killed in turn",
     "python -m chaos strangers judge naive           a system of others; see its own --help",

@@ -128,9 +128,9 @@ def test_a_known_failure_whose_fault_comes_no_more_is_a_failure(
 def test_a_replay_says_whether_the_mutants_code_was_reached(
     schedule: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main(["replay", schedule, "--mutant", "mark_before_ack"])
+    main(["replay", schedule, "--mutant", "published_before_ack"])
     printed = capsys.readouterr().out
-    assert f"mutant mark_before_ack: its code was {said}" in printed
+    assert f"mutant published_before_ack: its code was {said}" in printed
 
 
 def test_a_run_without_a_fault_shows_trace_lines_only_when_asked(
@@ -177,11 +177,11 @@ def test_what_was_found_again_and_again_is_told_once() -> None:
 def test_the_page_of_a_mutants_run_replays_the_mutant(tmp_path: Path) -> None:
     page = tmp_path / "run.html"
     schedule = "orders/1/error@orders:log.publish:request:1"
-    main(["replay", schedule, "--mutant", "mark_before_ack", "--report", str(page)])
+    main(["replay", schedule, "--mutant", "published_before_ack", "--report", str(page)])
     written = unescape(page.read_text(encoding="utf-8"))
-    assert f"python -m chaos replay '{schedule}' --mutant mark_before_ack<" in written
-    main(["mutants", "mark_before_ack", "--jobs", "1", "--report", str(page)])
-    assert "' --mutant mark_before_ack<" in unescape(page.read_text(encoding="utf-8"))
+    assert f"python -m chaos replay '{schedule}' --mutant published_before_ack<" in written
+    main(["mutants", "published_before_ack", "--jobs", "1", "--report", str(page)])
+    assert "' --mutant published_before_ack<" in unescape(page.read_text(encoding="utf-8"))
 
 
 def test_the_page_of_a_run_explains_its_faults_and_outcomes(tmp_path: Path) -> None:

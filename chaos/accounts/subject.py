@@ -6,8 +6,8 @@ from chaos.accounts.checkers import ANOMALIES, CHECKERS
 from chaos.accounts.workloads import SETTING_UP, WORKLOADS
 from chaos.kit.mutants import (
     dual_write,
-    mark_before_ack,
     no_inbox,
+    published_before_ack,
     random_partition_key,
     skip_a_failed_row,
     unclaimed_double_relay,
@@ -24,7 +24,7 @@ ACCOUNTS = Subject(
     CHECKERS,
     {
         "dual_write": dual_write.MUTANT.hunted_in("payments"),
-        "mark_before_ack": mark_before_ack.MUTANT.hunted_in("payments"),
+        "published_before_ack": published_before_ack.MUTANT.hunted_in("payments"),
         "no_inbox": no_inbox.MUTANT.hunted_in(
             "payments", timed_faults=("duplicate@account.paid:0.6:0",)
         ),

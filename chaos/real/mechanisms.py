@@ -132,7 +132,7 @@ MECHANISMS: Mapping[str, Mechanism] = {
         Mechanism(
             "outage-kafka",
             "Rows are marked as sent before the broker has acknowledged them.",
-            bug("mark_before_ack"),
+            bug("published_before_ack"),
         ),
         Mechanism("outage-views", "A lane does not wait for the views: it ends.", NO_PATIENCE),
         Mechanism(
@@ -143,7 +143,7 @@ MECHANISMS: Mapping[str, Mechanism] = {
         Mechanism(
             "order-api-without-broker",
             "Rows are marked as sent before the broker has acknowledged them.",
-            bug("mark_before_ack"),
+            bug("published_before_ack"),
         ),
         Mechanism(
             "half-open-commit",
@@ -158,7 +158,7 @@ MECHANISMS: Mapping[str, Mechanism] = {
         Mechanism(
             "lost-broker-answer",
             "Rows are marked as sent before the broker has acknowledged them.",
-            bug("mark_before_ack"),
+            bug("published_before_ack"),
         ),
         Mechanism(
             "latency",

@@ -179,7 +179,7 @@ def test_random_schedules_are_a_function_of_their_number(simulation: Simulator) 
 
 
 def test_a_failure_is_made_smaller(simulation: Simulator) -> None:
-    mutant = MUTANTS["mark_before_ack"]
+    mutant = MUTANTS["published_before_ack"]
     needed = parse("error@orders:log.publish:request:1")
     more = tuple(map(parse, ("jump@users:0.2:5", "rebalance@order-consumer:0.3:0")))
     schedule = Schedule("orders", 1, (more[0], needed, more[1]))

@@ -36,7 +36,7 @@ SEEN_BY_BOTH = {  # mutant: a schedule in which it does wrong, and a promise tha
         "acknowledged has its event",
     ),
     "lines_not_summed": ("orders/1", "things hold what they took"),
-    "mark_before_ack": (
+    "published_before_ack": (
         "orders/1/error@orders:log.publish:request:1",
         "acknowledged has its event",
     ),

@@ -232,7 +232,7 @@ def nothing_parked(books: Books) -> Cases:
         raise CannotJudge("the consumers did not say how much they had parked before the run")
     for consumer, messages in books.parked.items():
         yield (
-            Anomaly("healthy letter", f"{consumer} parked {messages} messages")
+            Anomaly("healthy dead letter", f"{consumer} parked {messages} messages")
             if messages
             else KEPT
         )

@@ -19,7 +19,7 @@ RETRIES = 3
 
 
 def exactly_poison(has_a_bug: Callable[[DeadLetter], bool] = lambda _: False) -> Checker:
-    """Perhaps with a handler that a workload makes fail: its letters are no healthy ones."""
+    """Perhaps with a handler that a workload makes fail: its dead letters are no healthy ones."""
 
     def check(evidence: Evidence) -> Cases:
         poison = _poison(evidence)
@@ -67,7 +67,7 @@ def _attempts(evidence: Evidence) -> Iterator[Anomaly]:
 
 
 def _ever_parked(evidence: Evidence) -> list[DeadLetter]:
-    """Every letter, also those that were replayed."""
+    """Every dead letter, also those that were replayed."""
     letters: list[DeadLetter] = []
     for topic in evidence.system.topics:
         records = evidence.log.get(dlq(topic), ())

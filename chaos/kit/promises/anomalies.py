@@ -32,9 +32,9 @@ ANOMALIES: dict[str, str] = {
     "ghost in the views": "The views show what is gone, or what never was.",
     "view differs": "A view shows other values than the write model has.",
     # dead letters
-    "healthy letter": "A message that can be handled lies among the dead letters.",
+    "healthy dead letter": "A message that can be handled lies among the dead letters.",
     "poison swallowed": "A message that nobody can read is neither handled nor a dead letter.",
-    "letter altered": "A dead letter has not the bytes, key and headers of its message.",
+    "dead letter altered": "A dead letter has not the bytes, key and headers of its message.",
     # liveness
     "no rest": "Faults were healed and input had stopped, and the system did not come to rest.",
     "fell over": "A process ended by itself, or did not end when it was asked to.",

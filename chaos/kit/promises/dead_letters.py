@@ -23,11 +23,13 @@ def exactly_the_poison(
         if key not in parked:
             yield Anomaly("poison swallowed", f"{named(key)} is not parked")
         elif parked[key] != content:
-            yield Anomaly("letter altered", named(key))
+            yield Anomaly("dead letter altered", named(key))
         else:
             yield KEPT
     for key in parked:
         if key not in poison:
             yield (
-                KEPT if key in excused else Anomaly("healthy letter", f"{named(key)} is no poison")
+                KEPT
+                if key in excused
+                else Anomaly("healthy dead letter", f"{named(key)} is no poison")
             )

@@ -521,7 +521,7 @@ def _turned_away_without_a_fault(story: Story) -> None:
     story.ask("POST", "/orders/1/pay", outcome=Outcome.FAIL, status=503, role="order-api")
 
 
-@breaks("dead_letters_exactly_poison", "healthy letter")
+@breaks("dead_letters_exactly_poison", "healthy dead letter")
 def _parked_in_an_outage(story: Story) -> None:
     story.letters(story.log["order.paid"][0], "order-consumer", **{"error-type": "Unavailable"})
 
@@ -531,7 +531,7 @@ def _neither_here_nor_there(story: Story) -> None:
     story.log[f"{POISON}.dlq"].pop()
 
 
-@breaks("dead_letters_exactly_poison", "letter altered")
+@breaks("dead_letters_exactly_poison", "dead letter altered")
 def _other_bytes_in_the_letter(story: Story) -> None:
     message = story.log[f"{POISON}.dlq"][0].message
     _put(story, f"{POISON}.dlq", 0, Message(message.topic, message.key, b"tidy", message.headers))

@@ -10,8 +10,8 @@ from pkgutil import iter_modules
 
 from chaos.kit.mutants import (
     dual_write,
-    mark_before_ack,
     no_inbox,
+    published_before_ack,
     random_partition_key,
     skip_a_failed_row,
     unclaimed_double_relay,
@@ -22,7 +22,7 @@ from chaos.shop.workloads import WORKLOADS
 
 _OF_THE_KIT = {
     "dual_write": dual_write.MUTANT.hunted_in("orders", "stock"),
-    "mark_before_ack": mark_before_ack.MUTANT.hunted_in("orders"),
+    "published_before_ack": published_before_ack.MUTANT.hunted_in("orders"),
     "no_inbox": no_inbox.MUTANT.hunted_in("orders", timed_faults=("duplicate@order.paid:0.6:0",)),
     "random_partition_key": random_partition_key.MUTANT.hunted_in("orders", "stock"),
     "skip_a_failed_row": skip_a_failed_row.MUTANT.hunted_in("orders"),

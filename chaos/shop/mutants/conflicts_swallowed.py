@@ -29,7 +29,7 @@ def _weary(reached: Reached, made_of: ChainParts, _: Middleware) -> list[Middlew
 
 
 MUTANT = Mutant(
-    bug="Under contention events are passed over without an effect and without a letter.",
+    bug="Under contention events are passed over without an effect and without a dead letter.",
     breaks=("single_effect", "order_and_reservation_agree", "handled_is_remembered"),
     workloads=("orders",),
     switched_in=middleware("transactional", _weary),

@@ -67,7 +67,7 @@ LetterId = Annotated[
 class LettersQuery(Query):
     topic: Maybe[str] = None
     consumer: Maybe[str] = Field(
-        default=None, description="Whose letters; by default those of the one that is asked."
+        default=None, description="Whose dead letters; by default those of the one that is asked."
     )
 
 
@@ -85,7 +85,7 @@ _ONE_WAY: JsonDict = {
 
 
 class Selection(Body):
-    """Which letters are meant: some by id, those of a topic, or all. With `dry_run` nothing is done."""
+    """Which dead letters are meant: some by id, those of a topic, or all. With `dry_run` nothing is done."""
 
     model_config = ConfigDict(json_schema_extra=_ONE_WAY)
 
@@ -118,7 +118,7 @@ def _limited(model: type[BaseModel], names: Names) -> type[BaseModel]:
 
 
 class Reference(BaseModel):
-    """What a letter has instead of its message, which was too large to be kept, or unreadable."""
+    """What a dead letter has instead of its message, which was too large to be kept, or unreadable."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -150,14 +150,14 @@ class DeadLetters(BaseModel):
 
 
 class Failed(BaseModel):
-    """A letter that stays open, and why."""
+    """A dead letter that stays open, and why."""
 
     id: str
     reason: str
 
 
 class Resolved(DeadLetters):
-    """The letters that were meant; with `dry_run`, nothing was done to them."""
+    """The dead letters that were meant; with `dry_run`, nothing was done to them."""
 
     dry_run: bool
     failed: list[Failed] = Field(description="What was meant too, and could not be done.")

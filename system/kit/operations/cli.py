@@ -139,7 +139,7 @@ class Client:
     async def ask_about(
         self, consumer: str, ask: Callable[[str], Awaitable[dict[str, Any]]]
     ) -> dict[str, Any]:
-        """Ask the consumer, or another for it: letters lie in the log, which each of them reads."""
+        """Ask the consumer, or another for it: dead letters lie in the log, which each of them reads."""
         consumers = self.program.consumers
         for asked in (consumer, *(name for name in consumers if name != consumer)):
             if asked in self.away:
@@ -211,7 +211,7 @@ def parser(program: Program) -> argparse.ArgumentParser:
     where.add_argument("--host", help="where the consumers run; by default what HOST says")
     of = argparse.ArgumentParser(add_help=False)
     of.add_argument(
-        "--topic", choices=program.topics(), metavar="TOPIC", help="only letters of this topic"
+        "--topic", choices=program.topics(), metavar="TOPIC", help="only dead letters of this topic"
     )
     of.add_argument(
         "--consumer",
@@ -226,14 +226,14 @@ def parser(program: Program) -> argparse.ArgumentParser:
     kinds = letters.add_subparsers(required=True, metavar="list|show|replay|purge")
     _command(kinds, "list", _list, LIST, where, of, out)
     shown = _command(kinds, "show", _show, SHOW, where, out)
-    shown.add_argument("id", metavar="ID", help="the letter's name, as `list` prints it")
+    shown.add_argument("id", metavar="ID", help="the dead letter's name, as `list` prints it")
     for name, done, description in (
         ("replay", "replayed", REPLAY),
         ("purge", "purged", PURGE),
     ):
         resolving = _command(kinds, name, _resolving(name, done), description, where, of, out)
         resolving.add_argument(
-            "ids", nargs="*", metavar="ID", help="a letter's name, as `list` prints it"
+            "ids", nargs="*", metavar="ID", help="a dead letter's name, as `list` prints it"
         )
         resolving.add_argument("--all", action="store_true", help="all that are open")
         resolving.add_argument("--dry-run", action="store_true", help="only say which they are")

@@ -1,4 +1,4 @@
-"""Simplification of the transition table: an end that comes before the reservation leaves no mark."""
+"""Simplification of the transition table: an end that comes before the reservation leaves no void one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The relay marks its rows as sent, and then sends them."""
+"""The relay notes its rows as published, and then publishes them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _early(reached: Reached, _: Any) -> Any:
 
 
 MUTANT = Mutant(
-    bug="Rows are marked before the broker has acknowledged them: what then fails is never sent.",
+    bug="Rows count as published before the broker has acknowledged them: what then fails is never sent.",
     breaks=("no_lost_event",),
     switched_in=attribute(Relay, "_publish", _early),
     point_faults=("*@*:log.publish:request:*",),

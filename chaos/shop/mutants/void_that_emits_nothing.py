@@ -1,4 +1,4 @@
-"""Simplification of the transition table: the mark of an early end is made, and nobody is told."""
+"""Simplification of the transition table: the void reservation of an early end is written, and no event tells of it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _silent(reached: Reached, right: Handler) -> Handler:
 
 
 MUTANT = Mutant(
-    bug="The mark of an order that ended early emits no stock.rejected: its order never notes it.",
+    bug="The void reservation of an order that ended early emits no stock.rejected: its order never notes it.",
     breaks=("notes_agree", "no_lost_event"),
     workloads=("endings", "orders"),
     switched_in=handlers({OrderCanceled: _silent, OrderDeleted: _silent}),
