@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from typing import ParamSpec, Protocol, TypeVar
 
 from system.kit.errors import OutcomeUnknown, Unavailable
@@ -51,7 +52,7 @@ def with_faults(parts: Parts, policy: FaultPolicy, process: str) -> Parts:
         probe=_faulty_probe(parts.probe, policy, process),
         writable=_faulty_probe(parts.writable, policy, process),
         log=lambda role: FaultyLog(parts.log(role), policy, role),
-        views=FaultyViewStore(parts.views, policy, process),
+        view_store=cache(lambda: FaultyViewStore(parts.views, policy, process)),
     )
 
 

@@ -48,7 +48,8 @@ def created() -> Message:
 async def test_an_event_is_shown_once_the_views_are_quick_again_and_is_no_dead_letter() -> None:
     async with bench() as it:
         slow, lifespan = TooSlow(), Lifespan()
-        parts = replace(it.parts, views=FaultyViewStore(it.parts.views, slow, "queries"))
+        slowed = FaultyViewStore(it.parts.views, slow, "queries")
+        parts = replace(it.parts, view_store=lambda: slowed)
         assert await parts.log("x").publish([created()]) == [None]
         made = roles.build(QUERY_CONSUMER, parts, roles.Blueprint(SHOP, Settings()), lifespan)
         running = [

@@ -31,6 +31,26 @@ def test_what_is_not_installed_is_named(driver: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("asked", "loaded"), [("shows=False, topics=False", ""), ("shows=False", "aiokafka")]
+)
+def test_a_role_loads_no_driver_that_it_does_not_use(asked: str, loaded: str) -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from system.kit import stacks\n"
+        "from system.settings import Settings\n"
+        "async def main():\n"
+        "    async with stacks.servers(Settings(), ()) as parts:\n"
+        f"        await parts.prepare(tables=False, {asked})\n"
+        "asyncio.run(main())\n"
+        "print(*sorted({'aiokafka', 'motor'} & set(sys.modules)))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True
+    )
+    assert ended.stdout.strip() == loaded
+
+
 def test_what_a_server_refuses_of_the_settings_is_one_line() -> None:
     program = (
         "import sys\n"

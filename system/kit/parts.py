@@ -54,8 +54,13 @@ class Parts:
     """Whether a writer gets to every table of it."""
     log: Callable[[str], Log]
     """The log's client of a role."""
-    views: ViewStore
+    view_store: Callable[[], ViewStore]
+    """Always the same one. Nothing of it is loaded before a role asks for it."""
     world: World
     commits: Commits
     connections_in_use: Callable[[], int] = lambda: 0
     prepare: Prepare = nothing_to_prepare
+
+    @property
+    def views(self) -> ViewStore:
+        return self.view_store()

@@ -7,8 +7,9 @@ import logging
 import tempfile
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from system.kit import logs
 from system.kit.delivery.patience import Outage
@@ -16,6 +17,12 @@ from system.kit.errors import Conflict, Unavailable
 from system.kit.events import PARTITIONS
 from system.kit.parts import Commits, Parts
 from system.kit.settings import KitSettings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from system.kit.adapters.kafka.log import KafkaLog
+    from system.kit.adapters.mongo.views import MongoViewStore
 
 
 class StackError(Exception):
@@ -27,6 +34,8 @@ SERVERS_HINT = (
     "Docker; --stack embedded needs none"
 )
 """What a role says that finds no servers when it starts: once, and then it waits without a word."""
+SETUP = "setup"
+"""The log's client that makes topics."""
 
 
 @asynccontextmanager
@@ -61,7 +70,7 @@ async def embedded(
         try:
             try:
                 await create_tables(engine)
-                await EmbeddedLog(broker, "setup").ensure(all_topics)
+                await EmbeddedLog(broker, SETUP).ensure(all_topics)
             except (Conflict, Unavailable) as error:
                 raise StackError(f"cannot use {directory or scratch}: {error}") from error
             work = SqlWork(
@@ -72,7 +81,7 @@ async def embedded(
                 probe=work.probe,
                 writable=work.writable,
                 log=lambda role: EmbeddedLog(broker, role),
-                views=EmbeddedViewStore(),
+                view_store=cache(EmbeddedViewStore),
                 world=world,
                 commits=commits,
                 connections_in_use=work.connections_in_use,
@@ -89,10 +98,7 @@ async def servers(settings: KitSettings, all_topics: Collection[str]) -> AsyncIt
     `all_topics` are made when they are prepared: with those of dead letters.
     """
     from system.kit.adapters.bell import Bell
-    from system.kit.adapters.kafka.group import GroupRules
-    from system.kit.adapters.kafka.log import KafkaLog, UnfitTopic
-    from system.kit.adapters.mongo.views import MongoViewStore, UnfitViews
-    from system.kit.adapters.sql.work import SqlWork, UnfitDatabase, create_tables, mysql_engine
+    from system.kit.adapters.sql.work import SqlWork, mysql_engine
     from system.kit.adapters.world_real import RealWorld
 
     # it tells an outage in hundreds of lines; the adapter tells it in one, in our own words
@@ -109,61 +115,108 @@ async def servers(settings: KitSettings, all_topics: Collection[str]) -> AsyncIt
         committed=bell.ring,
         unpooled=connect(pool_size=None),
     )
-    views = MongoViewStore(settings.mongo_uri.get_secret_value(), member=instance)
-    logs_of: dict[str, KafkaLog] = {}
-
-    def log_of(role: str) -> KafkaLog:
-        if role not in logs_of:
-            logs_of[role] = KafkaLog(
-                settings.kafka_brokers,
-                f"{role}-{instance}",
-                partitions=PARTITIONS,
-                replication=settings.kafka_replication,
-                rules=GroupRules(session_s=settings.kafka_session_timeout_s),
-            )
-        return logs_of[role]
-
-    without_views = Outage(logs.logger("start"), "the views are away", hint=SERVERS_HINT)
-
-    async def let_in() -> None:
-        try:
-            await views.ping()
-        except UnfitViews:
-            raise
-        except Unavailable as away:
-            # a role of the query side starts, and is not ready, while its views are away
-            without_views.goes_on(away)
-
-    async def prepare(*, tables: bool = True, topics: bool = True, shows: bool = True) -> None:
-        try:
-            if tables:
-                await create_tables(engine)
-            if shows:
-                await let_in()
-            if topics:
-                await log_of("setup").ensure(all_topics)
-        except UnfitDatabase as unfit:
-            place = f"{engine.url.host}:{engine.url.port}"
-            raise StackError(f"cannot use the database at {place}: {unfit}") from unfit
-        except UnfitViews as unfit:
-            raise StackError(f"cannot use the views at MONGO_URI: {unfit}") from unfit
-        except UnfitTopic as unfit:
-            raise StackError(str(unfit)) from unfit
-
+    clients = _Clients(settings, instance)
+    unprepared = _Unprepared(engine, clients, all_topics)
     try:
         async with bell.connected():
             yield Parts(
                 work=work,
                 probe=work.probe,
                 writable=work.writable,
-                log=log_of,
-                views=views,
+                log=clients.log,
+                view_store=clients.view_store,
                 world=world,
                 commits=commits,
                 connections_in_use=work.connections_in_use,
-                prepare=prepare,
+                prepare=unprepared.prepare,
             )
     finally:
-        await asyncio.gather(
-            engine.dispose(), views.close(), *(log.close() for log in logs_of.values())
-        )
+        await asyncio.gather(engine.dispose(), clients.close())
+
+
+class _Clients:
+    """Of the log and of the views. A role that asks for none loads no driver."""
+
+    def __init__(self, settings: KitSettings, instance: str) -> None:
+        self._settings = settings
+        self._instance = instance
+        self._logs: dict[str, KafkaLog] = {}
+        self._views: MongoViewStore | None = None
+
+    def log(self, role: str) -> KafkaLog:
+        from system.kit.adapters.kafka.group import GroupRules
+        from system.kit.adapters.kafka.log import KafkaLog
+
+        if role not in self._logs:
+            self._logs[role] = KafkaLog(
+                self._settings.kafka_brokers,
+                f"{role}-{self._instance}",
+                partitions=PARTITIONS,
+                replication=self._settings.kafka_replication,
+                rules=GroupRules(session_s=self._settings.kafka_session_timeout_s),
+            )
+        return self._logs[role]
+
+    def view_store(self) -> MongoViewStore:
+        from system.kit.adapters.mongo.views import MongoViewStore
+
+        if self._views is None:
+            uri = self._settings.mongo_uri.get_secret_value()
+            self._views = MongoViewStore(uri, member=self._instance)
+        return self._views
+
+    async def close(self) -> None:
+        opened = [*self._logs.values(), *([self._views] if self._views else ())]
+        await asyncio.gather(*(client.close() for client in opened))
+
+
+class _Unprepared:
+    """Servers that may lack tables and topics, or may not be fit."""
+
+    def __init__(self, engine: AsyncEngine, clients: _Clients, all_topics: Collection[str]) -> None:
+        self._engine = engine
+        self._clients = clients
+        self._all_topics = all_topics
+        self._without_views = Outage(logs.logger("start"), "the views are away", hint=SERVERS_HINT)
+
+    async def prepare(
+        self, *, tables: bool = True, topics: bool = True, shows: bool = True
+    ) -> None:
+        if shows:
+            self._clients.view_store()  # a driver that is missing is told of at once,
+        if topics:
+            self._clients.log(SETUP)  # also where a server before it is waited for
+        if tables:
+            await self._make_tables()
+        if shows:
+            await self._let_in()
+        if topics:
+            await self._make_topics()
+
+    async def _make_tables(self) -> None:
+        from system.kit.adapters.sql.work import UnfitDatabase, create_tables
+
+        try:
+            await create_tables(self._engine)
+        except UnfitDatabase as unfit:
+            place = f"{self._engine.url.host}:{self._engine.url.port}"
+            raise StackError(f"cannot use the database at {place}: {unfit}") from unfit
+
+    async def _let_in(self) -> None:
+        from system.kit.adapters.mongo.views import UnfitViews
+
+        try:
+            await self._clients.view_store().ping()
+        except UnfitViews as unfit:
+            raise StackError(f"cannot use the views at MONGO_URI: {unfit}") from unfit
+        except Unavailable as away:
+            # a role of the query side starts, and is not ready, while its views are away
+            self._without_views.goes_on(away)
+
+    async def _make_topics(self) -> None:
+        from system.kit.adapters.kafka.log import UnfitTopic
+
+        try:
+            await self._clients.log(SETUP).ensure(self._all_topics)
+        except UnfitTopic as unfit:
+            raise StackError(str(unfit)) from unfit

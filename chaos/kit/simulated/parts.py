@@ -21,6 +21,7 @@ from collections.abc import (
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -321,7 +322,7 @@ class Cluster:
             log=lambda role: FaultyLog(
                 StallingLog(stores.broker, role + twin, faults), faults, name
             ),
-            views=FaultyViewStore(stores.views, faults, name),
+            view_store=cache(lambda: FaultyViewStore(stores.views, faults, name)),
             world=process.world,
             commits=commits,
             connections_in_use=work.connections_in_use,
