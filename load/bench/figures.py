@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import (
-    AbstractAsyncContextManager,
     AbstractContextManager,
     AsyncExitStack,
     asynccontextmanager,
@@ -104,13 +103,13 @@ async def _limit(ground: Ground, how: str) -> AsyncIterator[Limit]:
             await process.stop()
 
 
-def _order(product: int) -> bytes:
+def order_request(product: int) -> bytes:
     item = {"product_id": product, "quantity": 1}
     return post("/orders", dumps({"user_id": 1, "items": [item]}))
 
 
 def _closed(process: RoleProcess | Limit, clients: int, seconds: float) -> Measure:
-    requests = [_order(number % PRODUCTS + 1) for number in range(clients)]
+    requests = [order_request(number % PRODUCTS + 1) for number in range(clients)]
 
     async def measure() -> Sample:
         await closed_loop(process.port, requests, seconds / 4)
@@ -653,19 +652,6 @@ async def aged(ground: Ground, size: Size) -> AsyncIterator[list[Figure]]:
                 )
             )
         yield figures
-
-
-Group = Callable[[Ground, Size], AbstractAsyncContextManager[list[Figure]]]
-
-GROUPS: Mapping[str, Group] = {
-    "orders": placing,
-    "backlogs": backlogs,
-    "rebuild": rebuilding,
-    "system": whole_system,
-    "role": one_role,
-    "history": aged,
-}
-"""Each group after the other, on what it needs alone; within one, rounds are interleaved."""
 
 
 def in_series(found: Sequence[Measured]) -> list[str]:

@@ -19,6 +19,8 @@ class Size:
     rates: Sequence[int] = (5, 20, 50, 100)
     """Orders a second, from order to view."""
     orders_watched: int = 20
+    processes: Sequence[int] = (2, 3)
+    """Of a role, beside one; none: not."""
     history: int = 1_000_000
     """Old rows of each table beside which the hot figures are measured again; 0: not."""
 
@@ -31,5 +33,6 @@ QUICK = Size(
     events=1_000,
     rates=(20,),
     orders_watched=10,
+    processes=(),
     history=0,
 )

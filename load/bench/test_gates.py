@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from load.bench import command, counts, figures
+from load.bench import command, counts, groups
 
 
 @pytest.fixture(autouse=True)
@@ -27,4 +27,4 @@ def test_a_gate_that_nothing_was_counted_for_is_named() -> None:
 
 
 def test_the_command_knows_every_group_without_loading_their_drivers() -> None:
-    assert (*figures.GROUPS, command.COUNTS) == command.GROUPS
+    assert (*groups.GROUPS, command.COUNTS) == command.GROUPS
