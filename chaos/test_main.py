@@ -33,10 +33,28 @@ def test_a_bad_id_ends_with_2_and_one_line(capsys: pytest.CaptureFixture[str]) -
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_a_search_sums_up_in_its_last_line(capsys: pytest.CaptureFixture[str]) -> None:
-    asked = ["simulate", "--no-singles", "--schedules", "2", "--workload", "stock", "--jobs", "1"]
-    assert main(asked) == 0
-    assert "2 schedules in" in capsys.readouterr().out.splitlines()[-1]
+SHORT = ("simulate", "--no-singles", "--schedules", "2", "--workload", "stock", "--jobs", "1")
+
+
+def test_a_search_sums_up_and_names_what_nothing_put_to_the_test(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(SHORT) == 0
+    tally, idle = capsys.readouterr().out.splitlines()[-2:]
+    assert "2 schedules in" in tally
+    assert idle.startswith("nothing happened that could have broken: ")
+    assert "idempotency_key_honoured" in idle
+    assert "stock_conserved" not in idle
+
+
+def test_a_promise_that_must_be_put_to_the_test_ends_with_1_if_it_was_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main([*SHORT, "--must-occur", "stock_conserved"]) == 0
+    capsys.readouterr()
+    assert main([*SHORT, "--must-occur", "idempotency_key_honoured"]) == 1
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == "FAILED: --must-occur asks for idempotency_key_honoured"
 
 
 def test_a_caught_mutant_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:

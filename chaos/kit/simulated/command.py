@@ -66,7 +66,8 @@ who judges:
 examples:
 {examples}
 
-The exit status is 1 when a promise was broken, or a mutant was not caught; 2 for a wrong call.
+The exit status is 1 when a promise was broken, a mutant was not caught, or nothing happened that could
+have broken a promise of --must-occur; 2 for a wrong call.
 """
 
 
@@ -119,6 +120,10 @@ def _parser(
                           help="this one alone; may be repeated")  # fmt: skip
     simulate.add_argument("--no-singles", action="store_true", help="leave out the single faults")
     simulate.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
+    simulate.add_argument("--must-occur", action="append", choices=["all", *subject.checkers],
+                          default=[], metavar="CHECKER",
+                          help="fail if nothing happened that could have broken its promise; "
+                               "may be repeated, and 'all' is each of them")  # fmt: skip
     _common(simulate, "write the page of the first failure, made small, or of a run without faults")
     simulate.set_defaults(command=_simulate)
     example = next(iter(subject.workloads))
@@ -171,6 +176,8 @@ class _Search:
     """Whether the first failure ends it."""
     count: int = 0
     failures: list[Result] = field(default_factory=list)
+    tested: set[str] = field(default_factory=set)
+    """The checkers whose promises could have been broken by now."""
 
     def is_over(self) -> bool:
         return self.is_over_at_once and bool(self.failures)
@@ -186,6 +193,7 @@ class _Search:
 
     def note(self, result: Result) -> None:
         """Keep a failure, and say so at once: a search may be long."""
+        self.tested |= result.tested
         if result.failed:
             self.failures.append(result)
             seen = result.anomalies[0] if result.anomalies else "never reached"
@@ -203,7 +211,13 @@ def _simulate(subject: Subject, asked: argparse.Namespace) -> int:
         print(f"stopped: {_tally(search, began, subject, asked.seed)}")
         return 130
     print(_tally(search, began, subject, asked.seed))
-    return 1 if search.failures else 0
+    idle = [name for name in subject.checkers if name not in search.tested]
+    if idle:
+        print(f"nothing happened that could have broken: {', '.join(idle)}")
+    missing = set(idle if "all" in asked.must_occur else asked.must_occur).intersection(idle)
+    if missing:
+        print(f"FAILED: --must-occur asks for {', '.join(sorted(missing))}")
+    return 1 if search.failures or missing else 0
 
 
 def _search(

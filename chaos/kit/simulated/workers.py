@@ -31,6 +31,8 @@ class Result:
     schedule: str
     digest: str
     anomalies: tuple[Anomaly, ...]
+    tested: frozenset[str] = frozenset()
+    """The checkers of which something happened that could have broken the promise."""
     is_missed: bool = False
     """Whether its point was to be struck, and was not reached."""
 
@@ -63,7 +65,8 @@ def _begin(subject: Subject, scratch: Path) -> None:
 
 
 def result_of(run: Run) -> Result:
-    return Result(str(run.schedule), run.digest, tuple(run.anomalies))
+    tested = frozenset(each.promise for each in run.verdicts if each.outcome in ("kept", "broken"))
+    return Result(str(run.schedule), run.digest, tuple(run.anomalies), tested)
 
 
 def never_reached(text: str) -> Result:
