@@ -22,6 +22,7 @@ from scenarios.harness.choice import STARTED
 from scenarios.harness.servers import shared
 from system.kit.adapters.embedded.log import EmbeddedBroker, EmbeddedLog
 from system.kit.adapters.embedded.views import EmbeddedViewStore
+from system.kit.adapters.kafka.prefixed import PrefixedLog
 from system.kit.adapters.sql.work import SqlWork, create_tables, mysql_engine, sqlite_engine
 from system.kit.adapters.world_real import RealWorld
 from system.kit.ports.log import Log
@@ -122,6 +123,17 @@ async def embedded_log() -> AsyncIterator[LogBench]:
 
 
 @asynccontextmanager
+async def prefixed_log() -> AsyncIterator[LogBench]:
+    """Clients with a prefix, beside which others have names that begin alike."""
+    async with embedded_log() as bench:
+
+        async def client(client_id: str) -> Log:
+            return PrefixedLog(await bench.client(client_id), "staging.")
+
+        yield LogBench(client, bench.name)
+
+
+@asynccontextmanager
 async def embedded_views() -> AsyncIterator[ViewStore]:
     yield EmbeddedViewStore()
 
@@ -146,6 +158,7 @@ async def kafka_log() -> AsyncIterator[LogBench]:
 
 LOGS = (
     LogBinding("embedded", embedded_log),
+    LogBinding("prefixed", prefixed_log),
     LogBinding("kafka", kafka_log, deadline_s=20.0, leaves_at_once=False, stacks=STARTED),
 )
 

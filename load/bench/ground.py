@@ -254,6 +254,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "MYSQL_DSN": _dsn(settings),
         "MONGO_URI": settings.mongo_uri.get_secret_value(),
         "KAFKA_BROKERS": ",".join(settings.kafka_brokers),
+        "KAFKA_PREFIX": settings.kafka_prefix,
     }
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
@@ -147,19 +146,9 @@ async def _committed(parts: Parts, group: str) -> int:
 # --- processes --------------------------------------------------------------------------------
 
 
-class _Member(RoleProcess):
-    """A role that works in a place of its own."""
-
-    def __init__(self, name: str, prefix: str, variables: Mapping[str, str]) -> None:
-        super().__init__(SPECS[name], variables, free_port=True)
-        self._prefix = prefix
-
-    def _command(self, folder: Path) -> Sequence[str | Path]:
-        return (sys.executable, "-m", "load.bench.member", self._prefix, self.name)
-
-
-def _member(name: str, place: Place, ground: Ground) -> _Member:
-    return _Member(name, place.prefix, environment(ground.settings))
+def _member(name: str, place: Place, ground: Ground) -> RoleProcess:
+    within = place.within(ground.settings, instance="bench")
+    return RoleProcess(SPECS[name], environment(within), free_port=True)
 
 
 @asynccontextmanager

@@ -210,6 +210,14 @@ def _all_that_a_traceback_shows(error: BaseException) -> str:
             "RETRY_DELAYS: '' is not a duration; expected one such as 250ms or 1m30s",
         ),
         (
+            "KAFKA_PREFIX",
+            "our shop.",
+            (
+                "KAFKA_PREFIX: 'our shop.' cannot begin a topic's name; expected up to 100 of"
+                " A-Z a-z 0-9 . _ -"
+            ),
+        ),
+        (
             "KAFKA_BROKERS",
             "a:1,b:x",
             (

@@ -129,6 +129,14 @@ def _word(value: object) -> object:
     return value
 
 
+def _prefix(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z0-9._-]{0,100}", value):
+        raise ValueError(
+            f"{_shown(value)} cannot begin a topic's name; expected up to 100 of A-Z a-z 0-9 . _ -"
+        )
+    return value
+
+
 def _token(value: object) -> object:
     """Hold it to what an HTTP header can carry. Never shows the value."""
     if isinstance(value, str) and not re.fullmatch(r"[!-~]{1,200}", value):
@@ -349,6 +357,10 @@ class KitSettings(BaseModel):
         default=1, validation_alias="KAFKA_REPLICATION"
     )
     """Replicas of the topics that are made at start."""
+    kafka_prefix: Annotated[str, BeforeValidator(_prefix)] = Field(
+        default="", validation_alias="KAFKA_PREFIX"
+    )
+    """Before the name of every topic and group, so that several systems can share a broker."""
     kafka_session_timeout_s: Annotated[float, _duration("1s", "30m")] = Field(
         default=6.0, validation_alias="KAFKA_SESSION_TIMEOUT"
     )

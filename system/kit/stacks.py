@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from system.kit.adapters.kafka.log import KafkaLog
     from system.kit.adapters.mongo.views import MongoViewStore
+    from system.kit.ports.log import Log
 
 
 class StackError(Exception):
@@ -143,9 +144,10 @@ class _Clients:
         self._logs: dict[str, KafkaLog] = {}
         self._views: MongoViewStore | None = None
 
-    def log(self, role: str) -> KafkaLog:
+    def log(self, role: str) -> Log:
         from system.kit.adapters.kafka.group import GroupRules
         from system.kit.adapters.kafka.log import KafkaLog
+        from system.kit.adapters.kafka.prefixed import PrefixedLog
 
         if role not in self._logs:
             self._logs[role] = KafkaLog(
@@ -155,7 +157,8 @@ class _Clients:
                 replication=self._settings.kafka_replication,
                 rules=GroupRules(session_s=self._settings.kafka_session_timeout_s),
             )
-        return self._logs[role]
+        prefix = self._settings.kafka_prefix
+        return PrefixedLog(self._logs[role], prefix) if prefix else self._logs[role]
 
     def view_store(self) -> MongoViewStore:
         from system.kit.adapters.mongo.views import MongoViewStore
