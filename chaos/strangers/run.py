@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
@@ -297,7 +297,10 @@ class Judging:
             tuple(self._processes),
             [fall for running in self._processes.values() for fall in running.falls],
             self._poison,
-            {topic: [record for record in records if record.topic == topic] for topic in letters},
+            {
+                topic: [_unwrapped(stranger, record) for record in records if record.topic == topic]
+                for topic in letters
+            },
         )
 
 
@@ -324,6 +327,15 @@ def decoded(
             )
         told += [Told(event, record) for event in events]
     return told, unreadable
+
+
+def _unwrapped(stranger: Stranger, record: Record) -> Record:
+    """A dead letter with the bytes that were put in. Raises BadAdapter."""
+    try:
+        return replace(record, value=stranger.letter(record))
+    except Exception as error:
+        seen = f"for {record.place} {record.value[:200]!r}"
+        raise BadAdapter(f"letter() raised {type(error).__name__}: {error} {seen}") from error
 
 
 def _is_event(one: object) -> bool:

@@ -337,6 +337,38 @@ async def test_a_dead_letter_is_no_event_though_it_can_be_read_as_one() -> None:
     assert result.evidence.letters == {"things.dlq": [letter]}
 
 
+class Wrapping(Poisonable):
+    def letter(self, record: Record) -> bytes:
+        return record.value.removeprefix(b"this failed: ")
+
+
+async def test_a_dead_letter_that_its_topic_wraps_is_known_by_what_was_put_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    topics = Following()
+    topics.records = [Record("things.dlq", 0, 0, b"", b"this failed: poison")]
+
+    result = await judged(monkeypatch, topics, Wrapping(), Harmless)
+
+    (letters,) = (one for one in result.verdicts if one.promise == "dead letters are the poison")
+    assert letters.outcome == "kept"
+
+
+class Misreading(Poisonable):
+    def letter(self, record: Record) -> bytes:
+        raise KeyError("original")
+
+
+async def test_an_adapter_that_fails_at_a_dead_letter_is_told_which() -> None:
+    topics = Following()
+    topics.records = [Record("things.dlq", 2, 7, b"", b"{}")]
+
+    with pytest.raises(
+        BadAdapter, match=r"letter\(\) raised KeyError: 'original' for things.dlq 2@7"
+    ):
+        await running(topics, Says(), Misreading()).judged_at_rest([], [])
+
+
 def test_what_is_decoded_leaves_poison_out_and_keeps_what_cannot_be_read() -> None:
     broken = Record("things", 0, 1, b"", b"broken")
     poison = Record("things", 0, 2, b"", b"poison")

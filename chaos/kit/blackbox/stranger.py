@@ -151,3 +151,7 @@ class Stranger(ABC):
     def poison(self, topic: str) -> bytes | None:
         """Bytes that nobody can handle, to be put into the topic. None: leave the topic alone."""
         return None
+
+    def letter(self, record: Record) -> bytes:
+        """What a dead letter was before it was parked, where its topic has it inside of more."""
+        return record.value
