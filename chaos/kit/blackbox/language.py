@@ -68,8 +68,9 @@ class Command:
 
     @property
     def worth(self) -> int:
-        """What the thing costs: as many units as it takes, at the price `mark`."""
-        return self.mark * sum(abs(amount) for amount in self.moves.values())
+        """What the thing costs: its units at the price `mark`; the mark alone where it takes that."""
+        taken = sum(abs(amount) for amount in self.moves.values())
+        return taken if taken == self.mark else self.mark * taken
 
     def __str__(self) -> str:
         moves = ", ".join(f"{account} {amount:+d}" for account, amount in self.moves.items())

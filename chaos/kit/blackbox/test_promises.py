@@ -257,6 +257,14 @@ def test_of_a_system_that_never_comes_to_rest_only_what_moving_cannot_explain_is
     assert ("never came to rest: group g lags by 3" in str(found)) == (name in AT_REST)
 
 
+@pytest.mark.parametrize(("shown", "outcome"), [(1017, "kept"), (1018, "broken")])
+def test_a_thing_that_takes_its_mark_costs_no_more_than_that(shown: int, outcome: str) -> None:
+    op = replace(place(), command=Command("place", mark=1017, moves={"a": -1017}))
+    held = replace(HELD, ops=[op], read={"1": Shown("HELD", shown, 1017)})
+
+    assert verdict("acknowledged has its effect", held).outcome == outcome
+
+
 def test_what_has_ended_or_was_refused_takes_nothing_of_what_there_is() -> None:
     ended = replace(HELD, ops=[place(), place(8, "2")], read=TWO | {"2": Shown("ENDED", 16, 8)})
 
