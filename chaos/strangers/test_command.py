@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chaos.command import main
-from chaos.kit.blackbox import PROMISES, Evidence, Shown, Sight, States, judge
+from chaos.kit.blackbox import PROMISES, Answer, Command, Evidence, Shown, Sight, States, judge
 from chaos.strangers import command
 from chaos.strangers.adapters import load
 from chaos.strangers.callers import CannotBegin
@@ -38,6 +38,7 @@ def test_a_skeleton_can_be_loaded_as_it_is(
     stranger, _ = load("my_shop.py")
     assert stranger.name == "my_shop"
     assert Ground(stranger).lines
+    assert stranger.client(1).meaning(Command("cancel", "7"), Answer("answered", 204)).about == ""
 
 
 def test_a_file_that_is_there_stays_as_it_is(
