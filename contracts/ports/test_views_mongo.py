@@ -110,6 +110,13 @@ async def versions(store: MongoViewStore, keys: range = range(1, 2)) -> dict[int
     return {key: document.versions["self"] for key, document in found.items()}
 
 
+async def put_until_refused(store: MongoViewStore, one: Put) -> None:
+    """The engine's workers answer until they see that it is gone."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            await store.generation(LIVE).put([one])
+
+
 async def put_again_and_again(store: MongoViewStore, *puts: Put) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while True:
@@ -202,7 +209,7 @@ async def test_an_engine_that_is_gone_behind_its_server_is_an_outage(
 
     await servers.mongo.postgres.kill()
     with pytest.raises(Unavailable):
-        await store.generation(LIVE).put([put(2)])
+        await put_until_refused(store, put(2))
     await servers.mongo.kill()
     await servers.mongo.start()
 
