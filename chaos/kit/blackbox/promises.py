@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from chaos.kit.blackbox.evidence import Evidence, Op, Told
 from chaos.kit.blackbox.language import Do, Shown
@@ -164,8 +165,12 @@ def order_per_key(evidence: Evidence) -> Cases:
 
 
 def told_once(evidence: Evidence) -> Cases:
-    count = len(evidence.first_told)
-    return events.told_once(count, len(evidence.told) - count, len(evidence.faults))
+    """Of the whole run, in which a fault may explain repeats, and of what came before the first one."""
+    began_s = min((fault.began_s for fault in evidence.faults), default=0.0)
+    calm = [told for told in evidence.told if told.record.at_s < began_s]
+    for each in (evidence, replace(evidence, told=calm, faults=())):
+        count = len(each.first_told)
+        yield from events.told_once(count, len(each.told) - count, len(each.faults))
 
 
 def one_effect_per_cause(evidence: Evidence) -> Cases:

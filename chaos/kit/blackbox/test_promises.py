@@ -208,6 +208,18 @@ def test_an_effect_that_happened_twice_breaks_one_promise_and_not_those_that_res
     assert verdict("amounts conserved", twice).outcome == "kept"
 
 
+@pytest.mark.parametrize(("at_s", "outcome"), [(9.0, "broken"), (10.0, "kept")])
+def test_a_fault_explains_no_repeat_that_came_before_the_first_of_them(
+    at_s: float, outcome: str
+) -> None:
+    again = replace(PLACED, record=replace(PLACED.record, at_s=at_s))
+    faults = [Fault("kill", 20, 21), Fault("kill", 10, 11)]
+
+    found = verdict("told once", replace(HELD, told=[PLACED, RESERVED, again], faults=faults))
+
+    assert found.outcome == outcome
+
+
 def test_what_cannot_be_seen_is_not_judged_and_the_reason_is_the_adapters() -> None:
     (promise,) = (one for one in PROMISES if one.name == "order per key")
     (found,) = judge(
