@@ -81,13 +81,16 @@ class _Books:
         """What is left is what was put in without what is held, and never below zero."""
         left = {id: row["on_hand"] for id, row in self.stocks.items()}
         held = (
-            {product: -quantity for product, quantity in loads(row["lines"]) if product in left}
+            {product: -quantity}
             for row in self.reservations.values()
             if row["state"] == ReservationState.RESERVED
+            for product, quantity in loads(row["lines"])
+            if product in left
         )
         put_in = {id: self.put_in[id] for id in left}
         yield from amounts.conserved(put_in, held, left, what="product")
-        yield from amounts.never_negative({id: [on_hand] for id, on_hand in left.items()})
+        on_hand = {id: [amount] for id, amount in left.items()}
+        yield from amounts.never_negative(on_hand, what="product")
 
     def written(self) -> Mapping[str, Shown]:
         """What the write model has, by what names it, with its version."""

@@ -101,9 +101,14 @@ class Verdict:
     is_known: bool = False
 
     @property
+    def was_tested(self) -> bool:
+        """Whether something happened that could have broken the promise."""
+        return self.outcome in ("kept", "broken")
+
+    @property
     def counts(self) -> bool:
         """Whether the system, or what is known of it, is not as was said."""
-        return (self.outcome == "broken") != self.is_known and self.outcome in ("kept", "broken")
+        return (self.outcome == "broken") != self.is_known and self.was_tested
 
     def __str__(self) -> str:
         match self.outcome:
@@ -139,7 +144,7 @@ def judge(
     verdicts = (_verdict(one, evidence, explained, unrest, sees, blind) for one in checkers)
     return [
         replace(verdict, is_known=True, because=known[verdict.promise])
-        if verdict.promise in known and verdict.outcome in ("kept", "broken")
+        if verdict.promise in known and verdict.was_tested
         else verdict
         for verdict in verdicts
     ]

@@ -65,7 +65,7 @@ def _begin(subject: Subject, scratch: Path) -> None:
 
 
 def result_of(run: Run) -> Result:
-    tested = frozenset(each.promise for each in run.verdicts if each.outcome in ("kept", "broken"))
+    tested = frozenset(each.promise for each in run.verdicts if each.was_tested)
     return Result(str(run.schedule), run.digest, tuple(run.anomalies), tested)
 
 
