@@ -17,18 +17,26 @@ DEADLINE_S = 120.0
 
 @dataclass
 class Progress:
-    """Cumulative counts with their times, until a target is reached."""
+    """How many are done, and how long it took, until a target is reached.
+
+    The clock starts with the first note, and one of nothing will do: whoever works off a backlog
+    notes 0 when its first batch is there. From the first batch that was *done* on, a backlog that
+    is done in one would have taken no time at all.
+    """
 
     target: int
     done: int = 0
-    marks: list[tuple[float, int]] = field(default_factory=list)
+    began_at: float | None = None
+    last_at: float = 0.0
     reached: asyncio.Event = field(default_factory=asyncio.Event)
 
     def note(self, more: int) -> None:
-        if more <= 0:
-            return
-        self.done += more
-        self.marks.append((asyncio.get_running_loop().time(), self.done))
+        now = asyncio.get_running_loop().time()
+        if self.began_at is None:
+            self.began_at = now
+        if more:
+            self.done += more
+            self.last_at = now
         if self.done >= self.target:
             self.reached.set()
 
@@ -38,9 +46,9 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """A second, from the first mark on: joining a group and the like is no part of it."""
-        (first_at, first), (last_at, last) = self.marks[0], self.marks[-1]
-        return (last - first) / (last_at - first_at) if last_at > first_at else float("inf")
+        """A second, from the first batch on: joining a group and the like is no part of it."""
+        assert self.began_at is not None, "nothing was noted"
+        return self.done / (self.last_at - self.began_at)
 
 
 class WatchedLog:
@@ -52,6 +60,8 @@ class WatchedLog:
         self._published = published
 
     async def publish(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
+        if self._published is not None:
+            self._progress.note(0)
         results = await self._log.publish(messages)
         if self._published is not None:
             outcomes = zip(messages, results, strict=True)
@@ -68,11 +78,8 @@ class WatchedLog:
         self, group: str, topics: Collection[str], revoked: Revoked
     ) -> AsyncIterator[Subscription]:
         async with self._log.subscribe(group, topics, revoked) as subscription:
-            if self._published is not None:
-                yield subscription
-                return
-            before = await self._log.committed(group)
-            yield _WatchedSubscription(subscription, self._progress, dict(before))
+            before = None if self._published is not None else await self._log.committed(group)
+            yield _WatchedSubscription(subscription, self._progress, before)
 
     def read(self, *topics: str, start: int = 0) -> AsyncIterator[Record]:
         return self._log.read(*topics, start=start)
@@ -91,20 +98,30 @@ class WatchedLog:
 
 
 class _WatchedSubscription:
+    """Notes committed offsets beyond those that were known before; None: it only starts the clock."""
+
     def __init__(
-        self, subscription: Subscription, progress: Progress, known: dict[Partition, int]
+        self,
+        subscription: Subscription,
+        progress: Progress,
+        before: Mapping[Partition, int] | None,
     ) -> None:
         self._subscription = subscription
         self._progress = progress
-        self._known = known
+        self._known = None if before is None else dict(before)
 
     async def poll(
         self, *, full: Collection[Partition], timeout_s: float
     ) -> Mapping[Partition, Sequence[Record]]:
-        return await self._subscription.poll(full=full, timeout_s=timeout_s)
+        polled = await self._subscription.poll(full=full, timeout_s=timeout_s)
+        if any(polled.values()):
+            self._progress.note(0)
+        return polled
 
     async def commit(self, next_offsets: Mapping[Partition, int]) -> None:
         await self._subscription.commit(next_offsets)
+        if self._known is None:
+            return
         more = 0
         for partition, offset in next_offsets.items():
             more += max(0, offset - self._known.get(partition, 0))

@@ -12,6 +12,7 @@ import gc
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 from statistics import median, quantiles
 
 SPREAD_MAX = 0.3
@@ -33,8 +34,8 @@ class Sample:
     details: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises ValueError: of nothing there is no ratio."""
-        if self.value <= 0:
+        """Raises ValueError: of nothing there is no ratio, nor of what took no time."""
+        if not 0 < self.value < inf:
             raise ValueError(f"{self.value:g} was measured: too short a time, or nothing done")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from math import inf, nan
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def seen(own: Sequence[float], limit: Sequence[float], better: Better = Better.M
     return Measured("relay", "events/s", better, samples)
 
 
-@pytest.mark.parametrize("value", [0.0, -1.0])
+@pytest.mark.parametrize("value", [0.0, -1.0, inf, nan])
 def test_what_has_no_ratio_is_no_sample(value: float) -> None:
     with pytest.raises(ValueError, match="was measured: too short a time, or nothing done"):
         Sample(value)

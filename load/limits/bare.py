@@ -27,7 +27,7 @@ BATCH_BYTES = 900_000
 AT = "2026-01-31 08:00:00"
 
 Note = Callable[[int], None]
-"""Takes how many more are done."""
+"""Takes how many more are done; 0 when the first batch is there, which starts the clock."""
 Row = tuple[Any, ...]  # as the driver gives it
 
 UNSENT = (
@@ -111,6 +111,7 @@ async def relay(place: Place, events: int, note: Note) -> None:
         sent = 0
         last: Sequence[Row] = ()
         page = await _rows(reading, UNSENT.format(0, PAGE))
+        note(0)
         while sent < events:
             _, _, ahead = await asyncio.gather(
                 send(kafka, place, page),
@@ -158,6 +159,7 @@ async def reserve(place: Place, events: int, note: Note) -> None:
         done = 0
         while done < events:
             batch = await _events(topics)
+            note(0)
             await _run(sql, INBOX + _inbox("product-consumer", batch))
             rows = (
                 f"({event['order_id']}, 'reserved', 1, x'{_lines(event).hex()}')" for event in batch
@@ -198,6 +200,7 @@ async def note_reservations(place: Place, events: int, note: Note) -> None:
         done = 0
         while done < events:
             batch = await _events(topics)
+            note(0)
             await _run(sql, INBOX + _inbox("order-consumer", batch))
             await _run(sql, NOTE.format(",".join(str(event["order_id"]) for event in batch)))
             await sql.commit()
@@ -219,6 +222,7 @@ async def project(place: Place, events: int, note: Note) -> None:
         done = 0
         while done < events:
             batch = sorted(await _events(topics), key=lambda event: int(event["order_id"]))
+            note(0)
             parts = (batch[number::PARTITIONS] for number in range(PARTITIONS))
             writes = ([_put(event) for event in part] for part in parts if part)
             await asyncio.gather(*(collection.bulk_write(each, ordered=False) for each in writes))

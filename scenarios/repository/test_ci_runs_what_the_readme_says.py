@@ -39,6 +39,9 @@ TOX = """\
 #!/bin/sh
 echo ran tox "$@"
 read -r line && echo typed
+echo FAILED test_it - because
+echo "servers: exit 1 (2.00 seconds)"
+seq 500
 exit 5
 """
 """In place of the one that the README's block installs."""
@@ -96,8 +99,16 @@ def test_after_the_block_it_judges_from_outside_and_runs_the_same_on_real_server
 ) -> None:
     done = run(tmp_path, "```bash\n```\n```bash\necho second\n```\n")
 
-    assert done.stdout.split("\n\n")[-1] == f"ran tox -e {AFTER}\n"
+    assert f"\n\nran tox -e {AFTER}\n" in done.stdout
     assert done.returncode == 5
+
+
+def test_what_failed_stands_at_the_end_once_more(tmp_path: Path) -> None:
+    """Else a reader who is shown the end alone sees only what was right."""
+    done = run(tmp_path, "```bash\n```\n```bash\necho second\n```\n")
+
+    shown = done.stdout.split("what failed, once more:\n")[-1].splitlines()
+    assert shown[-2:] == ["FAILED test_it - because", "servers: exit 1 (2.00 seconds)"]
 
 
 def test_what_it_runs_after_the_block_exists() -> None:
