@@ -301,6 +301,7 @@ class Judging:
                 topic: [_unwrapped(stranger, record) for record in records if record.topic == topic]
                 for topic in letters
             },
+            mark_is_amount=stranger.workload.mark_is_amount,
         )
 
 

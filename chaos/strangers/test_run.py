@@ -337,6 +337,18 @@ async def test_a_dead_letter_is_no_event_though_it_can_be_read_as_one() -> None:
     assert result.evidence.letters == {"things.dlq": [letter]}
 
 
+@pytest.mark.parametrize("mark_is_amount", [True, False])
+async def test_the_judge_is_told_by_the_workload_whether_a_thing_takes_its_mark(
+    mark_is_amount: bool,
+) -> None:
+    shop = Shop()
+    shop.workload = Workload(mark_is_amount=mark_is_amount)  # type: ignore[misc] # of this one alone
+
+    result = await running(Following(), Says(), shop).judged_at_rest([], [])
+
+    assert result.evidence.mark_is_amount == mark_is_amount
+
+
 class Wrapping(Poisonable):
     def letter(self, record: Record) -> bytes:
         return record.value.removeprefix(b"this failed: ")

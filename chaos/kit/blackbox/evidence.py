@@ -110,6 +110,8 @@ class Evidence:
     """By topic of dead letters: what was put in and has to be there."""
     letters: Mapping[str, Sequence[Record]] = field(default_factory=dict)
     """By topic of dead letters: what is there."""
+    mark_is_amount: bool = False
+    """Whether a thing takes its mark, see `Workload`."""
 
     @cached_property
     def first_told(self) -> Sequence[Told]:

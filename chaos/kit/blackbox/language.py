@@ -66,11 +66,10 @@ class Command:
     key: str | None = None
     """An idempotency key: two commands that have the same one are one command sent twice."""
 
-    @property
-    def worth(self) -> int:
+    def worth(self, *, mark_is_amount: bool) -> int:
         """What the thing costs: its units at the price `mark`; the mark alone where it takes that."""
-        taken = sum(abs(amount) for amount in self.moves.values())
-        return taken if taken == self.mark else self.mark * taken
+        units = sum(abs(amount) for amount in self.moves.values())
+        return self.mark if mark_is_amount else self.mark * units
 
     def __str__(self) -> str:
         moves = ", ".join(f"{account} {amount:+d}" for account, amount in self.moves.items())

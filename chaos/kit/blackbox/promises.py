@@ -89,8 +89,9 @@ def _wrong(evidence: Evidence, op: Op) -> str:
     if op.command.do in MAKES:
         if shown.mark is not None and shown.mark != op.command.mark:
             return f"{op.about} has the mark {shown.mark}, not {op.command.mark}"
-        if shown.amount is not None and shown.amount != op.command.worth:
-            return f"{op.about} costs {shown.amount}, not {op.command.worth}"
+        worth = op.command.worth(mark_is_amount=evidence.mark_is_amount)
+        if shown.amount is not None and shown.amount != worth:
+            return f"{op.about} costs {shown.amount}, not {worth}"
     allowed = evidence.states.after.get(op.command.do, (shown.state,))
     return "" if shown.state in allowed else f"{op.about} is {shown.state} at rest"
 

@@ -269,10 +269,21 @@ def test_of_a_system_that_never_comes_to_rest_only_what_moving_cannot_explain_is
     assert ("never came to rest: group g lags by 3" in str(found)) == (name in AT_REST)
 
 
-@pytest.mark.parametrize(("shown", "outcome"), [(1017, "kept"), (1018, "broken")])
-def test_a_thing_that_takes_its_mark_costs_no_more_than_that(shown: int, outcome: str) -> None:
+@pytest.mark.parametrize(
+    ("mark_is_amount", "shown", "outcome"),
+    [
+        (True, 1017, "kept"),
+        (True, 1018, "broken"),
+        (False, 1017, "broken"),
+        (False, 1017 * 1017, "kept"),
+    ],
+)
+def test_a_thing_costs_its_mark_alone_only_where_the_adapter_says_so(
+    mark_is_amount: bool, shown: int, outcome: str
+) -> None:
     op = replace(place(), command=Command("place", mark=1017, moves={"a": -1017}))
-    held = replace(HELD, ops=[op], read={"1": Shown("HELD", shown, 1017)})
+    read = {"1": Shown("HELD", shown, 1017)}
+    held = replace(HELD, ops=[op], read=read, mark_is_amount=mark_is_amount)
 
     assert verdict("acknowledged has its effect", held).outcome == outcome
 
