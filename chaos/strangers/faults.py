@@ -33,8 +33,9 @@ LOST_TIMES = 5
 LOST_S = 0.3
 SLOW_MS = 1000
 SLOW_S = 40.0
-"""How long a slow line waits for a record before the kill comes anyway. One that was just killed gets
-nothing until its old self has lost its partitions, which takes many clients 30 s."""
+"""How long a slow line waits for its moment at least, before the kill comes anyway: as long as the system
+may be quiet. One that was just killed gets nothing until its old self has lost its partitions, which
+takes many clients 30 s."""
 BLIND_S = (1.5, 3.0)
 """How long it waits where there is no record to wait for."""
 SLOW_TIMES = 2
@@ -93,10 +94,8 @@ class Nemesis:
         """`killed` are those that nobody else may start, for as long as they are in it."""
         self.faults: list[Fault] = []
         self._toxiproxy = ground.toxiproxy
-        self._writes = {
-            name: [topic.name for topic in ground.stranger.topics if name in topic.writers]
-            for name in processes
-        }
+        self._writers = {topic.name: set(topic.writers) for topic in ground.stranger.topics}
+        self._patience_s = max(SLOW_S, ground.stranger.quiet_s)
         self._processes = processes
         self._topics = topics
         self._watch = watch
@@ -105,7 +104,7 @@ class Nemesis:
 
     async def until_it_flows(self) -> None:
         """Let each topic that can be aimed at tell of something first, or what can be aimed at is chance."""
-        written = {name for names in self._writes.values() for name in names}
+        written = {name for name, writers in self._writers.items() if writers}
         ends_at = _now() + FLOWS_S
         while written - self._telling() and _now() < ends_at:
             await asyncio.sleep(LOOK_S)
@@ -156,10 +155,10 @@ class Nemesis:
         line = _line(planned)
         await self._toxiproxy.spoil(line, "latency", stream="upstream", latency=SLOW_MS)
         try:
-            async with asyncio.timeout(SLOW_S):
+            async with asyncio.timeout(self._patience_s):
                 await moment()
         except TimeoutError:
-            say(f"         nothing came in {SLOW_S:g} s that the kill could be aimed at")
+            say(f"         nothing came in {self._patience_s:g} s that the kill could be aimed at")
         async with self._down(planned.process):
             await self._toxiproxy.set_up(line, up=False)
             await asyncio.sleep(self._random.uniform(*DOWN_S))
@@ -173,14 +172,15 @@ class Nemesis:
         too late: there it is what a client or an account shows before the record can, and what the
         process hears from others, each in turn.
         """
-        name, writes = planned.process, self._writes[planned.process]
+        name = planned.process
         if _line(planned) != "kafka":
-            moment = partial(self._record, writes, SLOW_MS / 1000) if writes else self._blindly
+            own = self._written_by(name)
+            moment = partial(self._record, own, SLOW_MS / 1000) if own else self._blindly
             return [moment] * SLOW_TIMES
         moments: list[Moment] = []
         if self._watch.is_answering(name):
             moments.append(partial(self._watch.until_acknowledged, name))
-        if await self._watch.shows_amounts_of(writes):
+        if await self._watch.shows_amounts_of(self._all_written_by(name)):
             moments.append(self._watch.until_moved)
         others = self._written_by_others(name)
         moments.append(partial(self._heard, others) if others else self._blindly)
@@ -214,8 +214,18 @@ class Nemesis:
     def _matters(self, record: Record) -> bool:
         return any(event.moves or event.kind == "placed" for event in self._watch.events([record]))
 
+    def _all_written_by(self, process: str) -> list[str]:
+        return [name for name, writers in self._writers.items() if process in writers]
+
+    def _written_by(self, process: str) -> list[str]:
+        """Those that it alone writes, where there are some: of others a record may be another's."""
+        all_of_it = self._all_written_by(process)
+        return [name for name in all_of_it if self._writers[name] == {process}] or all_of_it
+
     def _written_by_others(self, process: str) -> list[str]:
-        return [name for other, names in self._writes.items() if other != process for name in names]
+        """Those that it does not write itself, where there are some."""
+        others = [name for name, writers in self._writers.items() if writers - {process}]
+        return [name for name in others if process not in self._writers[name]] or others
 
     @asynccontextmanager
     async def _down(self, name: str) -> AsyncIterator[None]:

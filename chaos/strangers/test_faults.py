@@ -142,9 +142,10 @@ def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faults, "SLOW_S", 0.02)
 
 
-def nemesis(recorder: Recorder, killed: set[str], *topics: Topic) -> Nemesis:
+def nemesis(recorder: Recorder, killed: set[str], *topics: Topic, quiet_s: float = 0.0) -> Nemesis:
     stranger, _ = load("naive")
     stranger.topics = topics or stranger.topics  # type: ignore[misc] # of this one alone
+    stranger.quiet_s = quiet_s  # type: ignore[misc]
     ground: Any = SimpleNamespace(stranger=stranger, toxiproxy=recorder)
     both: Any = dict.fromkeys(("purchases", "warehouse"), recorder)
     seen: Any = recorder
@@ -232,6 +233,34 @@ async def test_of_a_topic_that_several_write_a_record_is_waited_for_before_each_
     assert "a record of stock" in recorder.done
 
 
+SHARED = Topic("events", by=("purchases", "warehouse"))
+SOLD, MOVED = Topic("sold", by="purchases"), Topic("moved", by="warehouse")
+KAFKA = Line("", "kafka", 2)
+
+
+@pytest.mark.usefixtures("_without_pauses")
+@pytest.mark.parametrize(
+    ("line", "topics", "aimed"),
+    [
+        (STORE, (SHARED, SOLD, MOVED), "moved"),
+        (STORE, (SHARED, SOLD), "events"),
+        (KAFKA, (SHARED, SOLD, MOVED), "sold"),
+        (KAFKA, (SHARED, MOVED), "events"),
+    ],
+    ids=["its own", "none is its own alone", "others' alone", "none is others' alone"],
+)
+async def test_a_kill_is_aimed_by_topics_that_a_process_alone_writes_where_there_are_some(
+    line: Line, topics: tuple[Topic, ...], aimed: str
+) -> None:
+    recorder = Recorder()
+
+    await nemesis(recorder, set(), *topics).inject(Planned("slow, then kill", "warehouse", line))
+
+    assert {step for step in recorder.done if step.startswith("a record of")} == {
+        f"a record of {aimed}"
+    }
+
+
 HEARD, ANSWERS, MOVES = "a record of purchases", "warehouse answers", "an account moves"
 
 
@@ -262,11 +291,25 @@ async def test_a_moment_that_does_not_come_is_waited_for_no_longer_than_so() -> 
     recorder = Recorder(shows_amounts=True)
     recorder.until_moved = asyncio.Event().wait  # type: ignore[assignment,method-assign]
 
-    await nemesis(recorder, set()).inject(
-        Planned("slow, then kill", "warehouse", Line("", "kafka", 2))
-    )
+    await nemesis(recorder, set()).inject(Planned("slow, then kill", "warehouse", KAFKA))
 
     assert recorder.done.count("killed") == faults.SLOW_TIMES_BEFORE_KAFKA
+
+
+@pytest.mark.usefixtures("_without_pauses")
+async def test_a_moment_is_waited_for_as_long_as_the_system_may_pause() -> None:
+    recorder = Recorder()
+
+    async def comes_late(*_: Any) -> None:
+        await asyncio.sleep(2 * faults.SLOW_S)
+        recorder.done.append("came")
+
+    recorder.wait_for_one = comes_late  # type: ignore[assignment,method-assign]
+    one = nemesis(recorder, set(), quiet_s=10 * faults.SLOW_S)
+
+    await one.inject(Planned("slow, then kill", "warehouse", STORE))
+
+    assert recorder.done.count("came") == faults.SLOW_TIMES
 
 
 async def test_no_fault_strikes_before_each_topic_that_can_be_aimed_at_has_a_record() -> None:
