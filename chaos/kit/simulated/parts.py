@@ -64,8 +64,12 @@ FAILURES_MAX = 10
 """Processes that end by themselves so often are not started again: they would do so for ever."""
 STOP_S = 10.0
 """The bound on ending when asked to."""
-SETTINGS = KitSettings(outbox_poll_interval_s=2.0, retry_delays_s=(0.2, 0.4, 0.8))
-"""In virtual time nobody waits for a poll: rare ones leave the time to the schedules."""
+SETTINGS = KitSettings(outbox_poll_interval_s=2.0, retry_delays_s=(0.2, 0.4, 0.8, 1.6, 3.2))
+"""In virtual time nobody waits for a poll: rare ones leave the time to the schedules.
+
+As many tries as a system has, after a fifth of its pauses: with fewer, two faults that are shorter
+than all tries used them up, and a message that could be handled was given up.
+"""
 TIMING = Timing(
     consumer_poll_s=0.5,
     relay_page=2,  # a few events are several pages of an outbox

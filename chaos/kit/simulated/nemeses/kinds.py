@@ -10,7 +10,7 @@ from chaos.kit.simulated.nemeses.nemesis import Field, Nemesis
 from system.kit.events import PARTITIONS
 
 OUTAGE_S = (0.5, 12.0)
-"""Up to three times the whole retry schedule of a message."""
+"""Up to twice the whole retry schedule of a message."""
 SLOW_S = (0.5, 4.0)
 STORM_S = (0.3, 2.0)
 JUMP_S = 600.0
