@@ -14,7 +14,7 @@ from chaos.kit.checkers import Checker
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import Op, Outcome
 from chaos.kit.points import Hop
-from chaos.kit.promises import Verdict
+from chaos.kit.promises import Promise, Verdict
 from chaos.kit.simulated.command import KINDS_MAX, told_once
 from chaos.kit.simulated.faults import AT_REPLY, AT_REQUEST, IN_TIME, BadReplay, Place, kinds_at
 from chaos.kit.simulated.mutant import Mutant
@@ -228,7 +228,7 @@ def test_a_checker_that_falls_over_in_a_branch_is_one_line_at_the_end(
     def hasty(evidence: Evidence) -> Iterator[Anomaly]:
         yield from () if not evidence.disturbances else evidence.rows("userz")  # type: ignore[misc]
 
-    monkeypatch.setitem(CHECKERS, "hasty", Checker("hasty", "None.", hasty))
+    monkeypatch.setitem(CHECKERS, "hasty", Checker(Promise("hasty", "None."), hasty))
     monkeypatch.setattr(Subject, "regressions", [])
     assert main(["simulate", "--workload", "wander", "--schedules", "0", "--jobs", "1"]) == 2
     told = capsys.readouterr().err.splitlines()[-1]

@@ -25,7 +25,7 @@ def test_a_kept_promise_ends_with_0_and_the_digest(capsys: pytest.CaptureFixture
 
 def test_a_broken_promise_ends_with_1_and_says_which(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", "orders/1", "--mutant", "lines_not_summed"]) == 1
-    assert "BROKEN no_oversell: holds in part" in capsys.readouterr().out
+    assert "BROKEN things_hold_what_they_took: holds in part" in capsys.readouterr().out
 
 
 def test_a_bad_id_ends_with_2_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,13 +44,13 @@ def test_a_search_sums_up_and_names_what_nothing_put_to_the_test(
     assert "2 schedules in" in tally
     assert idle.startswith("nothing happened that could have broken: ")
     assert "idempotency_key_honoured" in idle
-    assert "stock_conserved" not in idle
+    assert "amounts_conserved" not in idle
 
 
 def test_a_promise_that_must_be_put_to_the_test_ends_with_1_if_it_was_not(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main([*SHORT, "--must-occur", "stock_conserved"]) == 0
+    assert main([*SHORT, "--must-occur", "amounts_conserved"]) == 0
     capsys.readouterr()
     assert main([*SHORT, "--must-occur", "idempotency_key_honoured"]) == 1
     said = capsys.readouterr().out.splitlines()[-2]

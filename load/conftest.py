@@ -38,7 +38,7 @@ class Ended:
 
     @property
     def orders_judged(self) -> int:
-        return int(self.verdict("commands_take_effect_once").split()[1])
+        return int(self.verdict("nothing_unasked").split()[1])
 
 
 @dataclass

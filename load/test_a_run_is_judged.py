@@ -66,10 +66,10 @@ def test_evidence_of_two_workers_is_merged_or_said_to_be_incomplete(runs: Runs) 
 @pytest.mark.parametrize(
     ("bug", "promise"),  # what each bug breaks, no other of the three does
     [
-        ("oversell", "no_oversell"),
-        ("oversell", "stock_conserved"),
-        ("lost-event", "order_and_reservation_agree"),
-        ("missing-view", "acknowledged_order_is_shown"),
+        ("oversell", "never_more_than_there_is"),
+        ("oversell", "amounts_are_held_by_things"),
+        ("lost-event", "final_states_reached"),
+        ("missing-view", "acknowledged_is_shown"),
         ("missing-view", "views_show_the_truth"),
     ],
 )
@@ -94,10 +94,10 @@ def test_the_evidence_can_be_judged_again(runs: Runs) -> None:
 
     assert command[:4] == ["python", "-m", "load", "judge"]
     assert judged.status == 3
-    assert judged.verdict("stock_conserved").endswith(
+    assert judged.verdict("amounts_are_held_by_things").endswith(
         "because no rest within 0 s: events still move"
     )
-    assert judged.verdict("acknowledged_is_kept").startswith("kept")
+    assert judged.verdict("acknowledged_has_its_effect").startswith("kept")
 
 
 def test_the_file_loads_and_lists_its_profiles(tmp_path: Path) -> None:

@@ -1,28 +1,29 @@
-"""What accounts promise beside all that the kit does: no payment lost or made up, a point for each."""
+"""What accounts are judged by beside the kit's own: no payment lost or made up, a point for each."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from chaos.kit import checkers as kit
 from chaos.kit.checkers import Checker
 from chaos.kit.checkers.inbox import handled, parked
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import Outcome
-from chaos.kit.promises import Cases, amounts, commands
-from chaos.kit.promises.commands import Acknowledged, Asked
+from chaos.kit.promises import Cases, amounts, catalog, commands
+from chaos.kit.promises.commands import Acknowledged, Asked, Requests
+from chaos.kit.promises.effects import Effect, never_missing, never_twice
 
 REWARDED_FROM = 100
 CONSUMER = "account-consumer"
 
 
-def _once(evidence: Evidence) -> Cases:
+def _requests(evidence: Evidence) -> Requests[int]:
     """Each amount is sent by one client for one purpose, perhaps in several requests."""
     paid: dict[int, list[str]] = defaultdict(list)
     for event in evidence.events("account.paid"):
         paid[event.amount].append(f"payment {event.event_id}")
-    return commands.take_effect_once(_asked(evidence), paid)
+    return Requests(_asked(evidence), paid)
 
 
 def _kept(evidence: Evidence) -> Cases:
@@ -50,24 +51,18 @@ def _sums(evidence: Evidence) -> Cases:
     return amounts.conserved(dict.fromkeys(balances, 0), paid, balances)
 
 
-def _points(evidence: Evidence) -> Cases:
+def _points(evidence: Evidence) -> Iterator[Effect]:
+    """Points are a bare count: what was done twice shows for ever."""
     left = parked(evidence, CONSUMER) - handled(evidence, CONSUMER)
-    earned = [
-        {told.event.account_id: 1}
+    earned = Counter(
+        told.event.account_id
         for id, told in evidence.first_told.items()
         if told.event.type == "account.paid"
         and told.event.amount >= REWARDED_FROM
         and id not in left
-    ]
-    points = _column(evidence, "points")
-    return amounts.conserved(
-        dict.fromkeys(points, 0),
-        earned,
-        points,
-        what="points of account",
-        made="double effect",
-        lost="missing effect",
     )
+    for account, points in _column(evidence, "points").items():
+        yield Effect(f"points of account {account}", earned[account], points)
 
 
 def _column(evidence: Evidence, name: str) -> Mapping[int, int]:
@@ -75,21 +70,13 @@ def _column(evidence: Evidence, name: str) -> Mapping[int, int]:
 
 
 OWN = (
-    Checker(
-        "payments_take_effect_once",
-        "A payment is told once; one refused, never.",
-        _once,
-    ).also(_kept),
-    Checker(
-        "balances_add_up",
-        "A balance is the sum of the payments that were told.",
-        _sums,
-    ),
-    Checker(
-        "single_effect",
-        "Each payment of 100 or more has given one point.",
-        _points,
-    ),
+    Checker(catalog.ACKNOWLEDGED_HAS_ITS_EVENT, _kept),
+    Checker(catalog.REFUSED_HAS_NO_EFFECT, lambda seen: _requests(seen).refused_has_no_effect()),
+    Checker(catalog.COMMANDS_TAKE_EFFECT_ONCE, lambda seen: _requests(seen).take_effect_once()),
+    Checker(catalog.KEYS_COUNT_ONCE, lambda seen: _requests(seen).keys_count_once()),
+    Checker(catalog.AMOUNTS_CONSERVED, _sums),
+    Checker(catalog.ONE_EFFECT_PER_CAUSE, lambda seen: never_twice(_points(seen))),
+    Checker(catalog.EVENTS_HAVE_THEIR_EFFECT, lambda seen: never_missing(_points(seen))),
 )
 CHECKERS: dict[str, Checker] = {
     checker.name: checker
@@ -98,9 +85,4 @@ CHECKERS: dict[str, Checker] = {
         *(checker for checker in kit.CHECKERS if checker is not kit.events.NO_LOST_EVENT),
         *OWN,
     )
-}
-ANOMALIES = {
-    **kit.ANOMALIES,
-    "double effect": "A payment has given two points.",
-    "missing effect": "A payment has given no point, though its consumer is past it.",
 }

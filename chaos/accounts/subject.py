@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from chaos.accounts.checkers import ANOMALIES, CHECKERS
+from chaos.accounts.checkers import CHECKERS
 from chaos.accounts.workloads import SETTING_UP, WORKLOADS
+from chaos.kit.checkers import ANOMALIES
 from chaos.kit.mutants import (
     dual_write,
     no_inbox,

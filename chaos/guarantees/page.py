@@ -52,7 +52,7 @@ def _promises() -> str:
     rows = []
     for checker in CHECKERS.values():
         mutants = [f"`{name}`" for name, mutant in MUTANTS.items() if checker.name in mutant.breaks]
-        rows.append(f"| {checker.promise} | `{checker.name}` | {', '.join(mutants)} |\n")
+        rows.append(f"| {checker.promise.says} | `{checker.name}` | {', '.join(mutants)} |\n")
     return "".join(rows)
 
 

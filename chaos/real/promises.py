@@ -1,27 +1,30 @@
 """Promises seen from outside alone: what clients were told, against what the query side shows.
 
-The checkers of `chaos.shop.checkers` judge rows, events and views. These six judge nothing but
-requests and answers, as anybody could who has no access to the stores.
+The checkers of `chaos.shop.checkers` judge rows, events and views. These six judge requests and
+answers, as anybody could who has no access to the stores; three of them beside the stores.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
+from chaos.kit.checkers import Check
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import Op, Outcome
-from chaos.kit.promises import Cases, amounts, commands, rest, views
+from chaos.kit.promises import Cases, Promise, amounts, catalog, commands, rest, views
 from chaos.kit.promises.amounts import Holding
 from chaos.kit.promises.commands import Acknowledged
 from chaos.real.shopkeeper import REBUILD
 from chaos.shop.checkers import CHECKERS, Checker
 
 NOT_HERE = {
-    "single_effect": "counts with a probe handler that only the simulation has",
+    "one_effect_per_cause": "counts with a probe handler that only the simulation has",
+    "events_have_their_effect": "counts with the same probe handler",
     "handled_is_remembered": "wants the probe handler's rows in the inbox",
-    "duplicates_within_budget": "its budget is the simulation's: a relay has 500 rows in hand here",
+    "published_once": "its budget is the simulation's: a relay has 500 rows in hand here",
 }
 """Checkers of the simulated world that this one cannot use, and why."""
 
@@ -98,7 +101,7 @@ def _canceled(evidence: Evidence) -> list[Op]:
     return [op for op in evidence.history if op.ok and op.path.endswith("/cancel")]
 
 
-def _canceled_is_canceled(evidence: Evidence) -> Cases:
+def _canceled_is_shown(evidence: Evidence) -> Cases:
     shown, may_be_gone = _shown(evidence), _may_be_deleted(evidence)
     for op in _canceled(evidence):
         id = int(op.path.split("/")[2])
@@ -107,10 +110,17 @@ def _canceled_is_canceled(evidence: Evidence) -> Cases:
             wrong = "" if id in may_be_gone else "it is not shown"
         else:
             wrong = "" if order["status"] == "CANCELED" else f"it is {order['status']}"
-            held = {} if order["reservation"] in ("released", "rejected") else _wanted(order)
-            state = f"{order['status']}, {order['reservation']}"
-            yield from amounts.hold_what_is_due([Holding(f"order {id}", state, held, {})])
         yield from commands.acknowledged_is_kept([Acknowledged(str(op), f"order {id}", wrong)])
+
+
+def _canceled_holds_nothing(evidence: Evidence) -> Cases:
+    shown = _shown(evidence)
+    canceled = {int(op.path.split("/")[2]) for op in _canceled(evidence)}
+    for id in sorted(canceled & shown.keys()):
+        order = shown[id]
+        held = {} if order["reservation"] in ("released", "rejected") else _wanted(order)
+        state = f"{order['status']}, {order['reservation']}"
+        yield from amounts.hold_what_is_due([Holding(f"order {id}", state, held, {})])
 
 
 def _wanted(order: Mapping[str, Any]) -> Mapping[int, int]:
@@ -137,8 +147,12 @@ def _stock_adds_up(evidence: Evidence) -> Cases:
         for order in _shown(evidence).values()
         if order["reservation"] == "reserved"
     ]
-    yield from amounts.conserved(known, held, left, what="product")
-    yield from amounts.never_negative({id: [count] for id, count in left.items()}, what="product")
+    return amounts.conserved(known, held, left, what="product")
+
+
+def _never_negative(evidence: Evidence) -> Cases:
+    left = {product["id"]: [product["stock"]] for product in evidence.shown.get("products", ())}
+    return amounts.never_negative(left, what="product")
 
 
 def _put(evidence: Evidence, product_id: int, field: str) -> list[Op]:
@@ -203,40 +217,24 @@ def _rebuilds_end(evidence: Evidence) -> Cases:
         yield from commands.acknowledged_is_kept([rebuild])
 
 
+def _by_answers_too(promise: Promise, check: Check) -> Checker:
+    """What the stores are judged by, judged once more by what readers are shown at rest."""
+    return replace(CHECKERS[promise.name].also(check), at_rest=True)
+
+
 OURS = (
-    Checker(
-        "acknowledged_order_is_shown",
-        "Every order that was acknowledged is shown as it was, unless somebody deleted it.",
-        _acknowledged_is_shown,
-        at_rest=True,
+    Checker(catalog.ACKNOWLEDGED_IS_SHOWN, _acknowledged_is_shown, at_rest=True).also(
+        _canceled_is_shown, _as_it_was_set
     ),
+    Checker(catalog.NOTHING_UNASKED, _asked_for, at_rest=True),
+    _by_answers_too(catalog.ENDED_THINGS_HOLD_NOTHING, _canceled_holds_nothing),
+    _by_answers_too(catalog.AMOUNTS_ARE_HELD_BY_THINGS, _stock_adds_up),
+    _by_answers_too(catalog.NEVER_NEGATIVE, _never_negative),
     Checker(
-        "nothing_unasked_is_shown",
-        "Every order that is shown was asked for.",
-        _asked_for,
-        at_rest=True,
-    ),
-    Checker(
-        "canceled_order_has_no_stock",
-        "An order whose cancellation was acknowledged is shown so, and holds no stock.",
-        _canceled_is_canceled,
-        at_rest=True,
-    ),
-    Checker(
-        "stock_adds_up",
-        "What is shown as left is what was offered, less what shown orders hold.",
-        _stock_adds_up,
-        at_rest=True,
-    ),
-    Checker(
-        "products_are_as_they_were_set",
-        "A price, and the stock of what nobody orders, is shown as it was set last.",
-        _as_it_was_set,
-        at_rest=True,
-    ),
-    Checker(
-        "rebuild_comes_to_its_end",
-        "A rebuild of the views that was begun is what readers see, or a later one.",
+        Promise(
+            "rebuild_comes_to_its_end",
+            "A rebuild of the views that was begun is what readers see, or a later one.",
+        ),
         _rebuilds_end,
         at_rest=True,
     ),

@@ -126,55 +126,55 @@ def test_it_finds_nothing(name: str) -> None:
 BROKEN = {
     "an acknowledged order is not shown": (
         evidence(orders=[], left=10),
-        ("acknowledged_order_is_shown", "missing view"),
+        ("acknowledged_is_shown", "missing view"),
     ),
     "it is gone, though its deletion was refused": (
         evidence(op("DELETE", "/orders/9", Outcome.FAIL), orders=[], left=10),
-        ("acknowledged_order_is_shown", "missing view"),
+        ("acknowledged_is_shown", "missing view"),
     ),
     "it is shown with other items": (
         evidence(orders=[shown(items=[{**LINE, "quantity": 3}])], left=7),
-        ("acknowledged_order_is_shown", "view differs"),
+        ("acknowledged_is_shown", "view differs"),
     ),
     "it is shown as somebody else's": (
         evidence(orders=[shown(user_id=2)]),
-        ("acknowledged_order_is_shown", "view differs"),
+        ("acknowledged_is_shown", "view differs"),
     ),
     "an order is shown that nobody asked for": (
         evidence(orders=[SHOWN, shown(id=10, items=[{**LINE, "unit_price": PRICE * 2}])], left=6),
-        ("nothing_unasked_is_shown", "ghost in the views"),
+        ("nothing_unasked", "ghost in the views"),
     ),
     "a cancellation is forgotten": (
         evidence(CANCELED),
-        ("canceled_order_has_no_stock", "acknowledged and lost"),
+        ("acknowledged_is_shown", "acknowledged and lost"),
     ),
     "a canceled order keeps its stock": (
         evidence(CANCELED, orders=[shown(status="CANCELED")]),
-        ("canceled_order_has_no_stock", "held for nobody"),
+        ("ended_things_hold_nothing", "held for nobody"),
     ),
     "a canceled order is not shown": (
         evidence(CANCELED, orders=[], left=10),
-        ("canceled_order_has_no_stock", "acknowledged and lost"),
+        ("acknowledged_is_shown", "acknowledged and lost"),
     ),
     "stock was taken and belongs to nobody": (
         evidence(CANCELED, orders=[RELEASED], left=8),
-        ("stock_adds_up", "amount lost"),
+        ("amounts_are_held_by_things", "amount lost"),
     ),
     "stock was given back and is still held": (
         evidence(left=10),
-        ("stock_adds_up", "amount made"),
+        ("amounts_are_held_by_things", "amount made"),
     ),
     "a price that was set is forgotten": (
         with_products(put("price", Decimal("9.90")), put("price", Decimal("8.00"))),
-        ("products_are_as_they_were_set", "acknowledged and lost"),
+        ("acknowledged_is_shown", "acknowledged and lost"),
     ),
     "a price that was refused is shown": (
         with_products(put("price", Decimal("8.00")), put("price", Decimal("9.90"), FAIL)),
-        ("products_are_as_they_were_set", "acknowledged and lost"),
+        ("acknowledged_is_shown", "acknowledged and lost"),
     ),
     "the stock of what nobody orders is another": (
         with_products(put("stock", 4, product=6)),
-        ("products_are_as_they_were_set", "acknowledged and lost"),
+        ("acknowledged_is_shown", "acknowledged and lost"),
     ),
     "a rebuild never ends": (
         evidence(*rebuilt(2, live=1, building=2)),
@@ -190,7 +190,7 @@ BROKEN = {
     ),
     "more was sold than there was": (
         evidence(orders=[shown(items=[{**LINE, "quantity": 11}])], left=-1),
-        ("stock_adds_up", "below zero"),
+        ("never_negative", "below zero"),
     ),
 }
 
@@ -214,7 +214,7 @@ def test_every_anomaly_is_explained() -> None:
 
 def test_only_checkers_that_exist_are_left_out() -> None:
     assert NOT_HERE.keys() <= CHECKERS.keys()
-    assert len(PROMISES) == len(CHECKERS) - len(NOT_HERE) + len(OURS)
+    assert PROMISES.keys() == CHECKERS.keys() - NOT_HERE.keys() | {one.name for one in OURS}
 
 
 def test_a_message_that_is_not_as_promised_is_found_here_too() -> None:

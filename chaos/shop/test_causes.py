@@ -94,14 +94,14 @@ def test_a_promise_without_a_case_is_not_kept() -> None:
     judged = {one.promise: one for one in judge(story.evidence())}
     assert judged["blocked_partitions_hold_up_no_other"].outcome == "nothing happened"
     assert judged["no_lost_event"].outcome == "kept"
-    assert judged["dead_letters_exactly_poison"].outcome == "kept"  # one message is poison
+    assert judged["dead_letters_are_the_poison"].outcome == "kept"  # one message is poison
     story.missing.append("views are being built")
     judged = {one.promise: one for one in judge(story.evidence())}
     assert judged["views_show_the_truth"].outcome == "not judged"
 
 
 def test_the_sentence_names_the_first_that_broke_and_the_fault() -> None:
-    found = {"no_lost_event": "lost event", "no_oversell": "below zero"}
+    found = {"no_lost_event": "lost event", "never_negative": "below zero"}
     judged = [
         replace(one, outcome="broken", found=[Anomaly(found[one.promise], "order.created 1")])
         if one.promise in found

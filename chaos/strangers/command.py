@@ -91,7 +91,7 @@ def parser(program: str) -> argparse.ArgumentParser:
         NAME, description=DESCRIPTION, formatter_class=raw
     )
     commands = strangers.add_subparsers(required=True, metavar="judge | new")
-    promises = "\n".join(f"  {one.name}\n      {one.promise}" for one in PROMISES)
+    promises = "\n".join(f"  {one.name}\n      {one.promise.says}" for one in PROMISES)
     judge = commands.add_parser(
         "judge",
         help="start a system, disturb it, and judge it",

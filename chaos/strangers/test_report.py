@@ -40,8 +40,8 @@ def test_there_is_one_line_for_each_promise() -> None:
     said = list(lines(RESULT))[: len(PROMISES)]
 
     assert all(promise.name in line for promise, line in zip(PROMISES, said, strict=True))
-    assert any(line.startswith("BROKEN            final states reached") for line in said)
-    assert any("order per key, because VERSIONS cannot be seen" in line for line in said)
+    assert any(line.startswith("BROKEN            final_states_reached") for line in said)
+    assert any("order_per_key, because VERSIONS cannot be seen" in line for line in said)
 
 
 def test_the_steps_that_led_to_a_broken_promise_are_told() -> None:
@@ -90,9 +90,9 @@ def test_of_many_stories_the_shortest_is_told_and_of_a_long_one_its_beginning_an
 
 
 def test_a_cell_of_the_page_ends_where_it_should_whatever_was_seen_or_said() -> None:
-    rest, names = (one for one in PROMISES if one.name in ("rest is reached", "told once"))
-    seen = Verdict(rest.name, rest.promise, "broken", [Anomaly("no rest", "a|b\nc")])
-    said = Verdict(names.name, names.promise, "not judged", because="its ids are topic|offset")
+    rest, names = (one for one in PROMISES if one.name in ("rest_is_reached", "published_once"))
+    seen = Verdict(rest.name, rest.promise.says, "broken", [Anomaly("no rest", "a|b\nc")])
+    said = Verdict(names.name, names.promise.says, "not judged", because="its ids are topic|offset")
 
     rows = page("mine", "judge mine", Result(EVIDENCE, [seen, said]), Wanted(7)).splitlines()
 

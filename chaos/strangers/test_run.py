@@ -200,7 +200,7 @@ async def test_rest_is_kept_only_where_every_lag_was_seen(
 
     result = await running(topics, Says(), shop).judged_at_rest([], [])
 
-    (rest,) = (one for one in result.verdicts if one.promise == "rest is reached")
+    (rest,) = (one for one in result.verdicts if one.promise == "rest_is_reached")
     assert rest.outcome == said
     assert all(why in rest.because for why in unseen)
 
@@ -261,7 +261,7 @@ async def test_a_process_that_stays_away_breaks_rest_and_names_itself(
 ) -> None:
     result = await judged(monkeypatch, Following(), Poisonable(), Deadly)
 
-    (rest,) = (one for one in result.verdicts if one.promise == "rest is reached")
+    (rest,) = (one for one in result.verdicts if one.promise == "rest_is_reached")
     assert rest.outcome == "broken"
     assert "the shop was not ready after 60 s" in str(rest)
 
@@ -298,7 +298,7 @@ class TwoSided(Seller):
 
 
 class Mirrored(Poisonable):
-    known: ClassVar[Mapping[str, str]] = {"no process falls": "issue 17"}
+    known: ClassVar[Mapping[str, str]] = {"no_process_falls": "issue 17"}
 
     def client(self, number: int) -> Client:
         return TwoSided()
@@ -322,7 +322,7 @@ async def test_the_evidence_has_each_reading_in_its_place_and_what_fell_and_what
     assert {str(one) for one in evidence.held.values()} == {"read account"}
     assert {str(one) for one in evidence.held_in_views.values()} == {"view account"}
     assert evidence.falls == ["shop ended with 1"]
-    (falls,) = (one for one in result.verdicts if one.promise == "no process falls")
+    (falls,) = (one for one in result.verdicts if one.promise == "no_process_falls")
     assert (falls.outcome, falls.is_known) == ("broken", True)
 
 
@@ -362,7 +362,7 @@ async def test_a_dead_letter_that_its_topic_wraps_is_known_by_what_was_put_in(
 
     result = await judged(monkeypatch, topics, Wrapping(), Harmless)
 
-    (letters,) = (one for one in result.verdicts if one.promise == "dead letters are the poison")
+    (letters,) = (one for one in result.verdicts if one.promise == "dead_letters_are_the_poison")
     assert letters.outcome == "kept"
 
 

@@ -27,7 +27,7 @@ from chaos.kit.promises import (
     views,
 )
 from chaos.kit.promises.anomalies import ANOMALIES
-from chaos.kit.promises.commands import Acknowledged
+from chaos.kit.promises.commands import Acknowledged, Requests
 from load.kit.evidence import Asked, Evidence, Facts
 
 
@@ -97,7 +97,7 @@ def judge(books: Books, promises: Iterable[Checker[Books]], *, unrest: str) -> l
     return kit.judge(books, promises, ANOMALIES, unrest=unrest)
 
 
-def acknowledged_is_kept(books: Books) -> Cases:
+def acknowledged_has_its_effect(books: Books) -> Cases:
     return commands.acknowledged_is_kept(_of_side(books, books.written, "the write side"))
 
 
@@ -126,8 +126,25 @@ def _of_side(books: Books, side: Mapping[int, Thing], name: str) -> Iterator[Ack
             yield Acknowledged(f"{step.name} of {step.thing}", str(step.thing), wrong)
 
 
-def done_once(books: Books) -> Cases:
-    """One case per request that has made something, and per thing that none has made."""
+def refused_has_no_effect(books: Books) -> Cases:
+    return _requests(books).refused_has_no_effect()
+
+
+def commands_take_effect_once(books: Books) -> Cases:
+    """One case per request that has made something."""
+    return _requests(books).take_effect_once()
+
+
+def nothing_unasked(books: Books) -> Cases:
+    """One case per thing."""
+    return commands.nothing_unasked(
+        ((thing.mark, str(id), f"{id} is there") for id, thing in books.written.items()),
+        _requests(books).asked,
+    )
+
+
+def _requests(books: Books) -> Requests[int]:
+    """Raises CannotJudge."""
     if books.evidence.gap:
         raise CannotJudge(books.evidence.gap)
     made: dict[int, list[str]] = defaultdict(list)
@@ -136,18 +153,11 @@ def done_once(books: Books) -> Cases:
     asked = {
         one.mark: [commands.Asked(f"request {one.mark}", one.outcome, str(one.thing))]
         for one in books.evidence.asked
-        if one.mark in made
     }
-    unasked = (
-        (thing.mark, str(id), f"{id} is there")
-        for id, thing in books.written.items()
-        if thing.mark not in asked
-    )
-    yield from commands.take_effect_once(asked, made)
-    yield from commands.nothing_unasked(unasked, asked)
+    return Requests(asked, made)
 
 
-def both_sides_agree(books: Books) -> Cases:
+def views_show_the_truth(books: Books) -> Cases:
     """One case per thing that either side shows."""
     yield from views.sides_agree(_facts(books.written), _facts(books.shown))
     sides: tuple[dict[str, views.Shown], dict[str, views.Shown]] = {}, {}
@@ -162,17 +172,20 @@ def _facts(side: Mapping[int, Thing]) -> Mapping[str, views.Shown]:
     return {str(id): thing.facts for id, thing in side.items()}
 
 
-def amounts_conserved(books: Books) -> Cases:
+def amounts_are_held_by_things(books: Books) -> Cases:
     """One case per account: what was put in is what is left and what is held."""
     put, left = _known(books)
     return amounts.conserved(put, _held(books, put).values(), left)
 
 
-def nothing_oversold(books: Books) -> Cases:
-    """No more is held than was put in, and nothing is below zero."""
-    put, left = _known(books)
-    yield from amounts.never_negative({id: [amount] for id, amount in left.items()})
-    yield from amounts.never_more_than_there_is(put, _held(books, put))
+def never_negative(books: Books) -> Cases:
+    _, left = _known(books)
+    return amounts.never_negative({id: [amount] for id, amount in left.items()})
+
+
+def never_more_than_there_is(books: Books) -> Cases:
+    put, _ = _known(books)
+    return amounts.never_more_than_there_is(put, _held(books, put))
 
 
 def _known(books: Books) -> tuple[Mapping[int, int], Mapping[int, int]]:
@@ -191,7 +204,7 @@ def _held(books: Books, known: Container[int]) -> Mapping[str, Mapping[int, int]
     }
 
 
-def token_honoured(books: Books) -> Cases:
+def consistency_token_honoured(books: Books) -> Cases:
     """One case per answer to a reader who sent its own write's token."""
     return states.own_writes_are_seen(
         (
@@ -218,7 +231,7 @@ def readers_never_go_back(books: Books) -> Cases:
     )
 
 
-def ends_well(books: Books) -> Cases:
+def final_states_reached(books: Books) -> Cases:
     """One case per thing: it has come to a state in which it may stay."""
     return states.ends_well(
         (str(thing.id), _short(thing), books.rules.ends_well(thing.facts))
@@ -226,7 +239,7 @@ def ends_well(books: Books) -> Cases:
     )
 
 
-def nothing_parked(books: Books) -> Cases:
+def dead_letters_are_the_poison(books: Books) -> Cases:
     """One case per consumer."""
     if books.parked is None:
         raise CannotJudge("the consumers did not say how much they had parked before the run")

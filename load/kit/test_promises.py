@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chaos.kit.history import Outcome
-from chaos.kit.promises import Check, Checker
+from chaos.kit.promises import Check, Checker, Promise
 from load.kit import promises
 from load.kit.evidence import Asked, Evidence, Facts, Seen, Step
 from load.kit.promises import MAKING, Account, Books, Thing
@@ -52,21 +52,24 @@ GOOD = Books(
 NONE = Books(replace(EVIDENCE, asked=[], steps=[], seen=[]), Doors(), parked={})
 
 CHECKS: list[Check[Books]] = [
-    promises.acknowledged_is_kept,
+    promises.acknowledged_has_its_effect,
     promises.acknowledged_is_shown,
-    promises.done_once,
-    promises.both_sides_agree,
-    promises.amounts_conserved,
-    promises.nothing_oversold,
-    promises.token_honoured,
+    promises.refused_has_no_effect,
+    promises.commands_take_effect_once,
+    promises.nothing_unasked,
+    promises.views_show_the_truth,
+    promises.amounts_are_held_by_things,
+    promises.never_negative,
+    promises.never_more_than_there_is,
+    promises.consistency_token_honoured,
     promises.readers_never_go_back,
-    promises.ends_well,
-    promises.nothing_parked,
+    promises.final_states_reached,
+    promises.dead_letters_are_the_poison,
 ]
 
 
 def verdict(check: Check[Books], books: Books, *, unrest: str = "") -> str:
-    checker = Checker("it", "It holds.", check, at_rest=True)
+    checker = Checker(Promise("it", "It holds."), check, at_rest=True)
     (found,) = promises.judge(books, [checker], unrest=unrest)
     return found.outcome
 
@@ -93,25 +96,34 @@ def _seen(*seen: Seen) -> Evidence:
 @pytest.mark.parametrize(
     ("check", "books"),
     [
-        (promises.acknowledged_is_kept, replace(GOOD, written={})),
-        (promises.acknowledged_is_kept, replace(GOOD, written={1: replace(DOOR, facts=CLOSED)})),
+        (promises.acknowledged_has_its_effect, replace(GOOD, written={})),
         (
-            promises.acknowledged_is_kept,
+            promises.acknowledged_has_its_effect,
+            replace(GOOD, written={1: replace(DOOR, facts=CLOSED)}),
+        ),
+        (
+            promises.acknowledged_has_its_effect,
             replace(GOOD, written={1: replace(DOOR, facts={**OPEN, "colour": "blue"})}),
         ),
         (promises.acknowledged_is_shown, replace(GOOD, shown={})),
-        (promises.done_once, replace(GOOD, written={1: DOOR, 2: replace(DOOR, id=2)})),
-        (promises.done_once, replace(GOOD, written={1: replace(DOOR, mark=8)})),
-        (promises.done_once, replace(GOOD, written={1: replace(DOOR, mark=99)})),
-        (promises.both_sides_agree, replace(GOOD, shown={1: replace(DOOR, facts=CLOSED)})),
-        (promises.both_sides_agree, replace(GOOD, written={})),
-        (promises.both_sides_agree, replace(GOOD, shown={})),
-        (promises.both_sides_agree, replace(GOOD, pairs=[("frame 3", "oak", None)])),
-        (promises.amounts_conserved, replace(GOOD, accounts=[Account(5, 10, 9)])),
-        (promises.nothing_oversold, replace(GOOD, accounts=[Account(5, 1, 0)])),
-        (promises.nothing_oversold, replace(GOOD, accounts=[Account(5, 1, -1)])),
-        (promises.token_honoured, replace(GOOD, evidence=_seen(Seen(1, "open", CLOSED)))),
-        (promises.token_honoured, replace(GOOD, evidence=_seen(Seen(1, MAKING, None)))),
+        (
+            promises.commands_take_effect_once,
+            replace(GOOD, written={1: DOOR, 2: replace(DOOR, id=2)}),
+        ),
+        (promises.refused_has_no_effect, replace(GOOD, written={1: replace(DOOR, mark=8)})),
+        (promises.nothing_unasked, replace(GOOD, written={1: replace(DOOR, mark=99)})),
+        (promises.views_show_the_truth, replace(GOOD, shown={1: replace(DOOR, facts=CLOSED)})),
+        (promises.views_show_the_truth, replace(GOOD, written={})),
+        (promises.views_show_the_truth, replace(GOOD, shown={})),
+        (promises.views_show_the_truth, replace(GOOD, pairs=[("frame 3", "oak", None)])),
+        (promises.amounts_are_held_by_things, replace(GOOD, accounts=[Account(5, 10, 9)])),
+        (promises.never_more_than_there_is, replace(GOOD, accounts=[Account(5, 1, 0)])),
+        (promises.never_negative, replace(GOOD, accounts=[Account(5, 1, -1)])),
+        (
+            promises.consistency_token_honoured,
+            replace(GOOD, evidence=_seen(Seen(1, "open", CLOSED))),
+        ),
+        (promises.consistency_token_honoured, replace(GOOD, evidence=_seen(Seen(1, MAKING, None)))),
         (
             promises.readers_never_go_back,
             replace(GOOD, evidence=_seen(Seen(1, MAKING, OPEN), Seen(1, MAKING, CLOSED))),
@@ -120,8 +132,8 @@ def _seen(*seen: Seen) -> Evidence:
             promises.readers_never_go_back,
             replace(GOOD, evidence=_seen(Seen(1, MAKING, OPEN), Seen(1, MAKING, None))),
         ),
-        (promises.ends_well, replace(GOOD, written={1: replace(DOOR, facts=CLOSED)})),
-        (promises.nothing_parked, replace(GOOD, parked={"painter": 1})),
+        (promises.final_states_reached, replace(GOOD, written={1: replace(DOOR, facts=CLOSED)})),
+        (promises.dead_letters_are_the_poison, replace(GOOD, parked={"painter": 1})),
     ],
 )
 def test_a_promise_is_broken_by_one_wrong_case(check: Check[Books], books: Books) -> None:
@@ -131,7 +143,7 @@ def test_a_promise_is_broken_by_one_wrong_case(check: Check[Books], books: Books
 def test_an_unanswered_request_may_have_made_one_thing() -> None:
     books = replace(GOOD, written={1: DOOR, 2: replace(DOOR, id=2, mark=9)})
 
-    assert verdict(promises.done_once, books) == "kept"
+    assert verdict(promises.commands_take_effect_once, books) == "kept"
 
 
 def test_a_command_without_an_answer_need_not_have_done_anything() -> None:
@@ -142,15 +154,18 @@ def test_a_command_without_an_answer_need_not_have_done_anything() -> None:
         written={1: replace(DOOR, facts=CLOSED)},
     )
 
-    assert verdict(promises.acknowledged_is_kept, books) == "kept"
+    assert verdict(promises.acknowledged_has_its_effect, books) == "kept"
 
 
 @pytest.mark.parametrize(
     ("check", "books"),
     [
-        (promises.done_once, replace(GOOD, evidence=replace(EVIDENCE, gap="a worker is gone"))),
-        (promises.amounts_conserved, replace(GOOD, accounts=[Account(5, None, 8)])),
-        (promises.nothing_parked, replace(GOOD, parked=None)),
+        (
+            promises.nothing_unasked,
+            replace(GOOD, evidence=replace(EVIDENCE, gap="a worker is gone")),
+        ),
+        (promises.amounts_are_held_by_things, replace(GOOD, accounts=[Account(5, None, 8)])),
+        (promises.dead_letters_are_the_poison, replace(GOOD, parked=None)),
     ],
 )
 def test_what_is_not_known_is_not_judged(check: Check[Books], books: Books) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import quantiles
 from typing import Any
 
-from chaos.kit.promises import Checker, Verdict
+from chaos.kit.promises import Checker, Verdict, catalog
 from load.kit import http, promises
 from load.kit.evidence import Evidence
 from load.kit.promises import Account, Books, Thing
@@ -25,62 +25,20 @@ SETTLED_S = 6.0
 """Longer than a relay measures its backlog: every 5 s."""
 
 PROMISES: tuple[Checker[Books], ...] = (
+    Checker(catalog.ACKNOWLEDGED_HAS_ITS_EFFECT, promises.acknowledged_has_its_effect),
+    Checker(catalog.ACKNOWLEDGED_IS_SHOWN, promises.acknowledged_is_shown, at_rest=True),
+    Checker(catalog.REFUSED_HAS_NO_EFFECT, promises.refused_has_no_effect, at_rest=True),
+    Checker(catalog.COMMANDS_TAKE_EFFECT_ONCE, promises.commands_take_effect_once, at_rest=True),
+    Checker(catalog.NOTHING_UNASKED, promises.nothing_unasked, at_rest=True),
+    Checker(catalog.AMOUNTS_ARE_HELD_BY_THINGS, promises.amounts_are_held_by_things, at_rest=True),
+    Checker(catalog.NEVER_NEGATIVE, promises.never_negative, at_rest=True),
+    Checker(catalog.NEVER_MORE_THAN_THERE_IS, promises.never_more_than_there_is, at_rest=True),
+    Checker(catalog.FINAL_STATES_REACHED, promises.final_states_reached, at_rest=True),
+    Checker(catalog.VIEWS_SHOW_THE_TRUTH, promises.views_show_the_truth, at_rest=True),
+    Checker(catalog.CONSISTENCY_TOKEN_HONOURED, promises.consistency_token_honoured),
+    Checker(catalog.READERS_NEVER_GO_BACK, promises.readers_never_go_back),
     Checker(
-        "acknowledged_is_kept",
-        "What was answered with success is on the write side.",
-        promises.acknowledged_is_kept,
-    ),
-    Checker(
-        "acknowledged_order_is_shown",
-        "What was answered with success is shown on the query side.",
-        promises.acknowledged_is_shown,
-        at_rest=True,
-    ),
-    Checker(
-        "commands_take_effect_once",
-        "Each order was asked for once; a request that was refused has made none.",
-        promises.done_once,
-        at_rest=True,
-    ),
-    Checker(
-        "stock_conserved",
-        "What is left of a product is what was put on its shelf, less what orders hold.",
-        promises.amounts_conserved,
-        at_rest=True,
-    ),
-    Checker(
-        "no_oversell",
-        "Orders hold no more of a product than was put on its shelf.",
-        promises.nothing_oversold,
-        at_rest=True,
-    ),
-    Checker(
-        "order_and_reservation_agree",
-        "An order lives if and only if its stock is reserved; a paid one that ended is due a refund.",
-        promises.ends_well,
-        at_rest=True,
-    ),
-    Checker(
-        "views_show_the_truth",
-        "Readers see what the write side has: orders, users and products.",
-        promises.both_sides_agree,
-        at_rest=True,
-    ),
-    Checker(
-        "consistency_token_honoured",
-        "A reader with a token sees the write that it came from, or is asked to wait.",
-        promises.token_honoured,
-    ),
-    Checker(
-        "readers_never_go_back",
-        "A reader never sees an older state after a newer one.",
-        promises.readers_never_go_back,
-    ),
-    Checker(
-        "nothing_parked",
-        "No message of a healthy system becomes a dead letter.",
-        promises.nothing_parked,
-        at_rest=True,
+        catalog.DEAD_LETTERS_ARE_THE_POISON, promises.dead_letters_are_the_poison, at_rest=True
     ),
 )
 

@@ -14,7 +14,6 @@ from dataclasses import replace
 from chaos.kit.blackbox.evidence import Evidence, Op, Told
 from chaos.kit.blackbox.language import Do, Shown
 from chaos.kit.promises import (
-    KEPT,
     Anomaly,
     Blind,
     Cases,
@@ -22,6 +21,7 @@ from chaos.kit.promises import (
     Sight,
     Verdict,
     amounts,
+    catalog,
     checker,
     commands,
     dead_letters,
@@ -32,7 +32,8 @@ from chaos.kit.promises import (
 )
 from chaos.kit.promises.amounts import Holding
 from chaos.kit.promises.anomalies import ANOMALIES
-from chaos.kit.promises.commands import Acknowledged, Asked
+from chaos.kit.promises.commands import Acknowledged, Asked, Requests
+from chaos.kit.promises.effects import Effect, never_missing, never_twice
 from chaos.kit.promises.states import Seen
 
 MAKES: frozenset[Do] = frozenset({"place", "move"})
@@ -96,54 +97,46 @@ def _wrong(evidence: Evidence, op: Op) -> str:
     return "" if shown.state in allowed else f"{op.about} is {shown.state} at rest"
 
 
-def refused_has_none(evidence: Evidence) -> Cases:
-    """Only a mark tells that an effect is this command's, and not that of another like it."""
-    done = {op.command.mark for op in evidence.ops if op.meant.outcome != "fail"}
-    refused: dict[int, list[Asked]] = defaultdict(list)
-    for op in evidence.ops:
-        if op.command.do in MAKES and op.command.mark not in done:
-            refused[op.command.mark].append(_asked(op))
-    return commands.take_effect_once(refused, _made(evidence, of_events=True))
+def refused_has_no_effect(evidence: Evidence) -> Cases:
+    return _requests(evidence, of_events=True).refused_has_no_effect()
 
 
 def keys_count_once(evidence: Evidence) -> Cases:
-    sent: dict[str, list[Op]] = defaultdict(list)
-    for op in evidence.ops:
-        if op.command.key and op.command.do in MAKES:
-            sent[op.command.key].append(op)
-    twice = {key: ops for key, ops in sent.items() if len(ops) > 1 and _perhaps_done(ops)}
-    by_mark = _made(evidence)
-    made = {
-        key: {op.meant.about for op in ops if op.ok} | by_mark[ops[0].command.mark]
-        for key, ops in twice.items()
-    }
-    return commands.take_effect_once({key: [*map(_asked, ops)] for key, ops in twice.items()}, made)
+    return _requests(evidence).keys_count_once()
 
 
-def _perhaps_done(ops: Iterable[Op]) -> bool:
-    return any(op.meant.outcome != "fail" for op in ops)
+def commands_take_effect_once(evidence: Evidence) -> Cases:
+    return _requests(evidence).take_effect_once()
 
 
-def _asked(op: Op) -> Asked:
-    return Asked(_name(op), op.meant.outcome, op.meant.about, op.command.key)
+def _requests(evidence: Evidence, *, of_events: bool = False) -> Requests[int]:
+    """Only a mark tells that an effect is this command's, and not that of another like it.
 
-
-def _made(evidence: Evidence, *, of_events: bool = False) -> dict[int, set[str]]:
-    """By mark: the things that are shown, and perhaps those that events tell of."""
+    What was made is shown, or perhaps an event is about it. Answers count as well where the requests
+    have one key: they must name one thing.
+    """
+    asked: dict[int, list[Asked]] = defaultdict(list)
     made: dict[int, set[str]] = defaultdict(set)
+    for op in evidence.ops:
+        if op.command.do in MAKES and op.command.mark:
+            asked[op.command.mark].append(
+                Asked(_name(op), op.meant.outcome, op.meant.about, op.command.key)
+            )
+            if op.command.key and op.ok and op.meant.about:
+                made[op.command.mark].add(op.meant.about)
     for thing, shown in evidence.read.items():
         if shown.mark:
             made[shown.mark].add(thing)
     for told in evidence.first_told if of_events else ():
         if told.event.mark:
             made[told.event.mark].add(told.event.about or told.record.place)
-    return made
+    return Requests(asked, made)
 
 
 # --- events ---------------------------------------------------------------------------------------
 
 
-def no_event_unasked(evidence: Evidence) -> Cases:
+def nothing_unasked(evidence: Evidence) -> Cases:
     for record, why in evidence.unreadable:
         yield Anomaly("phantom event", f"{record.place} cannot be read: {why}")
     asked: set[int | str] = {op.command.mark for op in evidence.ops if op.meant.outcome != "fail"}
@@ -165,13 +158,13 @@ def order_per_key(evidence: Evidence) -> Cases:
     return events.order_per_key(evidence.first_told, lambda told: told.event.version)
 
 
-def told_once(evidence: Evidence) -> Cases:
+def published_once(evidence: Evidence) -> Cases:
     """Of the whole run, in which a fault may explain repeats, and of what came before the first one."""
     began_s = min((fault.began_s for fault in evidence.faults), default=0.0)
     calm = [told for told in evidence.told if told.record.at_s < began_s]
     for each in (evidence, replace(evidence, told=calm, faults=())):
         count = len(each.first_told)
-        yield from events.told_once(count, len(each.told) - count, len(each.faults))
+        yield from events.published_once(count, len(each.told) - count, len(each.faults))
 
 
 def one_effect_per_cause(evidence: Evidence) -> Cases:
@@ -185,38 +178,36 @@ def one_effect_per_cause(evidence: Evidence) -> Cases:
         for account, amount in event.moves.items():
             if amount:
                 effects[event.kind, event.about, event.cause, account].add(told.record.place)
-    for (kind, thing, _, account), places in effects.items():
-        yield (
-            KEPT
-            if len(places) == 1
-            else Anomaly(
-                "double effect",
-                f"{thing} was {kind} {len(places)} times from {account}: {_all(places)}",
-                about=thing,
-            )
-        )
+    return never_twice(
+        Effect(f"{thing} was {kind} from {account} at {_all(places)}", 1, len(places), thing)
+        for (kind, thing, _, account), places in effects.items()
+    )
 
 
 def events_have_their_effect(evidence: Evidence) -> Cases:
     """What is placed is there, unless it has ended: some systems show no more of it then."""
+    return never_missing(_effects(evidence))
+
+
+def _effects(evidence: Evidence) -> Iterator[Effect]:
     looked_for = {op.command.about for op in evidence.ops if op.command.do == "read"}
     for told in evidence.first_told:
         thing, kind = told.event.about, told.event.kind
         if thing in evidence.read:
             state, allowed = evidence.read[thing].state, evidence.states.after.get(kind)
             if allowed is not None:
-                yield KEPT if state in allowed else _without_effect(told, state)
+                yield _effect(told, state, is_there=state in allowed)
         elif kind == "placed" and thing in looked_for:
             has_ended = any(
                 each.event.kind in ("ended", "refused") for each in evidence.told_of[thing]
             )
-            yield KEPT if has_ended else _without_effect(told, "not there")
+            yield _effect(told, "not there", is_there=has_ended)
 
 
-def _without_effect(told: Told, how: str) -> Anomaly:
+def _effect(told: Told, how: str, *, is_there: bool) -> Effect:
     thing = told.event.about
     seen = f"{told.record.place} tells {told.event}, and {thing} is {how} at rest"
-    return Anomaly("missing effect", seen, about=thing)
+    return Effect(seen, 1, int(is_there), thing)
 
 
 # --- amounts --------------------------------------------------------------------------------------
@@ -308,7 +299,7 @@ def final_states_reached(evidence: Evidence) -> Cases:
 # --- readers --------------------------------------------------------------------------------------
 
 
-def write_side_is_view(evidence: Evidence) -> Cases:
+def views_show_the_truth(evidence: Evidence) -> Cases:
     """A side that shows nothing although it was asked has lost all."""
     asked = {op.command.do for op in evidence.ops}
     if evidence.viewed or "view" in asked:
@@ -382,174 +373,134 @@ def _all(values: Collection[str]) -> str:
 _S = Sight
 PROMISES: tuple[Checker[Evidence], ...] = (
     Checker(
-        "acknowledged has its event",
-        "Every command that was acknowledged is told by an event.",
+        catalog.ACKNOWLEDGED_HAS_ITS_EVENT,
         acknowledged_has_its_event,
         at_rest=True,
-        usually="a commit and then a send, with a crash or an outage between; an event sent and not waited for",
         needs=_S.MARKS | _S.RECORDS,
     ),
     Checker(
-        "acknowledged has its effect",
-        "What was acknowledged is there at rest, as the client has said it.",
+        catalog.ACKNOWLEDGED_HAS_ITS_EFFECT,
         acknowledged_has_its_effect,
         at_rest=True,
-        usually="an answer before the commit; a value that is never computed or stored",
         needs=_S.READS,
     ),
     Checker(
-        "refused has none",
-        "A command that was refused has no event, and no effect.",
-        refused_has_none,
-        usually="a refusal after the first of two steps; an event sent before the commit",
+        catalog.REFUSED_HAS_NO_EFFECT,
+        refused_has_no_effect,
         needs=_S.MARKS | _S.RECORDS,
     ),
     Checker(
-        "keys count once",
-        "Two requests with one idempotency key are one command.",
+        catalog.KEYS_COUNT_ONCE,
         keys_count_once,
-        usually="a key that is stored beside the transaction, or that is not looked up",
         needs=_S.IDEMPOTENCY | _S.MARKS | _S.READS,
     ),
     Checker(
-        "no event nobody asked for",
-        "Every event is about a thing that a client has asked for.",
-        no_event_unasked,
-        usually="an event sent before a commit that then fails; ids given twice",
+        catalog.COMMANDS_TAKE_EFFECT_ONCE,
+        commands_take_effect_once,
+        at_rest=True,
+        needs=_S.MARKS | _S.READS,
+    ),
+    Checker(
+        catalog.NOTHING_UNASKED,
+        nothing_unasked,
         needs=_S.MARKS | _S.RECORDS,
     ),
     Checker(
-        "one partition per key",
-        "The events of one thing lie in one partition of each topic.",
+        catalog.ONE_PARTITION_PER_KEY,
         one_partition_per_key,
-        usually="no key, a random key, or the key of something else; partitions that were added",
         needs=_S.RECORDS,
     ),
     Checker(
-        "order per key",
-        "The events of one thing stand in each topic in the order of its versions.",
+        catalog.ORDER_PER_KEY,
         order_per_key,
-        usually="two senders; sends that overtake each other; a failed send that later ones do not wait for",
         needs=_S.RECORDS | _S.VERSIONS,
     ),
     Checker(
-        "told once",
-        "Events are repeated only where faults explain it.",
-        told_once,
-        usually="a sender that does not note what it has sent; a cursor that goes back",
+        catalog.PUBLISHED_ONCE,
+        published_once,
         needs=_S.RECORDS | _S.EVENT_IDS,
     ),
     Checker(
-        "one effect per cause",
-        "Each effect of a cause happens once, however often the cause is delivered.",
+        catalog.ONE_EFFECT_PER_CAUSE,
         one_effect_per_cause,
-        usually="check, act, mark as three commits; no inbox; a mark outside of the effect's transaction",
         needs=_S.RECORDS | _S.MOVES | _S.EVENT_IDS,
     ),
     Checker(
-        "events have their effect",
-        "What an event tells of a thing shows in the thing at rest.",
+        catalog.EVENTS_HAVE_THEIR_EFFECT,
         events_have_their_effect,
         at_rest=True,
-        usually="an offset committed before the effect; a handler that logs its failure and goes on; an event sent before its commit",
         needs=_S.READS | _S.RECORDS,
     ),
     Checker(
-        "amounts conserved",
-        "What accounts hold is what they held and what events say was moved.",
+        catalog.AMOUNTS_CONSERVED,
         conserved,
         at_rest=True,
-        usually="an effect without its event, or an event without its effect; a read, then a write of the sum",
         needs=_S.RECORDS | _S.MOVES | _S.AMOUNTS,
     ),
     Checker(
-        "amounts are held by things",
-        "What is missing from accounts is held by things that are there.",
+        catalog.AMOUNTS_ARE_HELD_BY_THINGS,
         taken_by_things,
         at_rest=True,
-        usually="effects that happen twice or never; ended things that give nothing back",
         needs=_S.READS | _S.AMOUNTS | _S.MARKS,
     ),
     Checker(
-        "never negative",
-        "No account ever shows less than nothing.",
+        catalog.NEVER_NEGATIVE,
         never_negative,
-        usually="a check and an update in two statements, without a lock or a condition",
         needs=_S.AMOUNTS,
     ),
     Checker(
-        "never more than there is",
-        "Things hold no more of an account than it had, and nothing of one that there is not.",
+        catalog.NEVER_MORE_THAN_THERE_IS,
         never_more_than_there_is,
         at_rest=True,
-        usually="no check at all; a check that others overtake; something given back that was never taken",
         needs=_S.READS,
     ),
     Checker(
-        "ended things hold nothing",
-        "A thing that has ended has given back all that it took.",
+        catalog.ENDED_THINGS_HOLD_NOTHING,
         ended_hold_nothing,
         at_rest=True,
-        usually="an end without compensation; an end that overtakes the reservation",
         needs=_S.READS | _S.RECORDS | _S.MOVES,
     ),
     Checker(
-        "things hold what they took",
-        "A thing in a state that holds has all that its command says, and no more.",
+        catalog.THINGS_HOLD_WHAT_THEY_TOOK,
         holders_hold_all,
         at_rest=True,
-        usually="half of a reservation; a reservation that was never noted, or noted for nothing",
         needs=_S.READS | _S.RECORDS | _S.MOVES | _S.MARKS,
     ),
     Checker(
-        "only allowed steps",
-        "Events tell of no step that the states do not have.",
+        catalog.ONLY_ALLOWED_STEPS,
         only_allowed_steps,
-        usually="a state that is overwritten without a look at the one before",
         needs=_S.RECORDS,
     ),
     Checker(
-        "final states reached",
-        "At rest, no thing is left half-way.",
+        catalog.FINAL_STATES_REACHED,
         final_states_reached,
         at_rest=True,
-        usually="an event that was lost, or its effect; a message that is given up without a word",
         needs=_S.READS,
     ),
     Checker(
-        "write side is view",
-        "At rest, the query side shows what the write side has.",
-        write_side_is_view,
+        catalog.VIEWS_SHOW_THE_TRUTH,
+        views_show_the_truth,
         at_rest=True,
-        usually="an older event that overwrites a newer one; an event that a projection has missed",
         needs=_S.READS | _S.VIEWS,
     ),
     Checker(
-        "readers never go back",
-        "A reader never sees an earlier state after a later one.",
+        catalog.READERS_NEVER_GO_BACK,
         readers_never_go_back,
-        usually="replicas or caches of different age; an older event that overwrites a newer one",
         needs=_S.READS,
     ),
     Checker(
-        "dead letters are the poison",
-        "What nobody can handle is parked, and nothing else is.",
+        catalog.DEAD_LETTERS_ARE_THE_POISON,
         dead_letters_are_the_poison,
         at_rest=True,
-        usually="an outage that counts as a failure of the message; poison that is logged and dropped",
         needs=_S.DEAD_LETTERS,
     ),
     Checker(
-        "rest is reached",
-        "Once faults are healed and clients are silent, every lag is zero and nothing moves.",
+        catalog.REST_IS_REACHED,
         rest_is_reached,
-        usually="a consumer that has died silently; a message that is retried without end",
         keeps=_S.GROUPS,
     ),
     Checker(
-        "no process falls",
-        "No process ends by itself.",
+        catalog.NO_PROCESS_FALLS,
         no_process_falls,
-        usually="an outage or a bad message that is an unhandled error",
     ),
 )

@@ -95,55 +95,59 @@ LETTER = Record("dlq", 0, 0, b"", b"poison")
 
 CASES: dict[str, tuple[Evidence, Evidence]] = {
     # first evidence that keeps the promise, then some that breaks it
-    "acknowledged has its event": (OVER, replace(OVER, told=[PLACED, RESERVED, RELEASED])),
-    "acknowledged has its effect": (OVER, replace(OVER, read={"1": Shown("HELD", 14, 7)})),
-    "refused has none": (
+    "acknowledged_has_its_event": (OVER, replace(OVER, told=[PLACED, RESERVED, RELEASED])),
+    "acknowledged_has_its_effect": (OVER, replace(OVER, read={"1": Shown("HELD", 14, 7)})),
+    "refused_has_no_effect": (
         replace(HELD, ops=[place(outcome="fail")], told=[], read={}),
         replace(HELD, ops=[place(outcome="fail")], read={}),
     ),
-    "keys count once": (
+    "keys_count_once": (
         replace(HELD, ops=[place(key="k", outcome="info"), place(key="k")]),
         replace(HELD, ops=[place(key="k"), place(about="2", key="k")]),
     ),
-    "no event nobody asked for": (HELD, replace(HELD, ops=[])),
-    "one partition per key": (
+    "commands_take_effect_once": (
+        replace(HELD, ops=[place(outcome="info"), place()]),
+        replace(HELD, read={"1": Shown("HELD", 14, 7), "2": Shown("HELD", 14, 7)}),
+    ),
+    "nothing_unasked": (HELD, replace(HELD, ops=[])),
+    "one_partition_per_key": (
         HELD,
         replace(
             HELD, told=[PLACED, replace(RESERVED, record=replace(RESERVED.record, partition=2))]
         ),
     ),
-    "order per key": (HELD, replace(HELD, told=[RESERVED, PLACED])),
-    "told once": (
+    "order_per_key": (HELD, replace(HELD, told=[RESERVED, PLACED])),
+    "published_once": (
         replace(HELD, told=[PLACED, PLACED], faults=[Fault("kill", 0, 1)]),
         replace(HELD, told=[PLACED, PLACED]),
     ),
-    "one effect per cause": (
+    "one_effect_per_cause": (
         replace(HELD, told=[PLACED, RESERVED, RESERVED]),
         replace(HELD, told=[PLACED, RESERVED, AGAIN]),
     ),
-    "events have their effect": (HELD, replace(HELD, read={"1": Shown("NEW", 14, 7)})),
-    "amounts conserved": (OVER, replace(OVER, held={"a": Shown(amount=8)})),
-    "amounts are held by things": (HELD, replace(HELD, held={"a": Shown(amount=6)})),
-    "never negative": (HELD, replace(HELD, held={"a": Shown(amount=-1)})),
-    "never more than there is": (
+    "events_have_their_effect": (HELD, replace(HELD, read={"1": Shown("NEW", 14, 7)})),
+    "amounts_conserved": (OVER, replace(OVER, held={"a": Shown(amount=8)})),
+    "amounts_are_held_by_things": (HELD, replace(HELD, held={"a": Shown(amount=6)})),
+    "never_negative": (HELD, replace(HELD, held={"a": Shown(amount=-1)})),
+    "never_more_than_there_is": (
         replace(HELD, opened={"a": 2}),
         replace(HELD, opened={"a": 3}, ops=[place(), place(8, "2")], read=TWO),
     ),
-    "ended things hold nothing": (OVER, replace(OVER, told=[PLACED, RESERVED, ENDED])),
-    "things hold what they took": (HELD, replace(HELD, told=[PLACED])),
-    "only allowed steps": (OVER, replace(OVER, told=[PLACED, RESERVED, RELEASED, AGAIN])),
-    "final states reached": (HELD, replace(HELD, read={"1": Shown("NEW")})),
-    "write side is view": (HELD, replace(HELD, viewed={"1": Shown("NEW", 14, 7)})),
-    "readers never go back": (
+    "ended_things_hold_nothing": (OVER, replace(OVER, told=[PLACED, RESERVED, ENDED])),
+    "things_hold_what_they_took": (HELD, replace(HELD, told=[PLACED])),
+    "only_allowed_steps": (OVER, replace(OVER, told=[PLACED, RESERVED, RELEASED, AGAIN])),
+    "final_states_reached": (HELD, replace(HELD, read={"1": Shown("NEW")})),
+    "views_show_the_truth": (HELD, replace(HELD, viewed={"1": Shown("NEW", 14, 7)})),
+    "readers_never_go_back": (
         replace(HELD, ops=[look("1", "NEW", 1), look("1", "HELD", 2)]),
         replace(HELD, ops=[look("1", "HELD", 1), look("1", "NEW", 2)]),
     ),
-    "dead letters are the poison": (
+    "dead_letters_are_the_poison": (
         replace(HELD, poison={"dlq": [b"poison"]}, letters={"dlq": [LETTER]}),
         replace(HELD, poison={"dlq": [b"poison"]}, letters={"dlq": []}),
     ),
-    "rest is reached": (HELD, replace(HELD, missing=["group g lags by 3"])),
-    "no process falls": (HELD, replace(HELD, falls=["shop ended with status 1"])),
+    "rest_is_reached": (HELD, replace(HELD, missing=["group g lags by 3"])),
+    "no_process_falls": (HELD, replace(HELD, falls=["shop ended with status 1"])),
 }
 
 
@@ -171,21 +175,21 @@ def test_of_nothing_nothing_is_said(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "evidence", "seen"),
     [
-        ("acknowledged has its effect", replace(HELD, read={}), "1 is not there"),
-        ("acknowledged has its effect", replace(HELD, read={"1": Shown("HELD", 0, 7)}), "costs 0"),
-        ("acknowledged has its effect", replace(HELD, read={"1": Shown("HELD", 14, 8)}), "mark 8"),
-        ("refused has none", replace(HELD, ops=[place(outcome="fail")], told=[]), "1 is there"),
+        ("acknowledged_has_its_effect", replace(HELD, read={}), "1 is not there"),
+        ("acknowledged_has_its_effect", replace(HELD, read={"1": Shown("HELD", 0, 7)}), "costs 0"),
+        ("acknowledged_has_its_effect", replace(HELD, read={"1": Shown("HELD", 14, 8)}), "mark 8"),
+        ("refused_has_no_effect", replace(HELD, ops=[place(outcome="fail")], told=[]), "1 is there"),
         (
-            "no event nobody asked for",
+            "nothing_unasked",
             replace(HELD, unreadable=[(LETTER, "no JSON")]),
             "cannot be read: no JSON",
         ),
-        ("amounts conserved", replace(HELD, held={}), "is not there"),
-        ("amounts are held by things", replace(HELD, opened={}, held={}), "account a is not there"),
-        ("never more than there is", replace(HELD, opened={"b": 9}), "of account a things hold 2 more"),
-        ("readers never go back", replace(HELD, ops=[look("1", "NEW", 1), look("1", None, 2)]), "nothing"),
-        ("dead letters are the poison", replace(HELD, letters={"dlq": [LETTER]}), "is no poison"),
-        ("things hold what they took", replace(HELD, told=[PLACED]), "nothing, not -2 of a"),
+        ("amounts_conserved", replace(HELD, held={}), "is not there"),
+        ("amounts_are_held_by_things", replace(HELD, opened={}, held={}), "account a is not there"),
+        ("never_more_than_there_is", replace(HELD, opened={"b": 9}), "of account a things hold 2 more"),
+        ("readers_never_go_back", replace(HELD, ops=[look("1", "NEW", 1), look("1", None, 2)]), "nothing"),
+        ("dead_letters_are_the_poison", replace(HELD, letters={"dlq": [LETTER]}), "is no poison"),
+        ("things_hold_what_they_took", replace(HELD, told=[PLACED]), "nothing, not -2 of a"),
     ],
 )  # fmt: skip
 def test_it_says_what_was_seen(name: str, evidence: Evidence, seen: str) -> None:
@@ -195,17 +199,17 @@ def test_it_says_what_was_seen(name: str, evidence: Evidence, seen: str) -> None
 def test_a_lost_answer_is_found_again_by_its_mark() -> None:
     evidence = replace(HELD, ops=[place(outcome="info")])
 
-    assert verdict("no event nobody asked for", evidence).outcome == "kept"
-    assert verdict("amounts are held by things", evidence).outcome == "kept"
-    assert verdict("refused has none", evidence).outcome == "nothing happened"
+    assert verdict("nothing_unasked", evidence).outcome == "kept"
+    assert verdict("amounts_are_held_by_things", evidence).outcome == "kept"
+    assert verdict("refused_has_no_effect", evidence).outcome == "nothing happened"
 
 
 def test_an_effect_that_happened_twice_breaks_one_promise_and_not_those_that_rest_on_it() -> None:
     twice = replace(HELD, told=[PLACED, RESERVED, AGAIN], held={"a": Shown(amount=6)})
 
-    assert verdict("one effect per cause", twice).outcome == "broken"
-    assert verdict("things hold what they took", twice).outcome == "kept"
-    assert verdict("amounts conserved", twice).outcome == "kept"
+    assert verdict("one_effect_per_cause", twice).outcome == "broken"
+    assert verdict("things_hold_what_they_took", twice).outcome == "kept"
+    assert verdict("amounts_conserved", twice).outcome == "kept"
 
 
 @pytest.mark.parametrize(("at_s", "outcome"), [(9.0, "broken"), (10.0, "kept")])
@@ -215,13 +219,13 @@ def test_a_fault_explains_no_repeat_that_came_before_the_first_of_them(
     again = replace(PLACED, record=replace(PLACED.record, at_s=at_s))
     faults = [Fault("kill", 20, 21), Fault("kill", 10, 11)]
 
-    found = verdict("told once", replace(HELD, told=[PLACED, RESERVED, again], faults=faults))
+    found = verdict("published_once", replace(HELD, told=[PLACED, RESERVED, again], faults=faults))
 
     assert found.outcome == outcome
 
 
 def test_what_cannot_be_seen_is_not_judged_and_the_reason_is_the_adapters() -> None:
-    (promise,) = (one for one in PROMISES if one.name == "order per key")
+    (promise,) = (one for one in PROMISES if one.name == "order_per_key")
     (found,) = judge(
         HELD, [promise], sees=~Sight.VERSIONS, blind=[Blind(Sight.VERSIONS, "its events have none")]
     )
@@ -237,23 +241,24 @@ def test_what_cannot_be_seen_is_not_judged_and_the_reason_is_the_adapters() -> N
 def test_without_lags_rest_can_be_seen_to_be_missed_and_never_to_be_reached(
     missing: Sequence[str], outcome: str
 ) -> None:
-    found = verdict("rest is reached", replace(HELD, missing=missing), sees=~Sight.GROUPS)
+    found = verdict("rest_is_reached", replace(HELD, missing=missing), sees=~Sight.GROUPS)
 
     assert found.outcome == outcome
 
 
 AT_REST = {
-    "acknowledged has its event",
-    "acknowledged has its effect",
-    "events have their effect",
-    "amounts conserved",
-    "amounts are held by things",
-    "never more than there is",
-    "ended things hold nothing",
-    "things hold what they took",
-    "final states reached",
-    "write side is view",
-    "dead letters are the poison",
+    "acknowledged_has_its_event",
+    "acknowledged_has_its_effect",
+    "commands_take_effect_once",
+    "events_have_their_effect",
+    "amounts_conserved",
+    "amounts_are_held_by_things",
+    "never_more_than_there_is",
+    "ended_things_hold_nothing",
+    "things_hold_what_they_took",
+    "final_states_reached",
+    "views_show_the_truth",
+    "dead_letters_are_the_poison",
 }
 
 
@@ -285,18 +290,18 @@ def test_a_thing_costs_its_mark_alone_only_where_the_adapter_says_so(
     read = {"1": Shown("HELD", shown, 1017)}
     held = replace(HELD, ops=[op], read=read, mark_is_amount=mark_is_amount)
 
-    assert verdict("acknowledged has its effect", held).outcome == outcome
+    assert verdict("acknowledged_has_its_effect", held).outcome == outcome
 
 
 def test_what_has_ended_or_was_refused_takes_nothing_of_what_there_is() -> None:
     ended = replace(HELD, ops=[place(), place(8, "2")], read=TWO | {"2": Shown("ENDED", 16, 8)})
 
-    assert verdict("never more than there is", replace(ended, opened={"a": 2})).outcome == "kept"
+    assert verdict("never_more_than_there_is", replace(ended, opened={"a": 2})).outcome == "kept"
 
 
 def test_what_is_known_to_be_broken_is_news_only_when_it_is_kept() -> None:
-    broken = CASES["one partition per key"][1]
-    (promise,) = (one for one in PROMISES if one.name == "one partition per key")
+    broken = CASES["one_partition_per_key"][1]
+    (promise,) = (one for one in PROMISES if one.name == "one_partition_per_key")
     known = {promise.name: "its keys are random"}
 
     (as_known,) = judge(broken, [promise], sees=ALL, known=known)
@@ -349,7 +354,7 @@ def test_what_is_told_to_be_placed_is_there_unless_it_has_ended(
 ) -> None:
     gone = replace(HELD, ops=[place(outcome="info"), READ], told=[PLACED, *more], read={})
 
-    found = verdict("events have their effect", gone)
+    found = verdict("events_have_their_effect", gone)
 
     assert found.outcome == outcome
     assert all("1 is not there at rest" in each.seen for each in found.found)
@@ -358,15 +363,15 @@ def test_what_is_told_to_be_placed_is_there_unless_it_has_ended(
 def test_what_was_never_looked_for_is_not_missed() -> None:
     unread = replace(HELD, told=[PLACED], read={})
 
-    assert verdict("events have their effect", unread).outcome == "nothing happened"
+    assert verdict("events_have_their_effect", unread).outcome == "nothing happened"
 
 
 @pytest.mark.parametrize("do", ["view", "view account"])
 def test_a_query_side_that_was_asked_and_shows_nothing_at_all_is_broken(do: Do) -> None:
     asked = replace(HELD, viewed={}, held_in_views={}, ops=[Op("one", Command(do), Meant("fail"))])
 
-    assert verdict("write side is view", asked).outcome == "broken"
-    assert verdict("write side is view", replace(asked, ops=())).outcome == "nothing happened"
+    assert verdict("views_show_the_truth", asked).outcome == "broken"
+    assert verdict("views_show_the_truth", replace(asked, ops=())).outcome == "nothing happened"
 
 
 def test_of_a_command_that_was_sent_again_the_answer_that_names_the_thing_counts() -> None:

@@ -13,8 +13,9 @@ from chaos.kit.promises import KEPT, Anomaly, BadChecker
 CHECKERS: tuple[Checker, ...] = (
     events.NO_LOST_EVENT,
     events.NO_PHANTOM_EVENT,
-    events.PER_KEY_ORDER,
-    events.FEW_REPEATS,
+    events.ONE_PARTITION,
+    events.IN_ORDER,
+    events.PUBLISHED_ONCE,
     events.NONE_HELD_UP,
     events.CAUSES_TOLD,
     events.OWN_NAMES,

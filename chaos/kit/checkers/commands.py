@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from chaos.kit.checkers.checker import Checker
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import Op
-from chaos.kit.promises import KEPT, Anomaly, Cases
+from chaos.kit.promises import KEPT, Anomaly, Cases, Promise
 from chaos.kit.systems import query_api
 from system.kit.http.headers import CONSISTENCY_TOKEN
 from system.kit.values import dumps
@@ -53,13 +53,17 @@ def _sent_twice(evidence: Evidence) -> list[tuple[str, str | None]]:
 
 
 KEYS = Checker(
-    "idempotency_key_honoured",
-    "Requests with one key have one effect and one answer; another body is refused.",
+    Promise(
+        "idempotency_key_honoured",
+        "Requests with one key have one answer, and another body is refused.",
+    ),
     _keys,
     _sent_twice,
 )
 NO_ERRORS = Checker(
-    "no_internal_error",
-    "Whatever the stores do, no request is answered with 500; without faults, none with 503.",
+    Promise(
+        "no_internal_error",
+        "Whatever the stores do, no request is answered with 500; without faults, none with 503.",
+    ),
     _no_errors,
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 from chaos.kit.checkers.checker import Check, Checker
 from chaos.kit.evidence import Evidence, Told, is_replay, place_of
-from chaos.kit.promises import KEPT, Anomaly, Cases, events
+from chaos.kit.promises import KEPT, Anomaly, Cases, Promise, catalog, events
 
 HELD_UP_S = 3.0
 """More than a relay's longest pause; less than a partition is away for."""
@@ -132,7 +132,7 @@ def _repeats(evidence: Evidence) -> Cases:
     originals = [told for told in evidence.told if not is_replay(told.record)]
     count = len({told.event.event_id for told in originals})
     repeats = len(originals) - count - evidence.duplicated
-    return events.told_once(count, repeats, evidence.disturbances)
+    return events.published_once(count, repeats, evidence.disturbances)
 
 
 def _held_up(evidence: Evidence) -> Iterator[Anomaly]:
@@ -191,40 +191,42 @@ def _told(evidence: Evidence) -> Sequence[Told]:
 
 
 NO_LOST_EVENT = Checker(
-    "no_lost_event", "Every committed change is told in the log, sooner or later.", _lost, _told
+    Promise("no_lost_event", "Every committed change is told in the log, sooner or later."),
+    _lost,
+    _told,
 )
 """A system adds `every_version` of each aggregate that counts them."""
 NO_PHANTOM_EVENT = Checker(
-    "no_phantom_event",
-    "Whatever the log tells was committed, and once for each version.",
+    Promise("no_phantom_event", "Whatever the log tells was committed, and once for each version."),
     _phantoms,
     _told,
 ).also(one_for_each_version(_own_version))
-PER_KEY_ORDER = Checker(
-    "per_key_order",
-    "Events of one topic and key are in the log in the order of their commits.",
-    _in_order,
-).also(_in_one_partition, ids_follow_versions(_own_version))
-FEW_REPEATS = Checker(
-    "duplicates_within_budget",
-    "Without faults nothing is published twice; with them, little.",
-    _repeats,
-)
+"""By the rows of the outbox, so it needs no `nothing_unasked` beside it: that a client has asked for
+what an event is about is all that can be seen without them."""
+ONE_PARTITION = Checker(catalog.ONE_PARTITION_PER_KEY, _in_one_partition)
+IN_ORDER = Checker(catalog.ORDER_PER_KEY, _in_order).also(ids_follow_versions(_own_version))
+PUBLISHED_ONCE = Checker(catalog.PUBLISHED_ONCE, _repeats)
 NONE_HELD_UP = Checker(
-    "blocked_partitions_hold_up_no_other",
-    "While a partition takes nothing, the events of all others go out as if it were well.",
+    Promise(
+        "blocked_partitions_hold_up_no_other",
+        "While a partition takes nothing, the events of all others go out as if it were well.",
+    ),
     _held_up,
     lambda evidence: evidence.stalled,
 )
 OWN_NAMES = Checker(
-    "each_request_in_its_own_name",
-    "What is done for a request is logged under its correlation id or none, never a neighbour's.",
+    Promise(
+        "each_request_in_its_own_name",
+        "What is done for a request is logged under its correlation id or none, never a neighbour's.",
+    ),
     _names,
     lambda evidence: evidence.emitted_under,
 )
 CAUSES_TOLD = Checker(
-    "causes_are_told",
-    "An event names the event that it follows from, about the same thing, and the request behind it.",
+    Promise(
+        "causes_are_told",
+        "An event names the event that it follows from, about the same thing, and the request behind it.",
+    ),
     _causes,
     lambda evidence: [told for told in evidence.told if told.envelope.cause.causation_id],
 )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from chaos.kit.checkers.checker import Checker
 from chaos.kit.evidence import Evidence
-from chaos.kit.promises import Anomaly
+from chaos.kit.promises import Anomaly, Promise
 
 
 def parked(evidence: Evidence, consumer: str) -> set[UUID]:
@@ -43,8 +43,10 @@ def _remembered(evidence: Evidence) -> Iterator[Anomaly]:
 
 
 COMPLETE = Checker(
-    "handled_is_remembered",
-    "What a consumer has handled is in its inbox.",
+    Promise(
+        "handled_is_remembered",
+        "What a consumer has handled is in its inbox.",
+    ),
     _remembered,
     lambda evidence: evidence.told,
 )

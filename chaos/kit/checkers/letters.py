@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from chaos.kit.checkers.checker import Checker
 from chaos.kit.evidence import Evidence
-from chaos.kit.promises import Anomaly, Cases, dead_letters
+from chaos.kit.promises import Anomaly, Cases, Promise, catalog, dead_letters
 from chaos.kit.systems import projector
 from system.kit.delivery.dead_letters import DeadLetter, dead_letter_id, unresolved
 from system.kit.events import dlq
@@ -37,11 +37,7 @@ def exactly_poison(has_a_bug: Callable[[DeadLetter], bool] = lambda _: False) ->
             named=named,
         )
 
-    return Checker(
-        "dead_letters_exactly_poison",
-        "Dead letters are exactly the messages that cannot be handled, byte for byte.",
-        check,
-    )
+    return Checker(catalog.DEAD_LETTERS_ARE_THE_POISON, check)
 
 
 def _poison(evidence: Evidence) -> Mapping[str, object]:
@@ -85,8 +81,10 @@ def _readers(system: System, topic: str) -> list[str]:
 
 EXACTLY_POISON = exactly_poison()
 ATTEMPTS = Checker(
-    "retries_as_scheduled",
-    "What no retry can help is parked at once, all else only after every retry.",
+    Promise(
+        "retries_as_scheduled",
+        "What no retry can help is parked at once, all else only after every retry.",
+    ),
     _attempts,
     _ever_parked,
 )

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from chaos.kit.checkers.checker import Checker
-from chaos.kit.promises import rest
+from chaos.kit.promises import catalog, rest
 
 REST = Checker(
-    "quiescence_reached",
-    "After the last fault every outbox gets empty, every lag zero, every process ready.",
+    catalog.REST_IS_REACHED,
     lambda evidence: rest.rest_is_reached(evidence.missing),
 )
 NO_FALL = Checker(
-    "no_process_fails",
-    "No fault of a store ends a process, and none is stuck when it is to end.",
+    catalog.NO_PROCESS_FALLS,
     lambda evidence: rest.no_process_falls(evidence.failures, evidence.disturbances),
 )

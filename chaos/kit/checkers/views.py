@@ -8,7 +8,7 @@ from typing import Any
 
 from chaos.kit.checkers.checker import Checker
 from chaos.kit.evidence import Evidence
-from chaos.kit.promises import Anomaly
+from chaos.kit.promises import Anomaly, Promise
 from chaos.kit.systems import projector
 from system.kit.ports.views import Put
 
@@ -79,15 +79,19 @@ def _freezes(evidence: Evidence) -> Iterator[Anomaly]:
 
 
 EQUAL_REBUILD = Checker(
-    "views_equal_rebuild",
-    "At rest, the views are what a rebuild from the log gives.",
+    Promise(
+        "views_equal_rebuild",
+        "At rest, the views are what a rebuild from the log gives.",
+    ),
     _equal_rebuild,
     lambda evidence: evidence.told,
 )
 FREEZES = Checker(
-    "freezes_follow_progress",
-    "Views are frozen again only when those being built have come to where the last freeze wanted"
-    " them: readers with a token wait for nothing else.",
+    Promise(
+        "freezes_follow_progress",
+        "Views are frozen again only when those being built have come to where the last freeze wanted"
+        " them: readers with a token wait for nothing else.",
+    ),
     _freezes,
     lambda evidence: evidence.freezes,
 )

@@ -14,6 +14,6 @@ def _left_out(reached: Reached, _: ChainParts, __: Middleware) -> list[Middlewar
 
 MUTANT = Mutant(
     bug="There is no inbox: an event that is delivered twice takes effect twice.",
-    breaks=("single_effect",),
+    breaks=("one_effect_per_cause",),
     switched_in=middleware("inboxed", _left_out),
 )

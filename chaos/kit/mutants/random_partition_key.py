@@ -21,6 +21,6 @@ def _in_turn(reached: Reached, _: Any) -> Any:
 
 MUTANT = Mutant(
     bug="Partitions are chosen in turn: two events of one key have no order any more.",
-    breaks=("per_key_order",),
+    breaks=("one_partition_per_key",),
     switched_in=attribute(log_embedded, "partition_number", _in_turn),
 )

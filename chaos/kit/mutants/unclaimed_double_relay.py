@@ -18,6 +18,6 @@ def _always(reached: Reached, _: Any) -> Any:
 
 MUTANT = Mutant(
     bug="Every relay believes that it holds the lease: each row is published once by each.",
-    breaks=("duplicates_within_budget",),
+    breaks=("published_once",),
     switched_in=attribute(Relay, "_hold_lease", _always),
 )

@@ -1,7 +1,7 @@
 """Promises, each written once: whatever the source of the evidence, the same function judges it.
 
-`checker.py` says what a checker is and gives the verdicts; the other modules hold the promises, as
-functions over neutral facts. They know neither a system nor what it is built on.
+`catalog.py` names them, `checker.py` says what a checker is and gives the verdicts, and the other
+modules judge, by functions over neutral facts. They know neither a system nor what it is built on.
 """
 
 from chaos.kit.promises.checker import (
@@ -13,6 +13,7 @@ from chaos.kit.promises.checker import (
     Check,
     Checker,
     Outcome,
+    Promise,
     Verdict,
     anomalies_of,
     counted,
@@ -32,6 +33,7 @@ __all__ = [
     "Check",
     "Checker",
     "Outcome",
+    "Promise",
     "Sight",
     "Verdict",
     "anomalies_of",

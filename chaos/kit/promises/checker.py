@@ -51,12 +51,21 @@ class BadChecker(Exception):
     """A checker fell over. The text is one line that says which, and why."""
 
 
-@dataclass(frozen=True)  # with slots, one of a kind of evidence cannot be made by an alias
-class Checker(Generic[E]):
-    """Judges one promise."""
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What is promised, whoever judges it and by whatever evidence."""
 
     name: str
-    promise: str
+    says: str
+    usually: str = ""
+    """Which mistakes usually break it."""
+
+
+@dataclass(frozen=True)  # with slots, one of a kind of evidence cannot be made by an alias
+class Checker(Generic[E]):
+    """Judges one promise by one kind of evidence."""
+
+    promise: Promise
     check: Check[E]
     cases: Callable[[E], Sized] | None = None
     """What of the evidence could break it, of a check that yields no KEPT. Nothing: the promise was
@@ -67,11 +76,13 @@ class Checker(Generic[E]):
     """
     at_rest: bool = False
     """It judges only a system that came to rest: what moves still looks broken."""
-    usually: str = ""
-    """Which mistakes usually break it."""
     needs: Sight = NOTHING
     keeps: Sight = NOTHING
     """Without these it can be seen to be broken, and never to be kept."""
+
+    @property
+    def name(self) -> str:
+        return self.promise.name
 
     def also(self, *more: Check[E]) -> Checker[E]:
         """The same promise, where a source has more ways to see it broken than all sources have."""
@@ -161,7 +172,8 @@ def _verdict(
     def said(
         outcome: Outcome, why: str = "", cases: int = 0, found: Sequence[Anomaly] = ()
     ) -> Verdict:
-        return Verdict(checker.name, checker.promise, outcome, found, cases, why, checker.usually)
+        promise = checker.promise
+        return Verdict(promise.name, promise.says, outcome, found, cases, why, promise.usually)
 
     if unseen := checker.needs & ~sees:
         return said("not judged", because(unseen, blind))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from chaos.kit.promises.checker import KEPT, Anomaly, Cases
 
@@ -48,35 +48,54 @@ class Asked:
     """All that have the same one are one request."""
 
 
-def take_effect_once(
-    asked: Mapping[M, Sequence[Asked]], made: Mapping[M, Collection[str]]
-) -> Cases:
-    """`made`: by mark, all that there is of it.
+@dataclass(frozen=True, slots=True)
+class Requests(Generic[M]):
+    """All requests to make things, by their marks, and what there is of each mark.
 
-    Requests with one mark may have made one thing each, and with one key one together; those that
-    were refused have made none.
+    Each mark is judged by one of three promises: whether all of its requests were refused, whether
+    they have one key, and whether what they made is no more than what was asked for.
     """
-    for mark, requests in asked.items():
-        things = sorted(made.get(mark, ()))
-        if len(things) <= _allowed(requests):
-            yield KEPT
-            continue
-        done = [one for one in requests if one.outcome != "fail"]
-        name, how = ("done twice", "sent") if done else ("refused and done", "refused")
-        first = requests[0].request
+
+    asked: Mapping[M, Sequence[Asked]]
+    made: Mapping[M, Collection[str]]
+
+    def refused_has_no_effect(self) -> Cases:
+        for mark, requests in self.asked.items():
+            if _are_refused(requests):
+                yield self._case(mark, requests, 0)
+
+    def keys_count_once(self) -> Cases:
+        for mark, requests in self.asked.items():
+            if _have_one_key(requests) and not _are_refused(requests):
+                yield self._case(mark, requests, 1)
+
+    def take_effect_once(self) -> Cases:
+        for mark, requests in self.asked.items():
+            if not _have_one_key(requests) and not _are_refused(requests):
+                done = {one.thing for one in requests if one.outcome == "ok"}
+                unsure = sum(one.outcome == "info" for one in requests)
+                yield self._case(mark, requests, len(done) + unsure)
+
+    def _case(self, mark: M, requests: Sequence[Asked], allowed: int) -> Anomaly | None:
+        things = sorted(self.made.get(mark, ()))
+        if len(things) <= allowed:
+            return KEPT
+        name, how = ("done twice", "sent") if allowed else ("refused and done", "refused")
         times = f"{how} {len(requests)} times" if len(requests) > 1 else f"was {how}"
         there = "is" if len(things) == 1 else "are"
-        yield Anomaly(
-            name, f"{first} {times}, and {', '.join(things)} {there} there", about=things[0]
-        )
+        seen = f"{requests[0].request} {times}, and {', '.join(things)} {there} there"
+        return Anomaly(name, seen, about=things[0])
 
 
-def _allowed(requests: Sequence[Asked]) -> int:
-    done = {one.thing for one in requests if one.outcome == "ok"}
-    unsure = sum(one.outcome == "info" for one in requests)
-    keys = {one.key for one in requests}
-    is_one = len(keys) == 1 and None not in keys
-    return min(1, len(done) + unsure) if is_one else len(done) + unsure
+def _are_refused(requests: Sequence[Asked]) -> bool:
+    return all(one.outcome == "fail" for one in requests)
+
+
+def _have_one_key(requests: Sequence[Asked]) -> bool:
+    """Of a key that was sent once nothing is to be seen."""
+    return (
+        len(requests) > 1 and None not in (keys := {one.key for one in requests}) and len(keys) == 1
+    )
 
 
 def nothing_unasked(

@@ -67,7 +67,7 @@ def order_per_key(told: Iterable[T], number_of: Callable[[T], int | None]) -> Ca
             )
 
 
-def told_once(events: int, repeats: int, faults: int) -> Cases:
+def published_once(events: int, repeats: int, faults: int) -> Cases:
     """`repeats`: the records that only say again what one of the `events` has said."""
     if events:
         yield (

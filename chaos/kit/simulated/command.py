@@ -98,7 +98,9 @@ def _parser(
     lists = {
         "workloads": "\n".join(f"  {w.name:<12}{w.what}" for w in subject.workloads.values()),
         "nemeses": "\n".join(f"  {n.name:<12}{n.what}" for n in NEMESES.values()),
-        "checkers": "\n".join(f"  {c.name}\n      {c.promise}" for c in subject.checkers.values()),
+        "checkers": "\n".join(
+            f"  {c.name}\n      {c.promise.says}" for c in subject.checkers.values()
+        ),
         "examples": "\n".join(f"  {example}" for example in examples),
     }
     made = Parser(

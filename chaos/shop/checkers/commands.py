@@ -10,12 +10,14 @@ from chaos.kit.checkers import Anomaly, Checker
 from chaos.kit.checkers import commands as kit
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import Op
-from chaos.kit.promises import Cases, commands
-from chaos.kit.promises.commands import Acknowledged, Asked
+from chaos.kit.promises import Cases, Promise, catalog, commands
+from chaos.kit.promises.commands import Acknowledged, Asked, Requests
 from chaos.shop.checkers.views import _time
 from chaos.shop.evidence import placed_in
 from system.kit.http.headers import ETAG
-from system.kit.values import dumps
+
+Mark = tuple[Any, ...]
+"""A user, and what they order: product, quantity and price of each line."""
 
 
 def _kept(evidence: Evidence) -> Cases:
@@ -44,6 +46,7 @@ def _answered(evidence: Evidence) -> Iterator[Acknowledged]:
 
 
 def _paid_once(evidence: Evidence) -> Iterator[Anomaly]:
+    """An order is paid by one command: the second is refused."""
     paid = Counter(event.order_id for event in evidence.events("order.paid"))
     for id, times in paid.items():
         if times > 1:
@@ -91,42 +94,38 @@ def _steps_of(op: Op) -> Collection[tuple[int, ...]]:
     return {(0, 0), (1, 1)} if "stock" in op.body else {(0, 0), (1, 0)}
 
 
-def _once(evidence: Evidence) -> Cases:
+def _requests(evidence: Evidence) -> Requests[Mark]:
     """Each order's prices are its own, so orders and the requests for them can be told apart."""
-    placed: dict[bytes, list[str]] = defaultdict(list)
+    placed: dict[Mark, list[str]] = defaultdict(list)
     for event in placed_in(evidence).values():
-        mark = _sent(event.order.user_id, event.order.items)
-        placed[mark].append(f"order {event.order_id}")
-    asked: dict[bytes, list[Asked]] = defaultdict(list)
+        items = ((item.product_id, item.quantity, item.unit_price) for item in event.order.items)
+        placed[event.order.user_id, *items].append(f"order {event.order_id}")
+    asked: dict[Mark, list[Asked]] = defaultdict(list)
     for op in evidence.history:
         if op.method == "POST" and op.path == "/orders":
             thing = f"order {op.json['id']}" if op.ok else ""
             asked[_mark(op.body)].append(Asked(str(op), op.outcome, thing, op.key))
-    return commands.take_effect_once(asked, placed)
+    return Requests(asked, placed)
 
 
-def _mark(body: Any) -> bytes:
-    items = [(item["product_id"], item["quantity"], item["unit_price"]) for item in body["items"]]
-    return dumps([body["user_id"], items])
+def _mark(body: Any) -> Mark:
+    items = ((item["product_id"], item["quantity"], item["unit_price"]) for item in body["items"])
+    return body["user_id"], *items
 
 
-def _sent(user_id: int, items: Any) -> bytes:
-    return dumps([user_id, [(item.product_id, item.quantity, item.unit_price) for item in items]])
-
-
-KEPT = Checker(
-    "acknowledged_is_kept",
-    "What was answered with success is there, and stays told.",
-    _kept,
-).also(_paid_once)
-ONCE = Checker(
-    "commands_take_effect_once",
-    "A command takes effect once, and a refused one never.",
-    _once,
+KEPT = Checker(catalog.ACKNOWLEDGED_HAS_ITS_EVENT, _kept)
+REFUSED = Checker(
+    catalog.REFUSED_HAS_NO_EFFECT, lambda evidence: _requests(evidence).refused_has_no_effect()
 )
+ONCE = Checker(
+    catalog.COMMANDS_TAKE_EFFECT_ONCE, lambda evidence: _requests(evidence).take_effect_once()
+).also(_paid_once)
+KEYS = Checker(catalog.KEYS_COUNT_ONCE, lambda evidence: _requests(evidence).keys_count_once())
 DEMANDS = Checker(
-    "changes_follow_what_was_seen",
-    "A change that demands a state with If-Match was made to that state, and by one client.",
+    Promise(
+        "changes_follow_what_was_seen",
+        "A change that demands a state with If-Match was made to that state, and by one client.",
+    ),
     _as_demanded,
     lambda evidence: [op for op in evidence.history if op.if_match is not None],
 )

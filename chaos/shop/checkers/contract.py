@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from chaos.kit.checkers import Anomaly, Checker
 from chaos.kit.evidence import Evidence
+from chaos.kit.promises import Promise
 from contracts.kit.judge import fast
 from contracts.topics import asyncapi
 from system.kit.ports.log import Message
@@ -35,8 +36,10 @@ def _faults(message: Message) -> tuple[str, ...]:
 
 
 KEPT = Checker(
-    "messages_as_promised",
-    "Whatever lies in a topic is what its contract says: its key, its headers, its payload.",
+    Promise(
+        "messages_as_promised",
+        "Whatever lies in a topic is what its contract says: its key, its headers, its payload.",
+    ),
     _unlike,
     lambda evidence: [record for records in evidence.log.values() for record in records],
 )

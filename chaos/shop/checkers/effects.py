@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from chaos.kit.checkers import Anomaly, Checker
 from chaos.kit.checkers.inbox import handled, parked
 from chaos.kit.evidence import Evidence, Row
-from chaos.kit.promises import Cases, amounts
+from chaos.kit.promises import catalog
+from chaos.kit.promises.effects import Effect, never_missing, never_twice
 from chaos.shop.workloads.points import PROGRAMS
 
 
-def _single(evidence: Evidence) -> Cases:
+def _points(evidence: Evidence) -> Iterator[Effect]:
     """Points are a bare count: what was done twice shows for ever."""
     ended = {_name(row): row["ended"] for row in evidence.rows("points")}
-    earned = list(_earned(evidence))
-    return amounts.conserved(
-        dict.fromkeys(ended, 0),
-        [{name: 1} for name in earned],
-        dict.fromkeys(earned, 0) | ended,
-        what="points of",
-        made="double effect",
-        lost="missing effect",
-    )
+    earned = Counter(_earned(evidence))
+    for name in ended.keys() | earned.keys():
+        yield Effect(f"points of {name}", earned[name], ended.get(name, 0))
 
 
 def _earned(evidence: Evidence) -> Iterator[str]:
@@ -45,8 +41,7 @@ def _name(row: Row) -> str:
     return f"{row['program']}, user {row['user_id']}"
 
 
-SINGLE_EFFECT = Checker(
-    "single_effect",
-    "Each event takes effect exactly once for each consumer, wholly.",
-    _single,
+ONE_EFFECT = Checker(catalog.ONE_EFFECT_PER_CAUSE, lambda evidence: never_twice(_points(evidence)))
+HAVE_THEIR_EFFECT = Checker(
+    catalog.EVENTS_HAVE_THEIR_EFFECT, lambda evidence: never_missing(_points(evidence))
 ).also(_half)

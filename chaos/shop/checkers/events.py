@@ -70,5 +70,5 @@ NO_LOST_EVENT = kit.NO_LOST_EVENT.also(
     _untold_reservations,
 )
 NO_PHANTOM_EVENT = kit.NO_PHANTOM_EVENT.also(kit.one_for_each_version(_stock_versions))
-PER_KEY_ORDER = kit.PER_KEY_ORDER.also(kit.ids_follow_versions(_stock_versions))
+IN_ORDER = kit.IN_ORDER.also(kit.ids_follow_versions(_stock_versions))
 CAUSES_TOLD = kit.CAUSES_TOLD.also(_about_one_order)

@@ -7,17 +7,21 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from chaos.kit.checkers import Anomaly, Checker
 from chaos.kit.evidence import Evidence, Told
-from chaos.kit.promises import Cases, amounts, states
+from chaos.kit.promises import Cases, Promise, amounts, catalog, states
 from chaos.kit.promises.amounts import Holding
 from chaos.shop.evidence import lines_of, orders_of, placed_in, reservations_of
 
 
-def _agree(evidence: Evidence) -> Cases:
-    return amounts.hold_what_is_due(_holdings(evidence))
+def _ended(evidence: Evidence) -> Cases:
+    return amounts.hold_what_is_due(one for one in _holdings(evidence) if not one.due)
+
+
+def living(evidence: Evidence) -> Cases:
+    return amounts.hold_what_is_due(one for one in _holdings(evidence) if one.due)
 
 
 def _holdings(evidence: Evidence) -> Iterator[Holding[int]]:
-    """Whether an order has its stock at all; how much of it, `no_oversell` says."""
+    """Whether an order has its stock at all; how much of it, its reservation says."""
     items: dict[int, Counter[int]] = defaultdict(Counter)
     for row in evidence.rows("order_products"):
         items[row["order_id"]][row["product_id"]] += row["quantity"]
@@ -161,25 +165,23 @@ def _reasons(evidence: Evidence) -> Iterator[Anomaly]:
                 yield Anomaly("reason overwritten", f"order {event.order_id}: {event.reason!r}")
 
 
-AGREE = Checker(
-    "order_and_reservation_agree",
-    "An order lives if and only if its stock is reserved, and one that ended holds none.",
-    _agree,
-).also(_decided)
+ENDED = Checker(catalog.ENDED_THINGS_HOLD_NOTHING, _ended)
+DECIDED = Checker(catalog.FINAL_STATES_REACHED, _decided)
 NOTED = Checker(
-    "notes_agree",
-    "What an order knows of its reservation is what the stock decided.",
+    Promise(
+        "notes_agree",
+        "What an order knows of its reservation is what the stock decided.",
+    ),
     _noted,
     reservations_of,
 )
 PAYMENTS = Checker(
-    "payments_live_or_refunded",
-    "Every payment belongs to an order that lives, or is due to be refunded.",
+    Promise(
+        "payments_live_or_refunded",
+        "Every payment belongs to an order that lives, or is due to be refunded.",
+    ),
     _paid,
     lambda evidence: evidence.events("order.paid"),
 )
-STEPS = Checker(
-    "only_allowed_steps",
-    "An order takes the steps of the transition table, and keeps its first reason.",
-    _steps,
-).also(_reasons)
+STEPS = Checker(catalog.ONLY_ALLOWED_STEPS, _steps).also(_reasons)
+"""The steps of the table of transitions; and an order keeps its first reason."""

@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from chaos.kit.checkers import Anomaly, Checker
 from chaos.kit.evidence import Evidence
-from chaos.kit.promises import Cases, amounts
+from chaos.kit.promises import Cases, amounts, catalog
 from chaos.kit.promises.amounts import Holding
+from chaos.shop.checkers.orders import living
 from chaos.shop.evidence import lines_of, placed_in, reservations_of
 
 
 def _conserved(evidence: Evidence) -> Cases:
+    """By the events of the stock."""
+    moves = [
+        {event.product_id: event.quantity * (-1 if event.type == "stock.reserved" else 1)}
+        for event in evidence.events("stock.reserved", "stock.released")
+    ]
+    return _adds_up(evidence, moves)
+
+
+def _held(evidence: Evidence) -> Cases:
+    """By what orders hold: their reservations."""
+    reserved = (
+        lines_of(row) for row in reservations_of(evidence).values() if row["state"] == "reserved"
+    )
+    moves = [{id: -count for id, count in lines.items()} for lines in reserved]
+    return _adds_up(evidence, moves)
+
+
+def _adds_up(evidence: Evidence, moves: Iterable[Mapping[int, int]]) -> Cases:
+    """Of a product that is gone nothing is shown."""
     left = {row["product_id"]: row["on_hand"] for row in evidence.rows("stock")}
     put = Counter(dict.fromkeys(left, 0))
     for event in evidence.events("product.created"):
         put[event.product.id] += event.product.stock
     for event in evidence.events("product.updated"):
         put[event.product.id] += event.stock_change
-    reserved = [
-        lines_of(row) for row in reservations_of(evidence).values() if row["state"] == "reserved"
-    ]
-    # of a product that is gone nothing is shown
     return amounts.conserved(
         {id: put[id] for id in left},
-        ({id: -count for id, count in lines.items() if id in left} for lines in reserved),
+        ({id: count for id, count in lines.items() if id in left} for lines in moves),
         left,
         what="product",
     )
@@ -95,13 +111,10 @@ def _wanted(evidence: Evidence, order_id: int) -> Mapping[int, int] | None:
     return dict(wanted)
 
 
-STOCK_CONSERVED = Checker(
-    "stock_conserved",
-    "What is left of a product is what was put on its shelf, less what orders hold.",
-    _conserved,
-).also(_chains)
-NO_OVERSELL = Checker(
-    "no_oversell",
-    "Stock never goes below zero, and an order gets all that it wants or nothing.",
-    _not_oversold,
-).also(_all_or_nothing, _rejected_for_nothing)
+CONSERVED = Checker(catalog.AMOUNTS_CONSERVED, _conserved).also(_chains)
+HELD = Checker(catalog.AMOUNTS_ARE_HELD_BY_THINGS, _held)
+NEVER_NEGATIVE = Checker(catalog.NEVER_NEGATIVE, _not_oversold)
+"""With the two above it says all that `never_more_than_there_is` does, which needs no stock shown."""
+WHOLLY = Checker(catalog.THINGS_HOLD_WHAT_THEY_TOOK, _all_or_nothing).also(
+    living, _rejected_for_nothing
+)

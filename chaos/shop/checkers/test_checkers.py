@@ -12,7 +12,7 @@ import pytest
 from chaos.kit.checkers import Anomaly, Checker
 from chaos.kit.evidence import Evidence, Freeze
 from chaos.kit.history import Outcome
-from chaos.kit.promises import anomalies_of
+from chaos.kit.promises import Promise, anomalies_of
 from chaos.shop.checkers import ANOMALIES, CHECKERS, BadChecker, judge
 from chaos.shop.checkers.by_hand import ANVIL, BOLT, POISON, Story
 from chaos.shop.workloads.table import SIMULATED
@@ -119,13 +119,13 @@ def _two_of_one_version(story: Story) -> None:
     story.tell(events.OrderPaid.model_validate({**paid, "event_id": UUID(int=500, version=4)}))
 
 
-@breaks("per_key_order", "reordered events")
+@breaks("order_per_key", "reordered events")
 def _overtaken(story: Story) -> None:
     story.tell(_second_reservation(story))
     _swap(story, "stock.reserved", 0, len(story.log["stock.reserved"]) - 1)
 
 
-@breaks("per_key_order", "scattered key")
+@breaks("one_partition_per_key", "scattered key")
 def _spread(story: Story) -> None:
     story.tell(_second_reservation(story))
     last = story.log["stock.reserved"].pop()
@@ -133,7 +133,7 @@ def _spread(story: Story) -> None:
     story.log["stock.reserved"].append(Record(last.message, elsewhere, 0, 0))
 
 
-@breaks("per_key_order", "outbox out of order")
+@breaks("order_per_key", "outbox out of order")
 def _ids_against_versions(story: Story) -> None:
     first, second = (
         next(row for row in story.tables["outbox"] if row["payload"] == record.message.value)
@@ -142,7 +142,7 @@ def _ids_against_versions(story: Story) -> None:
     first["id"], second["id"] = second["id"], first["id"]
 
 
-@breaks("duplicates_within_budget", "too many repeats")
+@breaks("published_once", "too many repeats")
 def _sent_twice_for_nothing(story: Story) -> None:
     story.append(story.log["order.paid"][0].message)
 
@@ -200,17 +200,17 @@ def _in_a_topic_that_nobody_promised(story: Story) -> None:
 # --- effects
 
 
-@breaks("single_effect", "double effect")
+@breaks("one_effect_per_cause", "double effect")
 def _counted_twice(story: Story) -> None:
     story.row("points", program="order-consumer").update(begun=3, ended=3)
 
 
-@breaks("single_effect", "missing effect")
+@breaks("events_have_their_effect", "missing effect")
 def _never_counted(story: Story) -> None:
     story.row("points", program="order-consumer").update(begun=1, ended=1)
 
 
-@breaks("single_effect", "half effect")
+@breaks("events_have_their_effect", "half effect")
 def _counted_by_half(story: Story) -> None:
     story.row("points", program="order-consumer").update(begun=3)
 
@@ -223,32 +223,32 @@ def _not_in_the_inbox(story: Story) -> None:
 # --- stock
 
 
-@breaks("stock_conserved", "amount made")
+@breaks("amounts_are_held_by_things", "amount made")
 def _more_than_was_put(story: Story) -> None:
     story.row("stock", product_id=ANVIL)["on_hand"] = 4
 
 
-@breaks("stock_conserved", "amount lost")
+@breaks("amounts_conserved", "amount lost")
 def _less_than_was_put(story: Story) -> None:
     story.row("stock", product_id=ANVIL)["on_hand"] = 2
 
 
-@breaks("stock_conserved", "broken chain")
+@breaks("amounts_conserved", "broken chain")
 def _does_not_follow(story: Story) -> None:
     story.edit("stock.reserved", 0, stock=4)
 
 
-@breaks("no_oversell", "below zero")
+@breaks("never_negative", "below zero")
 def _below_zero(story: Story) -> None:
     story.row("stock", product_id=ANVIL)["on_hand"] = -1
 
 
-@breaks("no_oversell", "holds in part")
+@breaks("things_hold_what_they_took", "holds in part")
 def _less_than_wanted(story: Story) -> None:
     story.row("reservations", order_id=1)["lines"] = dumps([[ANVIL, 1]])
 
 
-@breaks("no_oversell", "needless rejection")
+@breaks("things_hold_what_they_took", "needless rejection")
 def _enough_was_there(story: Story) -> None:
     missing = loads(story.log["stock.rejected"][0].message.value)["missing"]
     story.edit("stock.rejected", 0, missing=[{**missing[0], "left": 9}])
@@ -257,17 +257,17 @@ def _enough_was_there(story: Story) -> None:
 # --- orders
 
 
-@breaks("order_and_reservation_agree", "held for nobody")
+@breaks("ended_things_hold_nothing", "held for nobody")
 def _never_released(story: Story) -> None:
     story.row("reservations", order_id=2)["state"] = "reserved"
 
 
-@breaks("order_and_reservation_agree", "holds nothing")
+@breaks("things_hold_what_they_took", "holds nothing")
 def _lives_on_nothing(story: Story) -> None:
     story.row("orders", id=3)["status"] = "CREATED"
 
 
-@breaks("order_and_reservation_agree", "half-way")
+@breaks("final_states_reached", "half-way")
 def _never_decided(story: Story) -> None:
     story.tables["reservations"].pop(0)
 
@@ -426,17 +426,17 @@ def _offer(story: Story, token: str, *, request: str) -> None:
 # --- commands
 
 
-@breaks("acknowledged_is_kept", "acknowledged and lost")
+@breaks("acknowledged_has_its_event", "acknowledged and lost")
 def _answered_and_rolled_back(story: Story) -> None:
     story.ask("PUT", "/users/1", answer=dumps({"id": 1, "updated_at": "never"}))
 
 
-@breaks("acknowledged_is_kept", "acknowledged and lost")
+@breaks("acknowledged_has_its_event", "acknowledged and lost")
 def _deletion_answered_and_rolled_back(story: Story) -> None:
     story.ask("DELETE", "/orders/1", status=204)
 
 
-@breaks("acknowledged_is_kept", "done twice")
+@breaks("commands_take_effect_once", "done twice")
 def _paid_twice(story: Story) -> None:
     order = loads(story.log["order.paid"][0].message.value)
     story.tell(
@@ -459,9 +459,17 @@ def _placed_twice(story: Story) -> None:
     story.ask("POST", "/orders", body=_body(), answer=dumps(_answer(1)))
 
 
-@breaks("commands_take_effect_once", "refused and done")
+@breaks("refused_has_no_effect", "refused and done")
 def _refused_and_placed(story: Story) -> None:
     story.ask("POST", "/orders", body=_body(), outcome=Outcome.FAIL)
+
+
+@breaks("keys_count_once", "done twice")
+def _placed_twice_under_one_key(story: Story) -> None:
+    _placed_twice(story)
+    story.history.pop()
+    for id in (1, 70):
+        story.ask("POST", "/orders", body=_body(), key="k", answer=dumps(_answer(id)))
 
 
 @breaks("changes_follow_what_was_seen", "changed unseen")
@@ -521,17 +529,17 @@ def _turned_away_without_a_fault(story: Story) -> None:
     story.ask("POST", "/orders/1/pay", outcome=Outcome.FAIL, status=503, role="order-api")
 
 
-@breaks("dead_letters_exactly_poison", "healthy dead letter")
+@breaks("dead_letters_are_the_poison", "healthy dead letter")
 def _parked_in_an_outage(story: Story) -> None:
     story.letters(story.log["order.paid"][0], "order-consumer", **{"error-type": "Unavailable"})
 
 
-@breaks("dead_letters_exactly_poison", "poison swallowed")
+@breaks("dead_letters_are_the_poison", "poison swallowed")
 def _neither_here_nor_there(story: Story) -> None:
     story.log[f"{POISON}.dlq"].pop()
 
 
-@breaks("dead_letters_exactly_poison", "dead letter altered")
+@breaks("dead_letters_are_the_poison", "dead letter altered")
 def _other_bytes_in_the_letter(story: Story) -> None:
     message = story.log[f"{POISON}.dlq"][0].message
     _put(story, f"{POISON}.dlq", 0, Message(message.topic, message.key, b"tidy", message.headers))
@@ -553,12 +561,12 @@ def _parked_too_soon(story: Story) -> None:
 # --- liveness
 
 
-@breaks("quiescence_reached", "no rest")
+@breaks("rest_is_reached", "no rest")
 def _never_at_rest(story: Story) -> None:
     story.missing.append("3 events are in the outbox")
 
 
-@breaks("no_process_fails", "fell over")
+@breaks("no_process_falls", "fell over")
 def _ended_by_itself(story: Story) -> None:
     story.failures.append("orders: KeyError: 7")
 
@@ -589,7 +597,7 @@ def test_a_checker_that_falls_over_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     def mistyped(evidence: Evidence) -> list[Anomaly]:
         return [Anomaly("lost event", str(row)) for row in evidence.rows("userz")]
 
-    monkeypatch.setitem(CHECKERS, "mistyped", Checker("mistyped", "None.", mistyped))
+    monkeypatch.setitem(CHECKERS, "mistyped", Checker(Promise("mistyped", "None."), mistyped))
     with pytest.raises(BadChecker, match=r"^mistyped fell over at evidence.py:\d+: .*userz"):
         judge(Story().evidence())
 
@@ -597,7 +605,7 @@ def test_a_checker_that_falls_over_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_checker_that_finds_what_nobody_explains_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = Checker("hasty", "None.", lambda _: [Anomaly("some new word", "here")])
+    found = Checker(Promise("hasty", "None."), lambda _: [Anomaly("some new word", "here")])
     monkeypatch.setitem(CHECKERS, "hasty", found)
     with pytest.raises(BadChecker, match=r"anomalies\.py does not explain 'some new word'"):
         judge(Story().evidence())

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from chaos.kit.checkers import Anomaly, Checker
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import Op
-from chaos.kit.promises import Cases, states, views
+from chaos.kit.promises import Cases, catalog, states, views
 from chaos.kit.promises.states import Seen
 from system.kit.http.headers import CONSISTENCY_TOKEN, CORRELATION_ID
 from system.kit.http.tokens import terms
@@ -212,19 +212,6 @@ def _looks(evidence: Evidence) -> Iterator[tuple[str, str, bool]]:
             yield f"{op}: asked for {place}.{term.part}@{term.version}", place, is_seen
 
 
-SHOW_THE_TRUTH = Checker(
-    "views_show_the_truth",
-    "At rest, readers see what the write model has.",
-    _show_the_truth,
-    at_rest=True,
-)
-NEVER_BACK = Checker(
-    "readers_never_go_back",
-    "A reader never sees an older version after a newer one, nor less than before.",
-    _never_back,
-).also(_answered_again)
-TOKENS = Checker(
-    "consistency_token_honoured",
-    "A reader with a token sees the write that it came from, or is asked to wait.",
-    _tokens_honoured,
-).also(_tokens_given)
+SHOW_THE_TRUTH = Checker(catalog.VIEWS_SHOW_THE_TRUTH, _show_the_truth, at_rest=True)
+NEVER_BACK = Checker(catalog.READERS_NEVER_GO_BACK, _never_back).also(_answered_again)
+TOKENS = Checker(catalog.CONSISTENCY_TOKEN_HONOURED, _tokens_honoured).also(_tokens_given)

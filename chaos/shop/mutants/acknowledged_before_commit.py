@@ -37,7 +37,7 @@ def _eager(reached: Reached, _: Any) -> Any:
 
 MUTANT = Mutant(
     bug="What was answered with success is rolled back when the COMMIT fails.",
-    breaks=("acknowledged_is_kept", "no_lost_event"),
+    breaks=("acknowledged_has_its_event", "no_lost_event"),
     workloads=("orders", "stock"),
     switched_in=attribute(Commands, "each", _eager),
     point_faults=("crash@*:sql.commit:request:*", "crash@*:sql.insert-outbox:request:*"),

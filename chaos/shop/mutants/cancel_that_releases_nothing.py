@@ -7,7 +7,7 @@ from system.events import OrderCanceled
 
 MUTANT = Mutant(
     bug="Nobody handles order.canceled: what a canceled order holds is lost for all others.",
-    breaks=("order_and_reservation_agree",),
+    breaks=("ended_things_hold_nothing",),
     workloads=("orders",),
     switched_in=handlers({OrderCanceled: ignored}),
 )

@@ -40,7 +40,10 @@ def _in_three(reached: Reached, made_of: ChainParts, _: Middleware) -> list[Midd
 
 MUTANT = Mutant(
     bug="The inbox row is written after the effect, in a transaction of its own.",
-    breaks=("single_effect",),
+    breaks=(
+        "one_effect_per_cause",
+        "events_have_their_effect",
+    ),
     workloads=("orders", "together"),
     switched_in=middleware("transactional", _in_three, without=("inboxed",)),
     point_faults=("crash@*:sql.commit:reply:*", "*@*:sql.insert-processed_events:*"),

@@ -30,7 +30,13 @@ def _weary(reached: Reached, made_of: ChainParts, _: Middleware) -> list[Middlew
 
 MUTANT = Mutant(
     bug="Under contention events are passed over without an effect and without a dead letter.",
-    breaks=("single_effect", "order_and_reservation_agree", "handled_is_remembered"),
+    breaks=(
+        "events_have_their_effect",
+        "final_states_reached",
+        "ended_things_hold_nothing",
+        "things_hold_what_they_took",
+        "handled_is_remembered",
+    ),
     workloads=("orders",),
     switched_in=middleware("transactional", _weary),
     timed_faults=("storm@sql:0.06:1.5", "storm@sql:0.1:2"),

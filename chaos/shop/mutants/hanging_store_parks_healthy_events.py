@@ -29,7 +29,7 @@ def _unasked(reached: Reached, made_of: ChainParts, _: Middleware) -> list[Middl
 
 MUTANT = Mutant(
     bug="A database that hangs makes every event a dead letter.",
-    breaks=("dead_letters_exactly_poison",),
+    breaks=("dead_letters_are_the_poison",),
     workloads=("orders",),
     switched_in=middleware("retried", _unasked),
     timed_faults=("hang@sql:0.03:40",),

@@ -55,7 +55,7 @@ def _afterwards(reached: Reached, right: Any) -> Any:
 
 MUTANT = Mutant(
     bug="A client that asks again after a crash between the two has its order placed twice.",
-    breaks=("commands_take_effect_once", "idempotency_key_honoured"),
+    breaks=("keys_count_once", "idempotency_key_honoured"),
     workloads=("together", "orders"),
     switched_in=attributes(
         (keyed, "_claim", _without_keys),

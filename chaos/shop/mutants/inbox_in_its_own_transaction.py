@@ -32,7 +32,12 @@ def _first(reached: Reached, made_of: ChainParts, right: Middleware) -> list[Mid
 
 MUTANT = Mutant(
     bug="An event is noted as handled before it is: a failure in between loses its effect.",
-    breaks=("single_effect", "order_and_reservation_agree"),
+    breaks=(
+        "events_have_their_effect",
+        "final_states_reached",
+        "ended_things_hold_nothing",
+        "things_hold_what_they_took",
+    ),
     workloads=("orders",),
     switched_in=middleware("transactional", _first, without=("inboxed",)),
     point_faults=("*@*:sql.commit:*", "*@*:sql.*-points:*", "*@products:sql.*:*"),

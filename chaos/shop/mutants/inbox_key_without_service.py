@@ -30,7 +30,7 @@ def _of_anybody(reached: Reached, _: Any) -> Any:
 
 MUTANT = Mutant(
     bug="What one service has handled is hidden from the others.",
-    breaks=("single_effect",),
+    breaks=("events_have_their_effect",),
     workloads=("orders",),
     switched_in=attribute(inbox, "known", _of_anybody),
 )

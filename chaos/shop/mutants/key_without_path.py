@@ -21,7 +21,7 @@ def _bare(reached: Reached, _: Any) -> Any:
 
 MUTANT = Mutant(
     bug="A second order that is paid with the first one's key is answered, and not paid.",
-    breaks=("acknowledged_is_kept",),
+    breaks=("acknowledged_has_its_event",),
     workloads=("together",),
     switched_in=attribute(Request, "key", _bare),
 )

@@ -24,7 +24,7 @@ def _counted(reached: Reached, right: Any) -> Any:
 
 MUTANT = Mutant(
     bug="A relay that was killed keeps its lease: nobody publishes that aggregate's events again.",
-    breaks=("quiescence_reached",),
+    breaks=("rest_is_reached",),
     workloads=("orders",),
     switched_in=attributes((relay, "LEASE_S", _for_ever), (relay.Relay, "_hold_lease", _counted)),
     point_faults=("crash@*:sql.*:*",),

@@ -20,7 +20,7 @@ def _last(reached: Reached, _: Any) -> Any:
 
 MUTANT = Mutant(
     bug="An order with two lines of one product reserves the stock of one of them.",
-    breaks=("no_oversell",),
+    breaks=("things_hold_what_they_took",),
     workloads=("orders",),
     switched_in=attribute(handlers, "wanted", _last),
 )

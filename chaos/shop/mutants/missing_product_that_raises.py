@@ -21,7 +21,7 @@ def _raising(reached: Reached, right: Any) -> Any:
 
 MUTANT = Mutant(
     bug="Releasing the stock of a product that was deleted raises, and parks a good event.",
-    breaks=("dead_letters_exactly_poison",),
+    breaks=("dead_letters_are_the_poison",),
     workloads=("endings",),
     switched_in=attribute(handlers, "release", _raising),
     point_faults=("*@products:sql.*-processed_events:*", "*@products:sql.*-reservations:*"),

@@ -7,7 +7,7 @@ from system.events import OrderDeleted
 
 MUTANT = Mutant(
     bug="An order that is deleted keeps its stock: only order.canceled releases any.",
-    breaks=("order_and_reservation_agree",),
+    breaks=("ended_things_hold_nothing",),
     workloads=("endings",),
     switched_in=handlers({OrderDeleted: ignored}),
 )

@@ -27,7 +27,7 @@ def _only_decided(reached: Reached, right: Handler) -> Handler:
 
 MUTANT = Mutant(
     bug="An order canceled or deleted before its creation is handled is reserved stock afterwards.",
-    breaks=("order_and_reservation_agree",),
+    breaks=("ended_things_hold_nothing",),
     workloads=("endings", "orders"),
     switched_in=handlers({OrderCanceled: _only_decided, OrderDeleted: _only_decided}),
 )

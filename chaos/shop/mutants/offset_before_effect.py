@@ -30,7 +30,13 @@ def _at_most_once(reached: Reached, _: Any) -> Any:
 
 MUTANT = Mutant(
     bug="A consumer that dies between offset and effect has lost the event.",
-    breaks=("single_effect", "order_and_reservation_agree", "handled_is_remembered"),
+    breaks=(
+        "events_have_their_effect",
+        "final_states_reached",
+        "ended_things_hold_nothing",
+        "things_hold_what_they_took",
+        "handled_is_remembered",
+    ),
     workloads=("orders",),
     switched_in=attribute(Lane, "_run", _at_most_once),
     point_faults=("crash@*:log.commit:reply:*",),

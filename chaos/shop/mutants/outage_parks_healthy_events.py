@@ -31,7 +31,7 @@ def _counted(reached: Reached, _: Any) -> Any:
 
 MUTANT = Mutant(
     bug="An outage longer than the retries sends every event of that time to the dead letters.",
-    breaks=("dead_letters_exactly_poison",),
+    breaks=("dead_letters_are_the_poison",),
     workloads=("orders",),
     switched_in=attributes(
         (retried, "Unavailable", _unknown),

@@ -41,7 +41,7 @@ def rows_with_their_ids(reached: Reached, _: Any) -> Any:
 
 MUTANT = Mutant(
     bug="The order of the outbox's ids is not the order of the commits of one aggregate.",
-    breaks=("per_key_order",),
+    breaks=("order_per_key",),
     workloads=("orders", "stock"),
     switched_in=attributes(
         (SqlUnitOfWork, "__init__", early_ids), (SqlUnitOfWork, "commit", rows_with_their_ids)

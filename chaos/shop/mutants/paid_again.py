@@ -20,7 +20,7 @@ def _forgetful(reached: Reached, right: Any) -> Any:
 
 MUTANT = Mutant(
     bug="Payment looks at the status alone, and PROCESSING does not tell whether it was paid.",
-    breaks=("commands_take_effect_once", "only_allowed_steps", "acknowledged_is_kept"),
+    breaks=("commands_take_effect_once", "only_allowed_steps", "acknowledged_has_its_event"),
     workloads=("wander",),
     switched_in=attribute(api, "pay", _forgetful),
 )

@@ -25,7 +25,7 @@ def _what_there_is(reached: Reached, right: Any) -> Any:
 
 MUTANT = Mutant(
     bug="An order of which one product is out of stock reserves the others and lives on.",
-    breaks=("no_oversell",),
+    breaks=("things_hold_what_they_took",),
     workloads=("orders", "together"),
     switched_in=attribute(handlers, "reserve", _what_there_is),
 )

@@ -22,7 +22,7 @@ def _pipelined(reached: Reached, _: Any) -> Any:
 
 MUTANT = Mutant(
     bug="Sends overtake each other: two events of one key enter the log in the wrong order.",
-    breaks=("per_key_order",),
+    breaks=("order_per_key",),
     workloads=("orders", "twins"),
     switched_in=attribute(Relay, "_publish", _pipelined),
 )

@@ -31,7 +31,7 @@ def _brittle(reached: Reached, _: ChainParts, __: Middleware) -> list[Middleware
 
 MUTANT = Mutant(
     bug="One message that nobody can read ends its consumer, again and again.",
-    breaks=("no_process_fails",),
+    breaks=("no_process_falls",),
     workloads=("letters",),
     switched_in=middleware("decoded", _brittle),
 )

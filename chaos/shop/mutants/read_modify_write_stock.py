@@ -71,7 +71,7 @@ def _switched_in(reached: Reached) -> Iterator[Switch]:
 
 MUTANT = Mutant(
     bug="Two orders read the same stock, and the second write undoes the first.",
-    breaks=("stock_conserved", "no_phantom_event"),
+    breaks=("amounts_conserved", "amounts_are_held_by_things", "no_phantom_event"),
     workloads=("orders", "together"),
     switched_in=_switched_in,
 )

@@ -30,7 +30,7 @@ def _as_it_was_read(reached: Reached, right: Any) -> Any:
 
 MUTANT = Mutant(
     bug="What an order gives back is not handed on to the next one of its batch.",
-    breaks=("stock_conserved", "no_phantom_event"),
+    breaks=("amounts_conserved", "amounts_are_held_by_things", "no_phantom_event"),
     workloads=("regrets",),
     switched_in=attribute(handlers, "release", _as_it_was_read),
 )

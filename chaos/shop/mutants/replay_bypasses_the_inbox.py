@@ -26,7 +26,7 @@ def _around_it(reached: Reached, _: ChainParts, right: Middleware) -> list[Middl
 
 MUTANT = Mutant(
     bug="A message that was replayed twice, or handled meanwhile, takes effect twice.",
-    breaks=("single_effect", "handled_is_remembered"),
+    breaks=("one_effect_per_cause", "handled_is_remembered"),
     workloads=("letters",),
     switched_in=middleware("inboxed", _around_it),
 )

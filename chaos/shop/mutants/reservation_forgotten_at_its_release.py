@@ -25,7 +25,7 @@ def _tidy(reached: Reached, right: Handler) -> Handler:
 
 MUTANT = Mutant(
     bug="Without the row, a late order.created reserves again for an order that ended.",
-    breaks=("order_and_reservation_agree",),
+    breaks=("ended_things_hold_nothing",),
     workloads=("orders",),
     switched_in=handlers({OrderCanceled: _tidy, OrderDeleted: _tidy}),
 )

@@ -32,7 +32,7 @@ def _committing(reached: Reached, made_of: ChainParts, _: Middleware) -> list[Mi
 
 MUTANT = Mutant(
     bug="What a failed attempt had written is committed, and each retry adds to it.",
-    breaks=("single_effect",),
+    breaks=("events_have_their_effect",),
     workloads=("letters",),
     switched_in=middleware("transactional", _committing),
 )

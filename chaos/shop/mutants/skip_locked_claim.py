@@ -48,7 +48,7 @@ def _without_lease(_: Reached, __: Any) -> Any:
 
 MUTANT = Mutant(
     bug="Two relays send different rows of one key at the same time, in whatever order.",
-    breaks=("per_key_order",),
+    breaks=("order_per_key",),
     workloads=("twins",),
     switched_in=attributes(
         (Relay, "_read", _by_claim),

@@ -29,7 +29,14 @@ def _in_place(reached: Reached, _: ChainParts, right: Middleware) -> list[Middle
 
 MUTANT = Mutant(
     bug="A handler is called again in the transaction that holds half of its first call.",
-    breaks=("single_effect", "stock_conserved", "order_and_reservation_agree"),
+    breaks=(
+        "events_have_their_effect",
+        "amounts_conserved",
+        "amounts_are_held_by_things",
+        "final_states_reached",
+        "ended_things_hold_nothing",
+        "things_hold_what_they_took",
+    ),
     workloads=("orders",),
     switched_in=middleware("inboxed", _in_place),
     point_faults=("conflict@*:sql.*-points:*", "conflict@*"),

@@ -24,7 +24,12 @@ def _as_if_reserved(reached: Reached, right: Any) -> Any:
 
 MUTANT = Mutant(
     bug="A release asks whether the reservation was rejected, not whether it holds anything.",
-    breaks=("stock_conserved", "no_phantom_event", "only_allowed_steps"),
+    breaks=(
+        "amounts_conserved",
+        "amounts_are_held_by_things",
+        "no_phantom_event",
+        "only_allowed_steps",
+    ),
     workloads=("wander",),
     switched_in=attribute(store, "lock_reservations", _as_if_reserved),
 )

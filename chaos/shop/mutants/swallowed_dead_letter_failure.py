@@ -19,7 +19,7 @@ def _forgetful(reached: Reached, _: Any) -> Any:
 
 MUTANT = Mutant(
     bug="The offset moves on although the message is neither handled nor parked.",
-    breaks=("dead_letters_exactly_poison",),
+    breaks=("dead_letters_are_the_poison",),
     workloads=("letters",),
     switched_in=attribute(DeadLetters, "_publish", _forgetful),
     point_faults=("error@*:log.publish:request:*",),

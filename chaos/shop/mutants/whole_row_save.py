@@ -55,7 +55,10 @@ def _saves_all(reached: Reached, _: Any) -> Any:
 
 MUTANT = Mutant(
     bug="A new price overwrites the stock that orders have taken meanwhile.",
-    breaks=("stock_conserved",),
+    breaks=(
+        "amounts_conserved",
+        "amounts_are_held_by_things",
+    ),
     workloads=("stock",),
     switched_in=attributes((Commands, "each", _reads_first), (ProductApi, "update", _saves_all)),
     timed_faults=("slow@sql:0:0.3",),

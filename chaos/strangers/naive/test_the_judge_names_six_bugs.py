@@ -14,17 +14,17 @@ from chaos.strangers.run import Result, Wanted, run
 pytestmark = pytest.mark.outside
 
 BUGS = {
-    "acknowledged has its event",  # two commits instead of one
-    "acknowledged has its effect",  # total never computed
-    "one partition per key",  # keys at random
-    "one effect per cause",  # check, act, mark
-    "events have their effect",  # offset before effect
-    "ended things hold nothing",  # cancel that releases nothing
+    "acknowledged_has_its_event",  # two commits instead of one
+    "acknowledged_has_its_effect",  # total never computed
+    "one_partition_per_key",  # keys at random
+    "one_effect_per_cause",  # check, act, mark
+    "events_have_their_effect",  # offset before effect
+    "ended_things_hold_nothing",  # cancel that releases nothing
 }
 CONSEQUENCES = {
-    "amounts conserved",  # of an event that was lost with its sender
-    "amounts are held by things",  # of nearly all of them
-    "final states reached",  # of an event that was lost, or its effect
+    "amounts_conserved",  # of an event that was lost with its sender
+    "amounts_are_held_by_things",  # of nearly all of them
+    "final_states_reached",  # of an event that was lost, or its effect
 }
 
 
