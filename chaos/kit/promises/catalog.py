@@ -96,12 +96,12 @@ NEVER_MORE_THAN_THERE_IS = Promise(
 ENDED_THINGS_HOLD_NOTHING = Promise(
     "ended_things_hold_nothing",
     "A thing that has ended has given back all that it took.",
-    "an end without compensation; an end that overtakes the reservation",
+    "an end without compensation; an end that overtakes the taking",
 )
 THINGS_HOLD_WHAT_THEY_TOOK = Promise(
     "things_hold_what_they_took",
     "A thing that lives holds all that its command wants, and no more.",
-    "half of a reservation; a reservation that was never noted, or noted for nothing",
+    "a part that was taken without the rest; what was taken and never noted, or noted for nothing",
 )
 # states
 ONLY_ALLOWED_STEPS = Promise(

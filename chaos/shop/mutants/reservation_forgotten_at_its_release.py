@@ -25,7 +25,7 @@ def _tidy(reached: Reached, right: Handler) -> Handler:
 
 MUTANT = Mutant(
     bug="Without the row, a late order.created reserves again for an order that ended.",
-    breaks=("ended_things_hold_nothing",),
+    breaks=("final_states_reached",),
     workloads=("orders",),
     switched_in=handlers({OrderCanceled: _tidy, OrderDeleted: _tidy}),
 )
