@@ -199,8 +199,14 @@ def _has_reached_nobody(op: Op) -> bool:
 
 
 def _identity(told: Told) -> tuple[str, str]:
-    """An event's id, and where it has none, its very bytes."""
+    """An event's id, and where it has none, its very bytes; of one that moves amounts, what it says.
+
+    A handler that is delivered twice and moves nothing the second time may well tell it again, at
+    another time of day: counted as another move, it would make amounts of nothing.
+    """
     event, record = told.event, told.record
     if event.id:
         return event.id, f"{event.kind}{event.about}"
+    if event.moves:
+        return record.topic, f"{event.cause} {event}"
     return record.topic, f"{record.value!r}{event}"

@@ -209,7 +209,7 @@ class States:
     final: Collection[str]
     """Where a thing may be when all is at rest."""
     holds: Collection[str]
-    """Where it holds what it took. At rest, in all others, it must have given all back."""
+    """Where it holds what it took. At rest, one that has ended otherwise must have given all back."""
     after: Mapping[Do | Kind, Collection[str]] = field(default_factory=dict)
     """Where a thing may be at rest after an acknowledged command, or after an event of a kind:
     `{"cancel": {"CANCELED"}, "reserved": {"CONFIRMED", "CANCELED"}}`."""

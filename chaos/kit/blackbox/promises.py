@@ -260,12 +260,18 @@ def _taken(evidence: Evidence) -> Mapping[str, Mapping[str, int]]:
 
 
 def ended_hold_nothing(evidence: Evidence) -> Cases:
+    """One that is still half-way has not ended: where it should have got to is another promise."""
     return amounts.hold_what_is_due(
         Holding(thing, shown.state, evidence.moved(thing), {})
         for thing, shown in evidence.read.items()
         if shown.state not in evidence.states.holds
+        and (shown.state in evidence.states.final or "ended" in _kinds(evidence, thing))
         and any(told.event.moves for told in evidence.told_of.get(thing, ()))
     )
+
+
+def _kinds(evidence: Evidence, thing: str) -> Collection[str]:
+    return {told.event.kind for told in evidence.told_of.get(thing, ())}
 
 
 def holders_hold_all(evidence: Evidence) -> Cases:

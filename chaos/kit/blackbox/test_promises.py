@@ -293,6 +293,25 @@ def test_a_thing_costs_its_mark_alone_only_where_the_adapter_says_so(
     assert verdict("acknowledged_has_its_effect", held).outcome == outcome
 
 
+def test_a_move_that_is_told_again_at_another_time_moves_nothing_more_where_events_have_no_ids() -> (
+    None
+):
+    """As by a handler that is delivered twice, sees that it has moved already, and tells it anew."""
+    first = replace(RESERVED, event=replace(RESERVED.event, id=""))
+    again = replace(first, record=replace(first.record, value=b"the same, a minute later"))
+    other = replace(again, event=replace(again.event, cause="another"))
+
+    assert verdict("amounts_conserved", replace(HELD, told=[first, again])).outcome == "kept"
+    assert verdict("amounts_conserved", replace(HELD, told=[first, other])).outcome == "broken"
+
+
+def test_what_is_half_way_at_rest_has_not_ended_whatever_it_holds() -> None:
+    half_way = replace(HELD, read={"1": Shown("NEW", 14, 7)})
+
+    assert verdict("ended_things_hold_nothing", half_way).outcome == "nothing happened"
+    assert verdict("final_states_reached", half_way).outcome == "broken"
+
+
 def test_what_has_ended_or_was_refused_takes_nothing_of_what_there_is() -> None:
     ended = replace(HELD, ops=[place(), place(8, "2")], read=TWO | {"2": Shown("ENDED", 16, 8)})
 
