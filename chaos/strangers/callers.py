@@ -72,6 +72,11 @@ class Caller:
         self._own: list[str] = []
         """The things that it has placed, and knows of."""
 
+    @property
+    def newest(self) -> str:
+        """The thing that it has placed last; empty where it has none."""
+        return self._own[-1] if self._own else ""
+
     async def ask(self, command: Command) -> Op | None:
         """Send a command and record it. None: the system has no such command."""
         request = self._said(command)

@@ -15,7 +15,7 @@ from collections.abc import (
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import cycle, islice
+from itertools import count, cycle, islice
 from random import Random
 from typing import Literal
 
@@ -31,17 +31,21 @@ AWAY_S = 4.0
 DOWN_S = (0.2, 1.5)
 LOST_TIMES = 5
 LOST_S = 0.3
+LOST_MOST_S = 15.0
+"""So long answers are lost at most to one that tells of nothing meanwhile: a slow system does nothing in
+the seconds that LOST_TIMES take."""
 SLOW_MS = 1000
 SLOW_S = 40.0
-"""How long a slow line waits for its moment at least, before the kill comes anyway: as long as the system
-may be quiet. One that was just killed gets nothing until its old self has lost its partitions, which
-takes many clients 30 s."""
+"""How long a slow line waits for its moment, beside what the system's own longest pause takes, before the
+kill comes anyway. One that was just killed gets nothing until its old self has lost its partitions,
+which takes many clients 30 s."""
 BLIND_S = (1.5, 3.0)
 """How long it waits where there is no record to wait for."""
 SLOW_TIMES = 2
+"""So often each moment is aimed at that a slow line to a store has."""
 SLOW_TIMES_BEFORE_KAFKA = 4
-"""More, for there are several moments to aim at, and each has its turn."""
-FLOWS_S = 10.0
+"""So often all of those that a slow line to Kafka has, each in turn."""
+FLOWS_S = 30.0
 """How long clients may take until all is there that a kill can be aimed at."""
 
 Kind = Literal["kill", "lose answers", "away", "slow, then kill"]
@@ -95,7 +99,7 @@ class Nemesis:
         self.faults: list[Fault] = []
         self._toxiproxy = ground.toxiproxy
         self._writers = {topic.name: set(topic.writers) for topic in ground.stranger.topics}
-        self._patience_s = max(SLOW_S, ground.stranger.quiet_s)
+        self._patience_s = SLOW_S + ground.stranger.quiet_s
         self._processes = processes
         self._topics = topics
         self._watch = watch
@@ -124,7 +128,7 @@ class Nemesis:
                     async with self._down(planned.process):
                         await asyncio.sleep(self._random.uniform(*DOWN_S))
                 case "lose answers":
-                    await self._lose_answers(_line(planned))
+                    await self._lose_answers(planned)
                 case "away":
                     await self._toxiproxy.set_up(_line(planned), up=False)
                     await asyncio.sleep(AWAY_S)
@@ -137,13 +141,19 @@ class Nemesis:
         if planned.process:
             await self._processes[planned.process].until_ready()
 
-    async def _lose_answers(self, line: str) -> None:
+    async def _lose_answers(self, planned: Planned) -> None:
         """What was asked is done, its answer is lost, and the connection with it. And again."""
-        for _ in range(LOST_TIMES):
-            await self._toxiproxy.spoil(line, "limit_data", bytes=0)
+        assert planned.line is not None
+        own, seen = self._written_by(planned.line.process), len(self._topics.records)
+        ends_at = _now() + (LOST_MOST_S if own else 0.0)
+        for times in count(1):
+            await self._toxiproxy.spoil(planned.line.name, "limit_data", bytes=0)
             await asyncio.sleep(LOST_S)
-            await self._toxiproxy.cure(line, "limit_data")
+            await self._toxiproxy.cure(planned.line.name, "limit_data")
             await asyncio.sleep(LOST_S)
+            works = any(record.topic in own for record in self._topics.records[seen:])
+            if times >= LOST_TIMES and (works or _now() > ends_at):
+                return
 
     async def _slow_then_kill(self, planned: Planned, moment: Moment) -> None:
         """Kill it between two of its steps, with what it has sent last still on its way.
@@ -169,33 +179,36 @@ class Nemesis:
         """What each kill is aimed at.
 
         Over a slow line to a store, a record of its own. Behind a slow line to Kafka that one comes
-        too late: there it is what a client or an account shows before the record can, and what the
-        process hears from others, each in turn.
+        too late: there it is what a client or an account shows before the record can. And what the
+        process hears from others. Each in turn.
         """
         name = planned.process
-        if _line(planned) != "kafka":
-            own = self._written_by(name)
-            moment = partial(self._record, own, SLOW_MS / 1000) if own else self._blindly
-            return [moment] * SLOW_TIMES
+        others = self._written_by_others(name)
+        heard: Moment = partial(self._heard, name, others) if others else self._blindly
         moments: list[Moment] = []
+        if _line(planned) != "kafka":
+            if own := self._written_by(name):
+                moments.append(partial(self._record, own, SLOW_MS / 1000))
+            return [*moments, heard] * SLOW_TIMES
         if self._watch.is_answering(name):
             moments.append(partial(self._watch.until_acknowledged, name))
         if await self._watch.shows_amounts_of(self._all_written_by(name)):
             moments.append(self._watch.until_moved)
-        others = self._written_by_others(name)
-        moments.append(partial(self._heard, others) if others else self._blindly)
-        return list(islice(cycle(moments), SLOW_TIMES_BEFORE_KAFKA))
+        return list(islice(cycle([*moments, heard]), SLOW_TIMES_BEFORE_KAFKA))
 
     async def _record(self, topics: Collection[str], late_s: float = 0.0) -> None:
         """A record of these. What is seen at once was sent before, and so was the mark that follows."""
         since_s = _now() + late_s
         await self._topics.wait_for_one(topics, self._aim(topics, since_s))
 
-    async def _heard(self, topics: Collection[str]) -> None:
+    async def _heard(self, process: str, topics: Collection[str]) -> None:
         """It handles a record of others at once, or when its next fetch has come through.
 
-        Then what it tells of that is on its way for a second.
+        Then what it does for that, or tells of it, is on its way for a second. One that was just killed
+        hears nothing until it works again, as a record shows that no other can have written.
         """
+        if alone := self._written_alone_by(process):
+            await self._topics.wait_for_one(alone, lambda _: True)
         await self._record(topics)
         await asyncio.sleep(0.75 * SLOW_MS / 1000)
 
@@ -217,10 +230,12 @@ class Nemesis:
     def _all_written_by(self, process: str) -> list[str]:
         return [name for name, writers in self._writers.items() if process in writers]
 
+    def _written_alone_by(self, process: str) -> list[str]:
+        return [name for name, writers in self._writers.items() if writers == {process}]
+
     def _written_by(self, process: str) -> list[str]:
         """Those that it alone writes, where there are some: of others a record may be another's."""
-        all_of_it = self._all_written_by(process)
-        return [name for name in all_of_it if self._writers[name] == {process}] or all_of_it
+        return self._written_alone_by(process) or self._all_written_by(process)
 
     def _written_by_others(self, process: str) -> list[str]:
         """Those that it does not write itself, where there are some."""

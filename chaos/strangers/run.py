@@ -37,6 +37,8 @@ from chaos.strangers.watch import Watch
 from scenarios.harness.servers.common import say
 
 LOOK_S = 2.0
+READ_S = 0.2
+"""So often a client's newest thing is read while faults strike: what an outage shows, it shows for seconds."""
 AT_ONCE = 8
 """Reads that are under way at rest."""
 FINISH_S = 30.0
@@ -170,6 +172,7 @@ class Judging:
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(look_after(self._processes, killed))
             working = [tasks.create_task(caller.work(is_over)) for caller in callers]
+            working.append(tasks.create_task(self._read_on(callers, is_over)))
             began_s = _now()
             try:
                 await nemesis.until_it_flows()
@@ -182,6 +185,15 @@ class Judging:
             await asyncio.wait(working, timeout=FINISH_S)
             watching.cancel()
         return nemesis.faults, missing
+
+    async def _read_on(self, callers: Sequence[Caller], is_over: asyncio.Event) -> None:
+        """Read the newest thing of each client, on both sides, again and again until it is over."""
+        while not is_over.is_set():
+            for thing in (caller.newest for caller in callers):
+                if thing:
+                    await self._auditor.ask(Command("read", thing))
+                    await self._auditor.ask(Command("view", thing))
+            await asyncio.sleep(READ_S)
 
     def _ends_at_s(self, began_s: float) -> float | None:
         return None if self._wanted.seconds is None else began_s + self._wanted.seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, ClassVar, TypeVar
@@ -324,6 +325,50 @@ async def test_the_evidence_has_each_reading_in_its_place_and_what_fell_and_what
     assert evidence.falls == ["shop ended with 1"]
     (falls,) = (one for one in result.verdicts if one.promise == "no_process_falls")
     assert (falls.outcome, falls.is_known) == ("broken", True)
+
+
+class Noting(Says):
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    async def send(self, request: Request) -> Answer:
+        self.asked.append(request.path)
+        await asyncio.sleep(0)
+        return await super().send(request)
+
+
+class Made(TwoSided):
+    def meaning(self, command: Command, answer: Answer) -> Meant:
+        if command.do == "place":
+            return Meant("ok", about=str(command.mark))
+        return super().meaning(command, answer)
+
+
+class Placing(Poisonable):
+    workload = Workload(clients=1, accounts=2, pause_s=0.0, weights={"place": 1})
+
+    def client(self, number: int) -> Client:
+        return Made()
+
+
+async def test_what_was_placed_is_read_on_both_sides_while_a_fault_strikes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sender = Noting()
+
+    class Lasting(Harmless):
+        async def inject(self, fault: object) -> None:
+            while not {"read", "view"} <= set(sender.asked):
+                await asyncio.sleep(0)
+
+    monkeypatch.setattr("chaos.strangers.callers.LOOKED_AT", 0.0)
+    monkeypatch.setattr(run, "READ_S", 0.0)
+    monkeypatch.setattr(run, "Nemesis", Lasting)
+    monkeypatch.setattr(run, "plan", lambda *_: ["a fault"])
+
+    async with asyncio.timeout(10):
+        await running(Following(), sender, Placing()).judged()
 
 
 async def test_a_dead_letter_is_no_event_though_it_can_be_read_as_one() -> None:
