@@ -26,7 +26,8 @@ def run(main: str, *, program: str) -> int:
 
     Its module is imported here: with the base install alone, that is where a package is missing.
     """
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # both: stop in good order
+    # As Ctrl-C: stop in good order. Also where a script's `&` has started it, and Ctrl-C is ignored.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         found: Callable[[], int] = resolve_name(main)
         return found()

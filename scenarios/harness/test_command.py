@@ -9,7 +9,7 @@ import runpy
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -188,12 +188,22 @@ STOPPED = {
 }
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
+IN_THE_BACKGROUND = ("env", "--ignore-signal=INT")
+"""So does a script's `&` start a command: Ctrl-C is ignored, and SIGTERM alone can stop it."""
+
+
+@pytest.mark.parametrize(
+    ("number", "begins"),
+    [(signal.SIGTERM, ()), (signal.SIGINT, ()), (signal.SIGTERM, IN_THE_BACKGROUND)],
+    ids=["SIGTERM", "SIGINT", "SIGTERM in the background"],
+)
 @pytest.mark.parametrize("line", STOPPED)
-def test_a_search_that_is_stopped_says_what_was_done(line: str, number: signal.Signals) -> None:
+def test_a_search_that_is_stopped_says_what_was_done(
+    line: str, number: signal.Signals, begins: Sequence[str]
+) -> None:
     begun, told = STOPPED[line]
     search = subprocess.Popen(
-        [sys.executable, "-m", "chaos", *line.split()],
+        [*begins, sys.executable, "-m", "chaos", *line.split()],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -204,6 +214,9 @@ def test_a_search_that_is_stopped_says_what_was_done(line: str, number: signal.S
     while not search.stderr.readline().startswith(begun):
         assert search.poll() is None
     search.send_signal(number)
-    out, _ = search.communicate(timeout=300)
+    try:
+        out, _ = search.communicate(timeout=60)
+    finally:
+        search.kill()
     assert search.returncode == 130
     assert re.search(f"^{told}", out.splitlines()[-1])
