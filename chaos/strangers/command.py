@@ -6,12 +6,13 @@ import argparse
 import asyncio
 import logging
 import re
+import shutil
 import tempfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from chaos.kit.blackbox import PROMISES
+from chaos.kit.blackbox import PROMISES, Stranger
 from chaos.kit.command import output_file, output_folder, whole_number
 from chaos.strangers import report
 from chaos.strangers.adapters import SHIPPED, BadAdapter, load
@@ -115,7 +116,8 @@ def parser(program: str) -> argparse.ArgumentParser:
         "--evidence",
         type=output_folder,
         metavar="DIR",
-        help="where logs of the processes go (default: a new folder)",
+        help="where logs of the processes go, to stay (default: a new folder, which goes again where"
+        " nothing is broken)",
     )
     judge.add_argument(
         "--page", type=output_file, metavar="FILE", help="write what was found as Markdown, too"
@@ -134,6 +136,26 @@ def _judge(asked: argparse.Namespace) -> int:
     logs = Path(asked.evidence or tempfile.mkdtemp(prefix="strangers-")).resolve()
     logs.mkdir(parents=True, exist_ok=True)
     say(f"{stranger.name}: logs of its processes in {logs}")
+    status = None
+    try:
+        status = _judged(asked, stranger, folder, logs)
+        return status
+    finally:
+        if asked.evidence is None:
+            _leave(logs, is_clean=status == 0)
+
+
+def _leave(logs: Path, *, is_clean: bool) -> None:
+    """Of a folder that nobody has named, leave no more than somebody will look into."""
+    if not is_clean and any(log.stat().st_size for log in logs.iterdir()):
+        say(f"logs of its processes stay in {logs}")
+        return
+    shutil.rmtree(logs)
+    if is_clean:
+        say("all is as it should be, so its logs are deleted; --evidence DIR keeps them")
+
+
+def _judged(asked: argparse.Namespace, stranger: Stranger, folder: Path, logs: Path) -> int:
     wanted = Wanted(asked.seed, asked.seconds)
     result = asyncio.run(run(stranger, folder, logs, wanted))
     for line in report.lines(result):

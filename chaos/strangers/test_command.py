@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,33 @@ def test_a_mistake_of_the_judge_is_not_taken_for_one_of_the_system(
 
     with pytest.raises(ExceptionGroup):
         main(["strangers", "judge", "naive", "--evidence", str(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    ("state", "written", "stays"),
+    [("DONE", "ready", False), ("NEW", "ready", True), ("NEW", "", False), (None, "ready", True)],
+    ids=["nothing is broken", "broken", "broken, without a word", "stopped by Ctrl-C"],
+)
+def test_a_run_leaves_a_folder_only_where_there_is_something_to_look_up_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    state: str | None,
+    written: str,
+    stays: bool,
+) -> None:
+    async def run(_: object, __: object, logs: Path, *___: object) -> Result:
+        (logs / "shop.log").write_text(written)
+        if state is None:
+            raise KeyboardInterrupt
+        evidence = Evidence(States({"NEW": {"DONE"}}, {"DONE"}, ()), read={"17": Shown(state)})
+        return Result(evidence, judge(evidence, PROMISES, sees=~Sight(0)))
+
+    monkeypatch.setattr(command, "run", run)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    main(["strangers", "judge", "naive"])
+
+    left = list(tmp_path.iterdir())
+    assert bool(left) == stays
+    assert all(f"stay in {folder}" in capsys.readouterr().err for folder in left)
