@@ -465,7 +465,8 @@ async def test_records_that_were_deleted_unread_are_told(
     async with log.subscribe(group, [topic], ignored) as subscription:
         await poll_again_and_again(subscription, [b"later"])
 
-    (line,) = [line.getMessage() for line in caplog.records if topic in line.getMessage()]
+    # the client has lines of its own about a topic so new that its leader is not known everywhere
+    (line,) = [each for each in caplog.messages if f"{topic}, partition 0: " in each]
     assert line.startswith(f"{topic}, partition 0: there is no record 1, ")
 
 
