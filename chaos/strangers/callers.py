@@ -66,7 +66,7 @@ class Caller:
 
     def __init__(self, number: int, shared: Shared, random: Random) -> None:
         self.name = f"client {number}"
-        self._client: Client = shared.stranger.client(number)
+        self._client = _client(shared.stranger, number)
         self._shared = shared
         self._random = random
         self._own: list[str] = []
@@ -239,6 +239,16 @@ class Caller:
     def _amount(self, mark: int) -> int:
         workload = self._shared.stranger.workload
         return mark if workload.mark_is_amount else self._random.randint(1, workload.quantity)
+
+
+def _client(stranger: Stranger, number: int) -> Client:
+    try:
+        client = stranger.client(number)
+    except Exception as error:
+        raise BadAdapter(f"client({number}) raised {_one_line(error)}") from error
+    if not isinstance(client, Client):
+        raise BadAdapter(f"client({number}) gave {client!r}, and no Client")
+    return client
 
 
 def _one_line(error: Exception) -> str:

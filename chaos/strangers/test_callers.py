@@ -355,3 +355,23 @@ async def test_some_take_from_an_account_that_there_is_not() -> None:
     taken = [set(op.command.moves) for op in shared.ops]
     assert {NOWHERE} in taken
     assert {"1"} in taken
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [(None, r"client\(1\) gave None, and no Client"), (KeyError("x"), "raised KeyError: 'x'")],
+    ids=["none", "an error"],
+)
+async def test_an_adapter_that_has_no_client_is_said_to_have_none(
+    given: object, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def client(_: object, __: int) -> object:
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    _, shared = caller(Says(DONE))
+    monkeypatch.setattr(type(shared.stranger), "client", client)
+
+    with pytest.raises(BadAdapter, match=said):
+        Caller(1, shared, Random(1))
