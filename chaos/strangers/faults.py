@@ -29,8 +29,9 @@ from scenarios.harness.servers.common import say
 CALM_S = (0.5, 1.5)
 AWAY_S = 4.0
 DOWN_S = (0.2, 1.5)
-LOST_TIMES = 5
+LOST_TIMES = 10
 LOST_S = 0.3
+LATE_MS = 200
 LOST_MOST_S = 15.0
 """So long answers are lost at most to one that tells of nothing meanwhile: a slow system does nothing in
 the seconds that LOST_TIMES take."""
@@ -147,13 +148,25 @@ class Nemesis:
         own, seen = self._written_by(planned.line.process), len(self._topics.records)
         ends_at = _now() + (LOST_MOST_S if own else 0.0)
         for times in count(1):
-            await self._toxiproxy.spoil(planned.line.name, "limit_data", bytes=0)
-            await asyncio.sleep(LOST_S)
-            await self._toxiproxy.cure(planned.line.name, "limit_data")
+            await (self._lose_late if times % 2 else self._lose_all)(planned.line.name)
             await asyncio.sleep(LOST_S)
             works = any(record.topic in own for record in self._topics.records[seen:])
             if times >= LOST_TIMES and (works or _now() > ends_at):
                 return
+
+    async def _lose_all(self, line: str) -> None:
+        """Each answer for a while: of a transaction always that to its first statement."""
+        await self._toxiproxy.spoil(line, "limit_data", bytes=0)
+        await asyncio.sleep(LOST_S)
+        await self._toxiproxy.cure(line, "limit_data")
+
+    async def _lose_late(self, line: str) -> None:
+        """Those that are on their way at one moment: that to a COMMIT as often as any other."""
+        await self._toxiproxy.spoil(line, "latency", latency=LATE_MS)
+        await asyncio.sleep(LOST_S)
+        await self._toxiproxy.set_up(line, up=False)
+        await self._toxiproxy.set_up(line, up=True)
+        await self._toxiproxy.cure(line, "latency")
 
     async def _slow_then_kill(self, planned: Planned, moment: Moment) -> None:
         """Kill it between two of its steps, with what it has sent last still on its way.

@@ -174,7 +174,12 @@ STEPS = {
         "healed, ready",
     ],
     Planned("lose answers", line=STORE): [
-        *["warehouse-mysql: limit_data, warehouse-mysql: no limit_data"] * faults.LOST_TIMES,
+        *[
+            "warehouse-mysql: latency, warehouse-mysql: cut, warehouse-mysql: up",
+            "warehouse-mysql: no latency",
+            "warehouse-mysql: limit_data, warehouse-mysql: no limit_data",
+        ]
+        * (faults.LOST_TIMES // 2),
         "healed",
     ],
 }
