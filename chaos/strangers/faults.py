@@ -42,10 +42,9 @@ kill comes anyway. One that was just killed gets nothing until its old self has 
 which takes many clients 30 s."""
 BLIND_S = (1.5, 3.0)
 """How long it waits where there is no record to wait for."""
-SLOW_TIMES = 2
-"""So often each moment is aimed at that a slow line to a store has."""
+SLOW_TIMES = 3
 SLOW_TIMES_BEFORE_KAFKA = 4
-"""So often all of those that a slow line to Kafka has, each in turn."""
+"""More, for there are more moments to aim at, and each has its turn."""
 FLOWS_S = 30.0
 """How long clients may take until all is there that a kill can be aimed at."""
 
@@ -202,7 +201,7 @@ class Nemesis:
         if _line(planned) != "kafka":
             if own := self._written_by(name):
                 moments.append(partial(self._record, own, SLOW_MS / 1000))
-            return [*moments, heard] * SLOW_TIMES
+            return list(islice(cycle([*moments, heard]), SLOW_TIMES))
         if self._watch.is_answering(name):
             moments.append(partial(self._watch.until_acknowledged, name))
         if await self._watch.shows_amounts_of(self._all_written_by(name)):

@@ -160,13 +160,11 @@ STEPS = {
     Planned("kill", "warehouse"): ["killed, started, healed, ready"],
     Planned("away", line=STORE): ["warehouse-mysql: cut, healed"],
     Planned("slow, then kill", "warehouse", STORE): [
-        *[
-            f"warehouse-mysql: latency, {OWN}",
-            KILLED.format("warehouse-mysql"),
-            f"warehouse-mysql: latency, {HEARD}",
-            KILLED.format("warehouse-mysql"),
-        ]
-        * faults.SLOW_TIMES,
+        *(
+            step
+            for moment in (OWN, HEARD, OWN)
+            for step in (f"warehouse-mysql: latency, {moment}", KILLED.format("warehouse-mysql"))
+        ),
         "healed, ready",
     ],
     Planned("slow, then kill", "warehouse", Line("", "kafka", 2)): [
