@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from system.kit.adapters.kafka.rules import batch_bytes
+from system.kit.adapters.kafka.rules import batch_bytes, batch_bytes_at_most
 from system.kit.ports.log import Headers, Message
 from system.kit.ports.partitioner import murmur2, partition_number
 
@@ -58,3 +58,4 @@ def test_a_batch_is_as_large_as_kafkas_client_makes_it(value_bytes: int, headers
     )
 
     assert batch_bytes(message) == len(builder.build())
+    assert batch_bytes_at_most(message) >= batch_bytes(message)

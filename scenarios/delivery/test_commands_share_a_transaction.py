@@ -248,7 +248,7 @@ async def test_one_that_waited_too_long_is_certainly_not_done() -> None:
 
 
 @in_virtual_time
-async def test_a_client_that_leaves_cancels_nothing() -> None:
+async def test_a_client_that_leaves_takes_back_nothing_that_a_transaction_has() -> None:
     desk, faults = Desk(), Switchboard()
     async with bench() as it:
         run = commands(it, faults).shared(desk.act)
@@ -261,6 +261,23 @@ async def test_a_client_that_leaves_cancels_nothing() -> None:
         held.release()
         assert (await neighbour).status == 201
         assert await made(it) == 2
+
+
+@in_virtual_time
+async def test_a_client_that_leaves_while_it_waits_takes_its_command_with_it() -> None:
+    """Nobody was told anything of it; and the others in its line have their turn."""
+    desk, faults = Desk(), Switchboard()
+    async with bench() as it:
+        run = commands(it, faults).shared(desk.act)
+        held = faults.hold("sql.commit")
+        ahead = asyncio.create_task(_run(run, request(0)))
+        await held.reached()
+        leaving, behind = (asyncio.create_task(_run(run, request(number))) for number in (1, 2))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        held.release()
+        assert [(await each).body for each in (ahead, behind)] == [b"0", b"2"]
+        assert desk.transactions == [1, 1]
 
 
 @in_virtual_time

@@ -140,11 +140,11 @@ class Commands:
         async def settled(command: C) -> Answer:
             if command.key is not None:
                 return await in_turn(command)
-            member = Member(
-                command, now()
-            )  # nothing is in hand for it: it needs no task of its own
+            # Nothing is in hand for it, so it needs no task of its own. A client that leaves takes
+            # back what no transaction has yet; what one has goes on, with nobody to answer.
+            member = Member(command, now())
             join(None, member)
-            return answer_of(await asyncio.shield(member.outcome))
+            return answer_of(await member.outcome)
 
         return settled
 

@@ -20,6 +20,8 @@ def header_bytes(name: str) -> bytes:
 
 
 def is_utf8(name: str) -> bool:
+    if name.isascii():
+        return True
     try:
         name.encode()
     except UnicodeEncodeError:

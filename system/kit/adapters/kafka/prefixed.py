@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 from system.kit.ports.log import Log, Message, Partition, Record, Revoked, Subscription
 
@@ -22,7 +21,7 @@ class PrefixedLog:
 
     async def publish(self, messages: Sequence[Message]) -> Sequence[Exception | None]:
         return await self._log.publish(
-            [replace(message, topic=self._prefix + message.topic) for message in messages]
+            [_under(self._prefix + message.topic, message) for message in messages]
         )
 
     @asynccontextmanager
@@ -30,7 +29,7 @@ class PrefixedLog:
         self, group: str, topics: Collection[str], revoked: Revoked
     ) -> AsyncIterator[Subscription]:
         async def revoked_here(partitions: frozenset[Partition]) -> None:
-            await revoked(frozenset(map(self._in, partitions)))
+            await revoked(frozenset(map(self.here, partitions)))
 
         async with self._log.subscribe(
             self._prefix + group, self._all_out(topics), revoked_here
@@ -60,16 +59,14 @@ class PrefixedLog:
     def out(self, partition: Partition) -> Partition:
         return partition._replace(topic=self._prefix + partition.topic)
 
-    def _in(self, partition: Partition) -> Partition:
+    def here(self, partition: Partition) -> Partition:
         return partition._replace(topic=partition.topic.removeprefix(self._prefix))
 
     def offsets_in(self, offsets: Mapping[Partition, int]) -> Mapping[Partition, int]:
-        return {self._in(partition): offset for partition, offset in offsets.items()}
+        return {self.here(partition): offset for partition, offset in offsets.items()}
 
     def record_in(self, record: Record) -> Record:
-        partition = self._in(record.partition)
-        message = replace(record.message, topic=partition.topic)
-        return replace(record, message=message, partition=partition)
+        return _at(self.here(record.partition), record)
 
 
 class _PrefixedSubscription:
@@ -83,8 +80,10 @@ class _PrefixedSubscription:
         found = await self._subscription.poll(
             full=[self._log.out(partition) for partition in full], timeout_s=timeout_s
         )
-        here = [[self._log.record_in(record) for record in records] for records in found.values()]
-        return {records[0].partition: records for records in here if records}
+        return {
+            (here := self._log.here(partition)): [_at(here, record) for record in records]
+            for partition, records in found.items()
+        }
 
     async def commit(self, next_offsets: Mapping[Partition, int]) -> None:
         await self._subscription.commit(
@@ -96,3 +95,13 @@ class _PrefixedSubscription:
 
     async def lag(self) -> Mapping[Partition, int]:
         return self._log.offsets_in(await self._subscription.lag())
+
+
+def _under(topic: str, message: Message) -> Message:
+    """Made whole: each message passes here, and `replace` takes four times as long."""
+    return Message(topic, message.key, message.value, message.headers)
+
+
+def _at(partition: Partition, record: Record) -> Record:
+    message = _under(partition.topic, record.message)
+    return Record(message, partition, record.offset, record.timestamp_ms, record.unreadable)

@@ -27,6 +27,11 @@ class MessageTooLarge(Poison):
 
 
 _BATCH_HEADER_BYTES = 61
+_LENGTH_BYTES_MAX = 5
+"""Of a varint of 32 bits."""
+_CHARACTER_BYTES_MAX = 4
+_FRAME_BYTES_MAX = _BATCH_HEADER_BYTES + 3 + 4 * _LENGTH_BYTES_MAX
+"""Beside key, value and headers: the batch, the record's own bytes, and four lengths."""
 
 
 def topic_bytes_max(topic: str) -> int:
@@ -52,7 +57,10 @@ def is_dlq(topic: str) -> bool:
 
 def fits(message: Message) -> bool:
     """Whether its topic takes it as it is. Else it may still do so compressed."""
-    return len(message.headers) <= HEADERS_MAX and batch_bytes(message) <= bytes_max(message)
+    return len(message.headers) <= HEADERS_MAX and (
+        batch_bytes_at_most(message) <= MESSAGE_BYTES_MAX
+        or batch_bytes(message) <= bytes_max(message)
+    )
 
 
 def too_large(message: Message, stored_bytes: int) -> MessageTooLarge | None:
@@ -64,6 +72,15 @@ def too_large(message: Message, stored_bytes: int) -> MessageTooLarge | None:
     if stored_bytes > (limit := bytes_max(message)):
         return MessageTooLarge(f"{stored_bytes} bytes, over the limit of {limit}")
     return None
+
+
+def batch_bytes_at_most(message: Message) -> int:
+    """A bound that is known at once: nearly every message is far from any limit."""
+    headers = [
+        _CHARACTER_BYTES_MAX * len(name) + len(value) + 2 * _LENGTH_BYTES_MAX
+        for name, value in message.headers
+    ]
+    return _FRAME_BYTES_MAX + len(message.key) + len(message.value) + sum(headers)
 
 
 def batch_bytes(message: Message) -> int:
