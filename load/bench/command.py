@@ -147,12 +147,14 @@ def say(text: str) -> None:
 async def _bench(wanted: Wanted) -> int:
     from load.bench import counts, figures, groups  # noqa: PLC0415 (drivers, for this command only)
     from load.bench.ground import ground  # noqa: PLC0415
+    from system.kit.process import collect_rarely  # noqa: PLC0415
 
     size = QUICK if wanted.quick else FULL
     found: list[Measured] = []
     counted: dict[str, counts.Counts] = {}
     async with ground(wanted.stack, wanted.database, wanted.views) as on:
         durable = await on.durability()
+        collect_rarely()  # as each process of the system, for parts of it run in this one
         say("the servers say: " + ", ".join(f"{name} {value}" for name, value in durable.items()))
         try:
             for name, group in groups.GROUPS.items():

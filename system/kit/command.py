@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -35,8 +34,6 @@ ABANDON_S = 9.5
 """A process that was asked to stop ends within ten seconds, whatever hangs."""
 SAME_KEY_PRESS_S = 0.5
 """Tools that start others pass Ctrl-C on, so that one may arrive twice."""
-GC_THRESHOLDS = (20_000, 20, 50)
-"""Python's own are 700, 10, 10: with them every few thousand requests wait for a full collection."""
 
 
 class Impossible(Exception):
@@ -216,8 +213,10 @@ class _Stop:
 async def _greet(
     lifespan: Lifespan, roles: Sequence[Role], greet: Callable[[Mapping[str, str]], str]
 ) -> None:
+    from system.kit.process import collect_rarely
+
     await lifespan.all_ready.wait()
-    _collect_rarely()
+    collect_rarely()
     with suppress(OSError):  # a full disk behind stdout ends no service
         terminal.say(greet({role.name: role.http.url for role in roles}))
 
@@ -227,18 +226,6 @@ def _greeting(program: Program, welcome: str, urls: Mapping[str, str]) -> str:
     if len(urls) == len(program.roles):
         lines.append(program.try_it(urls))
     return "\n".join(lines)
-
-
-def _collect_rarely() -> None:
-    """Keep what a start has made out of every collection, and collect less often.
-
-    A full collection walks over all modules, models and statements, some 100,000 objects, and holds
-    up each request meanwhile: those are the slowest hundredth. What requests leave is freed by
-    counting references; only cycles wait for a collection.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def _fail(program: Program, problem: str, status: int) -> int:
