@@ -7,7 +7,8 @@ import inspect
 import re
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import get_args
@@ -16,12 +17,15 @@ from chaos.kit.blackbox import (
     PROMISES,
     Blind,
     Do,
+    Event,
     Kind,
     Process,
+    Record,
     Sight,
     States,
     Stranger,
     Topic,
+    Unreadable,
     Workload,
     names,
 )
@@ -85,6 +89,38 @@ def _strangers(file: Path) -> dict[str, type[Stranger]]:
         and issubclass(found, Stranger)
         and found.__module__ == module.__name__
     }
+
+
+def events_of(stranger: Stranger, record: Record) -> Sequence[Event]:
+    """What a record tells. Raises Unreadable, and BadAdapter."""
+    seen = f"for {record.place} {record.value[:200]!r}"
+    try:
+        events: list[object] = list(stranger.events(record))
+    except Unreadable:
+        raise
+    except Exception as error:
+        raise BadAdapter(f"events() raised {type(error).__name__}: {error} {seen}") from error
+    for one in events:
+        if said := _wrong_with(one):
+            raise BadAdapter(f"events() gave {one!r}, {said}, {seen}")
+    return [one for one in events if isinstance(one, Event)]
+
+
+def _wrong_with(event: object) -> str:
+    """Empty: nothing."""
+    if not isinstance(event, Event):
+        return "and no Event"
+    said: Mapping[str, object] = {"about": event.about, "state": event.state}
+    for field, text in said.items():
+        if not isinstance(text, str):
+            return f"whose {field} is no text"
+    if not are_numbers(event.mark, *event.moves.values()):
+        return "whose mark and moves are no numbers"
+    return next(_strange("kind", "kind", (event.kind,), get_args(Kind)), "")
+
+
+def are_numbers(*said: object) -> bool:
+    return all(isinstance(one, int | float | Decimal) for one in said)
 
 
 Wrong = Iterator[str]

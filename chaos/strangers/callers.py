@@ -18,10 +18,11 @@ from chaos.kit.blackbox import (
     Meant,
     Op,
     Request,
+    Shown,
     Sight,
     Stranger,
 )
-from chaos.strangers.adapters import BadAdapter
+from chaos.strangers.adapters import BadAdapter, are_numbers
 
 NOWHERE = "999999999"
 """An account that there is not."""
@@ -112,6 +113,15 @@ class Caller:
             raise BadAdapter(f"meaning({command}) gave {meant!r}, and no Meant, {seen}")
         if not isinstance(meant.about, str):
             raise BadAdapter(f"meaning({command}) gave about={meant.about!r}, and no text, {seen}")
+        if meant.outcome not in ("ok", "fail", "info"):
+            raise BadAdapter(
+                f"meaning({command}) gave {meant.outcome!r}; there are ok, fail and info, {seen}"
+            )
+        if not _can_be_shown(meant.shows):
+            raise BadAdapter(
+                f"meaning({command}) gave shows={meant.shows!r}, and no Shown with a text for `state`"
+                f" and numbers for `amount` and `mark`, {seen}"
+            )
         return meant
 
     async def surely(self, command: Command) -> Op | None:
@@ -249,6 +259,15 @@ def _client(stranger: Stranger, number: int) -> Client:
     if not isinstance(client, Client):
         raise BadAdapter(f"client({number}) gave {client!r}, and no Client")
     return client
+
+
+def _can_be_shown(shows: object) -> bool:
+    """Whether it is what an adapter may give; a price as text would compare as unlike any number."""
+    if not isinstance(shows, Shown):
+        return shows is None
+    numbers = (one for one in (shows.amount, shows.mark) if one is not None)
+    state: object = shows.state
+    return isinstance(state, str) and are_numbers(*numbers)
 
 
 def _one_line(error: Exception) -> str:

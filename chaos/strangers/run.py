@@ -14,7 +14,6 @@ from chaos.kit.blackbox import (
     Blind,
     Command,
     Do,
-    Event,
     Evidence,
     Fault,
     Record,
@@ -26,7 +25,7 @@ from chaos.kit.blackbox import (
     Verdict,
     judge,
 )
-from chaos.strangers.adapters import BadAdapter
+from chaos.strangers.adapters import BadAdapter, events_of
 from chaos.strangers.callers import Caller, Shared
 from chaos.strangers.faults import Nemesis, plan, turns
 from chaos.strangers.ground import Ground
@@ -157,6 +156,10 @@ class Judging:
             return
         for topic in self._stranger.topics:
             value = self._stranger.poison(topic.name)
+            if not isinstance(value, bytes | None):
+                raise BadAdapter(
+                    f"poison({topic.name!r}) gave {value!r}, and neither bytes nor None"
+                )
             if value is not None and topic.dead_letters:
                 await self._topics.put_in(topic.name, value)
                 self._poison.setdefault(topic.dead_letters, []).append(value)
@@ -326,33 +329,25 @@ def decoded(
     for record in records:
         if record.value in poison:
             continue
-        seen = f"for {record.place} {record.value[:200]!r}"
         try:
-            events = list(stranger.events(record))
+            events = events_of(stranger, record)
         except Unreadable as error:
             unreadable.append((record, str(error)))
             continue
-        except Exception as error:
-            raise BadAdapter(f"events() raised {type(error).__name__}: {error} {seen}") from error
-        if bad := [one for one in events if not _is_event(one)]:
-            raise BadAdapter(
-                f"events() gave {bad[0]!r}, and no Event with a text for `about`, {seen}"
-            )
         told += [Told(event, record) for event in events]
     return told, unreadable
 
 
 def _unwrapped(stranger: Stranger, record: Record) -> Record:
     """A dead letter with the bytes that were put in. Raises BadAdapter."""
+    seen = f"for {record.place} {record.value[:200]!r}"
     try:
-        return replace(record, value=stranger.letter(record))
+        value = stranger.letter(record)
     except Exception as error:
-        seen = f"for {record.place} {record.value[:200]!r}"
         raise BadAdapter(f"letter() raised {type(error).__name__}: {error} {seen}") from error
-
-
-def _is_event(one: object) -> bool:
-    return isinstance(one, Event) and isinstance(one.about, str)
+    if not isinstance(value, bytes):
+        raise BadAdapter(f"letter() gave {value!r}, and no bytes, {seen}")
+    return replace(record, value=value)
 
 
 def _missing(lags: Mapping[str, int], readings: Readings, rest_s: float) -> list[str]:

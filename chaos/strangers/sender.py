@@ -39,6 +39,8 @@ class Sender:
             url = self._where(request.process) + request.path
         except KeyError:
             raise BadAdapter(f"{request}: there is no process {request.process!r}") from None
+        if not request.path.startswith("/"):
+            raise BadAdapter(f"{request}: the path has to begin with /")
         try:
             async with self._session.request(
                 request.method,
@@ -50,6 +52,8 @@ class Sender:
             ) as response:
                 body = await response.read()
                 return Answer("answered", response.status, body, dict(response.headers))
+        except TypeError as error:  # of what is no JSON, and of headers that are no texts
+            raise BadAdapter(f"{request} cannot be sent: {error}") from error
         except aiohttp.ClientConnectorError as error:
             return Answer("refused", error=str(error))
         except (aiohttp.ClientError, TimeoutError) as error:

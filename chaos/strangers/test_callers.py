@@ -16,6 +16,7 @@ from chaos.kit.blackbox import (
     Meant,
     Record,
     Request,
+    Shown,
     Sight,
     States,
     Stranger,
@@ -144,6 +145,16 @@ class Silent(Echo):
         return Meant("ok", about=7)  # type: ignore[arg-type]
 
 
+class Loud(Echo):
+    def meaning(self, command: Command, answer: Answer) -> Meant:
+        return Meant("OK")  # type: ignore[arg-type]
+
+
+class Priced(Echo):
+    def meaning(self, command: Command, answer: Answer) -> Meant:
+        return Meant("ok", shows=Shown("NEW", "10.17"))  # type: ignore[arg-type]
+
+
 class Tuples(Echo):
     def request(self, command: Command) -> Request | None:
         return "POST", "/things"  # type: ignore[return-value]
@@ -154,6 +165,8 @@ class Tuples(Echo):
     [
         (Silent, Command("cancel", "1"), r"meaning\(cancel 1\) gave None, and no Meant, .* 201"),
         (Silent, Command("place"), r"meaning\(place\) gave about=7, and no text"),
+        (Loud, Command("place"), r"meaning\(place\) gave 'OK'; there are ok, fail and info"),
+        (Priced, Command("read", "1"), r"gave shows=.*10.17.* and no Shown with a text .* numbers"),
         (Tuples, Command("place"), r"request\(place\) gave \('POST', .*neither a Request nor None"),
     ],
 )

@@ -67,6 +67,12 @@ class Shop(Stranger):
             yield "placed"  # type: ignore[misc] # as adapters do that nobody checks
         if record.value == b"a number":
             yield Event("placed", 7)  # type: ignore[arg-type]
+        if record.value == b"a kind":
+            yield Event("reservd", "7")  # type: ignore[arg-type]
+        if record.value == b"a move":
+            yield Event("reserved", "7", {"1": "2"})  # type: ignore[dict-item]
+        if record.value == b"a state":
+            yield Event("changed", "7", state=None)  # type: ignore[arg-type]
         if record.value == b"unforeseen":
             raise KeyError("kind")
 
@@ -394,6 +400,26 @@ async def test_the_judge_is_told_by_the_workload_whether_a_thing_takes_its_mark(
     assert result.evidence.mark_is_amount == mark_is_amount
 
 
+class Emptying(Poisonable):
+    def poison(self, topic: str) -> bytes:
+        return "poison"  # type: ignore[return-value] # as adapters do that nobody checks
+
+    def letter(self, record: Record) -> bytes:
+        return None  # type: ignore[return-value]
+
+
+async def test_poison_and_dead_letters_that_are_no_bytes_are_said_to_be_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(BadAdapter, match=r"poison\('things'\) gave 'poison', and neither bytes"):
+        await judged(monkeypatch, Following(), Emptying(), Harmless)
+
+    topics = Following()
+    topics.records = [Record("things.dlq", 0, 0, b"", b"letter")]
+    with pytest.raises(BadAdapter, match=r"letter\(\) gave None, and no bytes, for things.dlq 0@0"):
+        await running(topics, Says(), Emptying()).judged_at_rest([], [])
+
+
 class Wrapping(Poisonable):
     def letter(self, record: Record) -> bytes:
         return record.value.removeprefix(b"this failed: ")
@@ -437,12 +463,19 @@ def test_what_is_decoded_leaves_poison_out_and_keeps_what_cannot_be_read() -> No
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(b"no event", "gave 'placed'"), (b"a number", "about=7")]
+    ("value", "said"),
+    [
+        (b"no event", "gave 'placed', and no Event"),
+        (b"a number", "about=7.*, whose about is no text"),
+        (b"a kind", "there is no kind 'reservd'"),
+        (b"a move", "whose mark and moves are no numbers"),
+        (b"a state", "whose state is no text"),
+    ],
 )
 def test_an_adapter_that_gives_something_else_than_events_is_told_what(
     value: bytes, said: str
 ) -> None:
-    with pytest.raises(BadAdapter, match=f"{said}.* no Event with a text .*things 2@7"):
+    with pytest.raises(BadAdapter, match=f"{said}.*, for things 2@7"):
         decoded(Shop(), [Record("things", 2, 7, b"", value)], ())
 
 

@@ -64,6 +64,21 @@ async def test_a_process_that_there_is_not_is_the_adapters_mistake() -> None:
             await sender.send(Request("store", "GET", "/"))
 
 
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        (Request("shop", "GET", "things"), "GET things of shop: the path has to begin with /"),
+        (Request("shop", "POST", "/", {"price": {1}}), "set is not JSON serializable"),
+        (Request("shop", "GET", "/", headers={"Key": 7}), "cannot be sent"),  # type: ignore[dict-item]
+    ],
+    ids=["path", "body", "headers"],
+)
+async def test_what_cannot_be_sent_is_the_adapters_mistake(request_: Request, said: str) -> None:
+    async with server(ANSWER) as (url, _), Sender({"shop": url}.__getitem__) as sender:
+        with pytest.raises(BadAdapter, match=said):
+            await sender.send(request_)
+
+
 async def test_a_body_is_sent_as_json_with_the_headers_of_the_adapter() -> None:
     async with server(ANSWER) as (url, heads), Sender({"shop": url}.__getitem__) as sender:
         await sender.send(Request("shop", "POST", "/things", {"price": 1017}, {"Key": "key-7"}))

@@ -10,7 +10,7 @@ import pytest
 
 from chaos.kit.blackbox import Command, Do, Meant, Op, Record, Request
 from chaos.strangers import watch
-from chaos.strangers.adapters import load
+from chaos.strangers.adapters import BadAdapter, load
 from chaos.strangers.watch import Watch
 
 
@@ -104,3 +104,11 @@ async def test_it_knows_what_can_be_aimed_at() -> None:
 
     seen.amounts = {}
     assert not await seen.watch.shows_amounts_of(["stock"])
+
+
+async def test_an_adapter_that_fails_at_a_record_is_told_so_while_faults_strike() -> None:
+    seen = Seen()
+    seen.records.append(Record("stock", 0, 2, b"", b"[]"))
+
+    with pytest.raises(BadAdapter, match=r"events\(\) raised TypeError.* for stock 0@2"):
+        await seen.watch.shows_amounts_of(["stock"])

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
 from chaos.kit.blackbox import Event, Op, Record, Stranger, Unreadable
+from chaos.strangers.adapters import events_of
 
 LOOK_S = 0.1
 
@@ -36,7 +37,7 @@ class Watch:
         """What they tell, but for those that cannot be read: of these the judge speaks."""
         for record in records:
             try:
-                yield from self._stranger.events(record)
+                yield from events_of(self._stranger, record)
             except Unreadable:
                 continue
 
