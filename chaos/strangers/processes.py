@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -72,6 +74,7 @@ class Running:
         """Whether it has ended by itself. It is noted, and may be started again."""
         if self._running is None or (status := self._running.poll()) is None:
             return False
+        _kill_all_of(self._running)
         self._running = None
         if self.process.falls == "failure":
             self.falls.append(f"{self.process.name} ended with {status}: {self.last_words}")
@@ -87,7 +90,7 @@ class Running:
         running, self._running = self._running, None
         if running is None:
             return
-        running.kill()
+        _kill_all_of(running)
         ends_at = _now() + STOP_S
         while running.poll() is None and _now() < ends_at:
             await asyncio.sleep(0.01)
@@ -151,6 +154,12 @@ async def look_after(processes: Mapping[str, Running], killed: set[str]) -> None
             if name not in killed and running.has_fallen():
                 running.start()
         await asyncio.sleep(LOOK_S)
+
+
+def _kill_all_of(process: subprocess.Popen[bytes]) -> None:
+    """Kill it with all that it has started: a shell that was told no `exec` has its server as a child."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _now() -> float:

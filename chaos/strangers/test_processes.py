@@ -32,6 +32,26 @@ async def test_what_is_killed_has_not_fallen(tmp_path: Path) -> None:
     assert one.falls == []
 
 
+@pytest.mark.parametrize("then", ["wait", "exit 3"], ids=["is killed", "falls"])
+async def test_what_it_has_started_ends_with_it(tmp_path: Path, then: str) -> None:
+    """A lock is held by its child, and free as soon as that is gone."""
+    lock = tmp_path / "lock"
+    child = f"flock {lock} sh -c 'echo held > {tmp_path}/held; exec sleep 60' &"
+    held = f"while [ ! -e {tmp_path}/held ]; do sleep 0.01; done"
+    one = running(tmp_path, Process("one", ("sh", "-c", f"{child} {held}; {then}")))
+    if then == "wait":
+        one.start()
+        async with asyncio.timeout(DEADLINE_S):
+            while not (tmp_path / "held").exists():
+                await asyncio.sleep(0.01)
+        await one.kill()
+    else:
+        await fallen(one)
+
+    waiting = await asyncio.create_subprocess_exec("flock", "--wait", "10", str(lock), "true")
+    assert await waiting.wait() == 0
+
+
 async def fallen(one: Running) -> None:
     one.start()
     async with asyncio.timeout(DEADLINE_S):
