@@ -15,8 +15,8 @@ from chaos.kit.blackbox import (
     Client,
     Command,
     Do,
+    Exchange,
     Meant,
-    Op,
     Request,
     Shown,
     Sight,
@@ -57,7 +57,7 @@ class Shared:
 
     stranger: Stranger
     sender: Sends
-    ops: list[Op] = field(default_factory=list)
+    ops: list[Exchange] = field(default_factory=list)
     opened: dict[str, int] = field(default_factory=dict)
     marks: Callable[[], int] = field(default_factory=lambda: count(1001).__next__)
 
@@ -78,7 +78,7 @@ class Caller:
         """The thing that it has placed last; empty where it has none."""
         return self._own[-1] if self._own else ""
 
-    async def ask(self, command: Command) -> Op | None:
+    async def ask(self, command: Command) -> Exchange | None:
         """Send a command and record it. None: the system has no such command."""
         request = self._said(command)
         if request is None:
@@ -86,7 +86,7 @@ class Caller:
         began_s = _now()
         answer = await self._shared.sender.send(request)
         meant = self._meant(command, answer)
-        op = Op(self.name, command, meant, request, answer, began_s, _now())
+        op = Exchange(self.name, command, meant, request, answer, began_s, _now())
         self._shared.ops.append(op)
         return op
 
@@ -124,7 +124,7 @@ class Caller:
             )
         return meant
 
-    async def surely(self, command: Command) -> Op | None:
+    async def surely(self, command: Command) -> Exchange | None:
         """Ask until it is done. Raises CannotBegin."""
         ends_at = _now() + SETUP_S
         while True:
@@ -173,7 +173,7 @@ class Caller:
             asked = await self.do(do)
             await asyncio.sleep(NOTHING_S if asked is None else self._pause_s())
 
-    async def do(self, do: Do) -> Op | None:
+    async def do(self, do: Do) -> Exchange | None:
         """None: the system has no such command, or this client no thing for it yet."""
         match do:
             case "move" | "read account" | "view account" if not self._shared.opened:
@@ -191,7 +191,7 @@ class Caller:
                 return op
         return None
 
-    async def make(self, do: Do) -> Op | None:
+    async def make(self, do: Do) -> Exchange | None:
         ops = await self._ask_by_key(self._command(do))
         things = sorted({op.meant.about for op in ops if op.ok and op.meant.about})
         self._own += things
@@ -199,12 +199,12 @@ class Caller:
             await self._look_at(things[0])
         return ops[0] if ops else None
 
-    async def _ask_by_key(self, command: Command) -> list[Op]:
+    async def _ask_by_key(self, command: Command) -> list[Exchange]:
         """Ask once; what has a key again until it is answered, and now and then all the same.
 
         That nobody listens says nothing of what was sent before.
         """
-        ops: list[Op] = []
+        ops: list[Exchange] = []
         while (op := await self.ask(command)) is not None:
             ops.append(op)
             if not command.key or len(ops) == AGAIN_TIMES:

@@ -29,12 +29,12 @@ _DO: Mapping[tuple[str, str | None], kit.Do] = {
 }
 
 
-def neutral(evidence: Evidence, opened: Mapping[int, int]) -> kit.Evidence:
+def neutral(evidence: Evidence, opened: Mapping[int, int]) -> kit.Observations:
     """What an adapter would have seen of this run."""
     told, unreadable = _told(evidence)
     stock = {str(row["product_id"]): row["on_hand"] for row in evidence.rows("stock")}
     shown = {str(item["id"]): item["stock"] for item in evidence.shown.get("products", ())}
-    return kit.Evidence(
+    return kit.Observations(
         Ours.states,
         Ours.tells,
         [op for op in map(_op, evidence.history) if op is not None],
@@ -52,7 +52,7 @@ def neutral(evidence: Evidence, opened: Mapping[int, int]) -> kit.Evidence:
     )
 
 
-def _op(op: Op) -> kit.Op | None:
+def _op(op: Op) -> kit.Exchange | None:
     command = _command(op)
     if command is None:
         return None
@@ -63,7 +63,7 @@ def _op(op: Op) -> kit.Op | None:
     is_unanswered = op.status is None and command.do in kit.READS
     meant = kit.Meant("info" if is_unanswered else _OUTCOME[op.outcome], about, shows)
     answer = kit.Answer("sent" if op.status is None else "answered", op.status or 0, op.answer)
-    return kit.Op(op.client, command, meant, None, answer, op.began_s, op.ended_s)
+    return kit.Exchange(op.client, command, meant, None, answer, op.began_s, op.ended_s)
 
 
 def _command(op: Op) -> kit.Command | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from chaos.kit.blackbox import Evidence, Verdict, counted
+from chaos.kit.blackbox import Observations, Verdict, counted
 from chaos.strangers.run import Result, Wanted
 
 STEPS_MAX = 16
@@ -26,7 +26,7 @@ def lines(result: Result) -> Iterator[str]:
     yield summary(result)
 
 
-def steps(verdict: Verdict, evidence: Evidence) -> Sequence[str]:
+def steps(verdict: Verdict, evidence: Observations) -> Sequence[str]:
     """How a thing came there, by the shortest of the stories."""
     stories = [
         (len(story), story)

@@ -14,8 +14,9 @@ from chaos.kit.blackbox import (
     Blind,
     Command,
     Do,
-    Evidence,
+    Observations,
     Fault,
+    Observations,
     Record,
     Shown,
     Sight,
@@ -59,7 +60,7 @@ class Wanted:
 class Result:
     """What came of a run."""
 
-    evidence: Evidence
+    evidence: Observations
     verdicts: Sequence[Verdict]
 
 
@@ -285,7 +286,7 @@ class Judging:
 
     def _evidence(
         self, faults: Sequence[Fault], missing: Sequence[str], readings: Readings
-    ) -> Evidence:
+    ) -> Observations:
         stranger = self._stranger
         letters = {topic.dead_letters for topic in stranger.topics if topic.dead_letters}
         records = sorted(
@@ -296,7 +297,7 @@ class Judging:
             (record for record in records if record.topic not in letters),
             {value for values in self._poison.values() for value in values},
         )
-        return Evidence(
+        return Observations(
             stranger.states,
             stranger.tells,
             tuple(self._shared.ops),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chaos.command import main
-from chaos.kit.blackbox import PROMISES, Answer, Command, Evidence, Shown, Sight, States, judge
+from chaos.kit.blackbox import PROMISES, Answer, Command, Observations, Shown, Sight, States, judge
 from chaos.strangers import command
 from chaos.strangers.adapters import load
 from chaos.strangers.callers import CannotBegin
@@ -105,7 +105,7 @@ def test_the_exit_status_says_whether_all_is_as_was_said_and_the_page_tells_why(
     known: dict[str, str],
     status: int,
 ) -> None:
-    evidence = Evidence(States({"NEW": {"DONE"}}, {"DONE"}, ()), read={"17": read})
+    evidence = Observations(States({"NEW": {"DONE"}}, {"DONE"}, ()), read={"17": read})
     verdicts = judge(evidence, PROMISES, sees=~Sight(0), known=known)
 
     async def run(*_: object) -> Result:

@@ -9,10 +9,10 @@ from chaos.kit.blackbox import (
     Anomaly,
     Command,
     Event,
-    Evidence,
+    Exchange,
     Fault,
     Meant,
-    Op,
+    Observations,
     Record,
     Shown,
     Sight,
@@ -24,9 +24,9 @@ from chaos.kit.blackbox import (
 from chaos.strangers.report import STEPS_MAX, lines, page, steps
 from chaos.strangers.run import Result, Wanted
 
-EVIDENCE = Evidence(
+EVIDENCE = Observations(
     States({"NEW": {"DONE"}}, {"DONE"}, {"DONE"}),
-    ops=[Op("client 1", Command("place", mark=1001, moves={"5": -2}), Meant("ok", "17"))],
+    ops=[Exchange("client 1", Command("place", mark=1001, moves={"5": -2}), Meant("ok", "17"))],
     told=[Told(Event("placed", "17", mark=1001, state="NEW"), Record("things", 2, 40, b"", b""))],
     opened={"5": 10},
     read={"17": Shown("NEW", 0, 1001)},

@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Mapping
 
 import pytest
 
-from chaos.kit.blackbox import Command, Do, Meant, Op, Record, Request
+from chaos.kit.blackbox import Command, Do, Exchange, Meant, Record, Request
 from chaos.strangers import watch
 from chaos.strangers.adapters import BadAdapter, load
 from chaos.strangers.watch import Watch
@@ -33,7 +33,7 @@ class Seen:
 
     def __init__(self, **amounts: int) -> None:
         self.records = [UNREADABLE]
-        self.ops: list[Op] = []
+        self.ops: list[Exchange] = []
         self.amounts: Mapping[str, int] = amounts
         self.watch = Watch(load("naive")[0], self.records, self.ops, self._read)
 
@@ -42,7 +42,7 @@ class Seen:
 
     def answers(self, do: Do, process: str, outcome: str = "ok") -> None:
         meant = Meant(outcome)  # type: ignore[arg-type] # one of three
-        self.ops.append(Op("client 1", Command(do), meant, Request(process, "POST", "/")))
+        self.ops.append(Exchange("client 1", Command(do), meant, Request(process, "POST", "/")))
 
     async def is_seen(self, waiting: Coroutine[None, None, None]) -> bool:
         """Whether it is seen within a few looks; it begins at once."""

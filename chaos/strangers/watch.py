@@ -13,7 +13,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
-from chaos.kit.blackbox import Event, Op, Record, Stranger, Unreadable
+from chaos.kit.blackbox import Event, Exchange, Record, Stranger, Unreadable
 from chaos.strangers.adapters import events_of
 
 LOOK_S = 0.1
@@ -25,7 +25,11 @@ class Watch:
     """What clients were answered, what topics tell, and what accounts show, as it comes."""
 
     def __init__(
-        self, stranger: Stranger, records: Sequence[Record], ops: Sequence[Op], amounts: Amounts
+        self,
+        stranger: Stranger,
+        records: Sequence[Record],
+        ops: Sequence[Exchange],
+        amounts: Amounts,
     ) -> None:
         """`records` and `ops` grow. `amounts` reads all accounts, those that can be read."""
         self._stranger = stranger
@@ -74,7 +78,7 @@ class Watch:
             moved.update(event.moves)
         return moved
 
-    def _is_told_later(self, op: Op, process: str) -> bool:
+    def _is_told_later(self, op: Exchange, process: str) -> bool:
         return (
             op.request is not None
             and op.request.process == process

@@ -3,7 +3,6 @@
 An adapter needs `Stranger`, `Client` and the words of the neutral language.
 """
 
-from chaos.kit.blackbox.evidence import Evidence, Fault, Op, Told
 from chaos.kit.blackbox.language import (
     READS,
     Answer,
@@ -19,6 +18,7 @@ from chaos.kit.blackbox.language import (
     States,
     Unreadable,
 )
+from chaos.kit.blackbox.observations import Exchange, Fault, Observations, Told
 from chaos.kit.blackbox.promises import PROMISES, judge
 from chaos.kit.blackbox.stranger import (
     Client,
@@ -40,12 +40,12 @@ __all__ = [
     "Command",
     "Do",
     "Event",
-    "Evidence",
+    "Exchange",
     "Fault",
     "Json",
     "Kind",
     "Meant",
-    "Op",
+    "Observations",
     "Process",
     "Record",
     "Request",

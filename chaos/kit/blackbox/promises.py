@@ -11,8 +11,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from chaos.kit.blackbox.evidence import Evidence, Op, Told
 from chaos.kit.blackbox.language import Do, Shown
+from chaos.kit.blackbox.observations import Exchange, Observations, Told
 from chaos.kit.promises import (
     Anomaly,
     Blind,
@@ -41,8 +41,8 @@ ENDS: frozenset[Do] = frozenset({"place", "move", "advance", "cancel"})
 
 
 def judge(
-    evidence: Evidence,
-    promises: Iterable[Checker[Evidence]],
+    evidence: Observations,
+    promises: Iterable[Checker[Observations]],
     *,
     sees: Sight,
     blind: Sequence[Blind] = (),
@@ -58,7 +58,7 @@ def judge(
 # --- commands -------------------------------------------------------------------------------------
 
 
-def acknowledged_has_its_event(evidence: Evidence) -> Cases:
+def acknowledged_has_its_event(evidence: Observations) -> Cases:
     marks = {(told.event.kind, told.event.mark) for told in evidence.first_told}
     things = {(told.event.kind, told.event.about) for told in evidence.first_told}
 
@@ -75,7 +75,7 @@ def acknowledged_has_its_event(evidence: Evidence) -> Cases:
     return commands.acknowledged_is_kept(asked())
 
 
-def acknowledged_has_its_effect(evidence: Evidence) -> Cases:
+def acknowledged_has_its_effect(evidence: Observations) -> Cases:
     return commands.acknowledged_is_kept(
         Acknowledged(_name(op), op.about, _wrong(evidence, op))
         for op in _acknowledged(evidence)
@@ -83,7 +83,7 @@ def acknowledged_has_its_effect(evidence: Evidence) -> Cases:
     )
 
 
-def _wrong(evidence: Evidence, op: Op) -> str:
+def _wrong(evidence: Observations, op: Exchange) -> str:
     shown = evidence.read.get(op.about)
     if shown is None:
         return f"{op.about} is not there"
@@ -97,19 +97,19 @@ def _wrong(evidence: Evidence, op: Op) -> str:
     return "" if shown.state in allowed else f"{op.about} is {shown.state} at rest"
 
 
-def refused_has_no_effect(evidence: Evidence) -> Cases:
+def refused_has_no_effect(evidence: Observations) -> Cases:
     return _requests(evidence, of_events=True).refused_has_no_effect()
 
 
-def keys_count_once(evidence: Evidence) -> Cases:
+def keys_count_once(evidence: Observations) -> Cases:
     return _requests(evidence).keys_count_once()
 
 
-def commands_take_effect_once(evidence: Evidence) -> Cases:
+def commands_take_effect_once(evidence: Observations) -> Cases:
     return _requests(evidence).take_effect_once()
 
 
-def _requests(evidence: Evidence, *, of_events: bool = False) -> Requests[int]:
+def _requests(evidence: Observations, *, of_events: bool = False) -> Requests[int]:
     """Only a mark tells that an effect is this command's, and not that of another like it.
 
     What was made is shown, or perhaps an event is about it. Answers count as well where the requests
@@ -136,7 +136,7 @@ def _requests(evidence: Evidence, *, of_events: bool = False) -> Requests[int]:
 # --- events ---------------------------------------------------------------------------------------
 
 
-def nothing_unasked(evidence: Evidence) -> Cases:
+def nothing_unasked(evidence: Observations) -> Cases:
     for record, why in evidence.unreadable:
         yield Anomaly("phantom event", f"{record.place} cannot be read: {why}")
     asked: set[int | str] = {op.command.mark for op in evidence.ops if op.meant.outcome != "fail"}
@@ -150,15 +150,15 @@ def nothing_unasked(evidence: Evidence) -> Cases:
     )
 
 
-def one_partition_per_key(evidence: Evidence) -> Cases:
+def one_partition_per_key(evidence: Observations) -> Cases:
     return events.one_partition_per_key(told for told in evidence.first_told if told.about)
 
 
-def order_per_key(evidence: Evidence) -> Cases:
+def order_per_key(evidence: Observations) -> Cases:
     return events.order_per_key(evidence.first_told, lambda told: told.event.version)
 
 
-def published_once(evidence: Evidence) -> Cases:
+def published_once(evidence: Observations) -> Cases:
     """Of the whole run, in which a fault may explain repeats, and of what came before the first one."""
     began_s = min((fault.began_s for fault in evidence.faults), default=0.0)
     calm = [told for told in evidence.told if told.record.at_s < began_s]
@@ -167,7 +167,7 @@ def published_once(evidence: Evidence) -> Cases:
         yield from events.published_once(count, len(each.told) - count, len(each.faults))
 
 
-def one_effect_per_cause(evidence: Evidence) -> Cases:
+def one_effect_per_cause(evidence: Observations) -> Cases:
     """Two events that say the same of the same thing, under two ids, are two effects.
 
     A thing that may reserve twice has two causes for it, so where causes are seen they count.
@@ -184,12 +184,12 @@ def one_effect_per_cause(evidence: Evidence) -> Cases:
     )
 
 
-def events_have_their_effect(evidence: Evidence) -> Cases:
+def events_have_their_effect(evidence: Observations) -> Cases:
     """What is placed is there, unless it has ended: some systems show no more of it then."""
     return never_missing(_effects(evidence))
 
 
-def _effects(evidence: Evidence) -> Iterator[Effect]:
+def _effects(evidence: Observations) -> Iterator[Effect]:
     looked_for = {op.command.about for op in evidence.ops if op.command.do == "read"}
     for told in evidence.first_told:
         thing, kind = told.event.about, told.event.kind
@@ -213,7 +213,7 @@ def _effect(told: Told, how: str, *, is_there: bool) -> Effect:
 # --- amounts --------------------------------------------------------------------------------------
 
 
-def conserved(evidence: Evidence) -> Cases:
+def conserved(evidence: Observations) -> Cases:
     """What an account holds is what it held, and what events say was moved."""
     moves = (
         {
@@ -226,12 +226,12 @@ def conserved(evidence: Evidence) -> Cases:
     return amounts.conserved(evidence.opened, moves, _held(evidence))
 
 
-def taken_by_things(evidence: Evidence) -> Cases:
+def taken_by_things(evidence: Observations) -> Cases:
     """What an account holds is what it held, less what is held by things that are there."""
     return amounts.conserved(evidence.opened, _taken(evidence).values(), _held(evidence))
 
 
-def never_negative(evidence: Evidence) -> Cases:
+def never_negative(evidence: Observations) -> Cases:
     seen: dict[str, list[int]] = defaultdict(list)
     for op in evidence.ops:
         if op.command.do in ("read account", "view account") and op.meant.shows is not None:
@@ -241,16 +241,16 @@ def never_negative(evidence: Evidence) -> Cases:
     return amounts.never_negative(seen)
 
 
-def never_more_than_there_is(evidence: Evidence) -> Cases:
+def never_more_than_there_is(evidence: Observations) -> Cases:
     """Things alone are asked, so that it is judged also where accounts do not show what they hold."""
     return amounts.never_more_than_there_is(evidence.opened, _taken(evidence))
 
 
-def _held(evidence: Evidence) -> Mapping[str, int | None]:
+def _held(evidence: Observations) -> Mapping[str, int | None]:
     return {account: shown.amount for account, shown in evidence.held.items()}
 
 
-def _taken(evidence: Evidence) -> Mapping[str, Mapping[str, int]]:
+def _taken(evidence: Observations) -> Mapping[str, Mapping[str, int]]:
     """What things hold, by the commands that have placed them."""
     return {
         thing: evidence.placed[thing].command.moves
@@ -259,7 +259,7 @@ def _taken(evidence: Evidence) -> Mapping[str, Mapping[str, int]]:
     }
 
 
-def ended_hold_nothing(evidence: Evidence) -> Cases:
+def ended_hold_nothing(evidence: Observations) -> Cases:
     """One that is still half-way has not ended: where it should have got to is another promise."""
     return amounts.hold_what_is_due(
         Holding(thing, shown.state, evidence.moved(thing), {})
@@ -270,11 +270,11 @@ def ended_hold_nothing(evidence: Evidence) -> Cases:
     )
 
 
-def _kinds(evidence: Evidence, thing: str) -> Collection[str]:
+def _kinds(evidence: Observations, thing: str) -> Collection[str]:
     return {told.event.kind for told in evidence.told_of.get(thing, ())}
 
 
-def holders_hold_all(evidence: Evidence) -> Cases:
+def holders_hold_all(evidence: Observations) -> Cases:
     return amounts.hold_what_is_due(
         Holding(thing, evidence.read[thing].state, evidence.moved(thing), due)
         for thing, due in _taken(evidence).items()
@@ -284,7 +284,7 @@ def holders_hold_all(evidence: Evidence) -> Cases:
 # --- states ---------------------------------------------------------------------------------------
 
 
-def only_allowed_steps(evidence: Evidence) -> Cases:
+def only_allowed_steps(evidence: Observations) -> Cases:
     """By partition: two of them have no order."""
     ordered: dict[tuple[str, str, int], list[str]] = defaultdict(list)
     for told in evidence.first_told:
@@ -295,7 +295,7 @@ def only_allowed_steps(evidence: Evidence) -> Cases:
     )
 
 
-def final_states_reached(evidence: Evidence) -> Cases:
+def final_states_reached(evidence: Observations) -> Cases:
     return states.ends_well(
         (thing, shown.state, shown.state in evidence.states.final)
         for thing, shown in evidence.read.items()
@@ -305,7 +305,7 @@ def final_states_reached(evidence: Evidence) -> Cases:
 # --- readers --------------------------------------------------------------------------------------
 
 
-def views_show_the_truth(evidence: Evidence) -> Cases:
+def views_show_the_truth(evidence: Observations) -> Cases:
     """A side that shows nothing although it was asked has lost all."""
     asked = {op.command.do for op in evidence.ops}
     if evidence.viewed or "view" in asked:
@@ -321,7 +321,7 @@ def _fields(things: Mapping[str, Shown]) -> Mapping[str, views.Shown]:
     }
 
 
-def readers_never_go_back(evidence: Evidence) -> Cases:
+def readers_never_go_back(evidence: Observations) -> Cases:
     return states.readers_never_go_back(
         (
             Seen(
@@ -339,7 +339,7 @@ def readers_never_go_back(evidence: Evidence) -> Cases:
 # --- dead letters and rest ------------------------------------------------------------------------
 
 
-def dead_letters_are_the_poison(evidence: Evidence) -> Cases:
+def dead_letters_are_the_poison(evidence: Observations) -> Cases:
     """One is known by its topic and its bytes, whoever has parked it."""
     places = {
         (topic, record.value): f"{record.place}, {record.value[:80]!r},"
@@ -356,19 +356,19 @@ def dead_letters_are_the_poison(evidence: Evidence) -> Cases:
     )
 
 
-def rest_is_reached(evidence: Evidence) -> Cases:
+def rest_is_reached(evidence: Observations) -> Cases:
     return iter(()) if evidence.missing is None else rest.rest_is_reached(evidence.missing)
 
 
-def no_process_falls(evidence: Evidence) -> Cases:
+def no_process_falls(evidence: Observations) -> Cases:
     return rest.no_process_falls(evidence.falls, len(evidence.processes))
 
 
-def _acknowledged(evidence: Evidence) -> Iterator[Op]:
+def _acknowledged(evidence: Observations) -> Iterator[Exchange]:
     return (op for op in evidence.ops if op.ok and op.command.do in ENDS)
 
 
-def _name(op: Op) -> str:
+def _name(op: Exchange) -> str:
     return f"{op.command.do} {op.about or f'with mark {op.command.mark}'}"
 
 
@@ -377,7 +377,7 @@ def _all(values: Collection[str]) -> str:
 
 
 _S = Sight
-PROMISES: tuple[Checker[Evidence], ...] = (
+PROMISES: tuple[Checker[Observations], ...] = (
     Checker(
         catalog.ACKNOWLEDGED_HAS_ITS_EVENT,
         acknowledged_has_its_event,

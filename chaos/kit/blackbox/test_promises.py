@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from chaos.kit.blackbox.evidence import Evidence, Fault, Op, Told
 from chaos.kit.blackbox.language import (
     Answer,
     Command,
@@ -19,6 +18,7 @@ from chaos.kit.blackbox.language import (
     Shown,
     States,
 )
+from chaos.kit.blackbox.observations import Exchange, Fault, Observations, Told
 from chaos.kit.blackbox.promises import PROMISES, judge
 from chaos.kit.promises import Blind, Sight, Verdict
 
@@ -33,30 +33,30 @@ ALL = ~Sight(0)
 MOVES = {"a": -2}
 
 
-def verdict(name: str, evidence: Evidence, sees: Sight = ALL) -> Verdict:
+def verdict(name: str, evidence: Observations, sees: Sight = ALL) -> Verdict:
     (promise,) = (one for one in PROMISES if one.name == name)
     (found,) = judge(evidence, [promise], sees=sees)
     return found
 
 
-def place(mark: int = 7, about: str = "1", outcome: str = "ok", key: str | None = None) -> Op:
+def place(mark: int = 7, about: str = "1", outcome: str = "ok", key: str | None = None) -> Exchange:
     command = Command("place", mark=mark, moves=MOVES, key=key)
     match outcome:
         case "ok":
-            return Op("one", command, Meant("ok", about))
+            return Exchange("one", command, Meant("ok", about))
         case "info":
-            return Op("one", command, Meant("info"))
+            return Exchange("one", command, Meant("info"))
         case _:
-            return Op("one", command, Meant("fail"))
+            return Exchange("one", command, Meant("fail"))
 
 
-def cancel(about: str = "1") -> Op:
-    return Op("one", Command("cancel", about), Meant("ok"))
+def cancel(about: str = "1") -> Exchange:
+    return Exchange("one", Command("cancel", about), Meant("ok"))
 
 
-def look(about: str, state: str | None, began_s: float) -> Op:
+def look(about: str, state: str | None, began_s: float) -> Exchange:
     meant = Meant("fail") if state is None else Meant("ok", shows=Shown(state))
-    return Op("one", Command("view", about), meant, began_s=began_s)
+    return Exchange("one", Command("view", about), meant, began_s=began_s)
 
 
 def told(event: Event, partition: int = 0, offset: int = 0, topic: str = "things") -> Told:
@@ -69,8 +69,8 @@ RELEASED = told(Event("released", "1", moves={"a": 2}, id="e3", state="ENDED", v
 AGAIN = told(Event("reserved", "1", moves=MOVES, id="e4", state="HELD", version=3), offset=3)
 ENDED = told(Event("ended", "1", id="e5", state="ENDED", version=4), offset=4)
 
-NOTHING = Evidence(STATES, TELLS)
-HELD = Evidence(
+NOTHING = Observations(STATES, TELLS)
+HELD = Observations(
     STATES,
     TELLS,
     ops=[place()],
@@ -93,7 +93,7 @@ OVER = replace(
 TWO = {"1": Shown("HELD", 14, 7), "2": Shown("HELD", 16, 8)}
 LETTER = Record("dlq", 0, 0, b"", b"poison")
 
-CASES: dict[str, tuple[Evidence, Evidence]] = {
+CASES: dict[str, tuple[Observations, Observations]] = {
     # first evidence that keeps the promise, then some that breaks it
     "acknowledged_has_its_event": (OVER, replace(OVER, told=[PLACED, RESERVED, RELEASED])),
     "acknowledged_has_its_effect": (OVER, replace(OVER, read={"1": Shown("HELD", 14, 7)})),
@@ -192,7 +192,7 @@ def test_of_nothing_nothing_is_said(name: str) -> None:
         ("things_hold_what_they_took", replace(HELD, told=[PLACED]), "nothing, not -2 of a"),
     ],
 )  # fmt: skip
-def test_it_says_what_was_seen(name: str, evidence: Evidence, seen: str) -> None:
+def test_it_says_what_was_seen(name: str, evidence: Observations, seen: str) -> None:
     assert seen in str(verdict(name, evidence))
 
 
@@ -362,7 +362,7 @@ def test_the_story_of_a_thing_has_its_commands_its_events_and_the_faults_between
     assert "view" not in story
 
 
-READ = Op("auditor", Command("read", "1"), Meant("fail"))
+READ = Exchange("auditor", Command("read", "1"), Meant("fail"))
 
 
 @pytest.mark.parametrize(
@@ -387,7 +387,9 @@ def test_what_was_never_looked_for_is_not_missed() -> None:
 
 @pytest.mark.parametrize("do", ["view", "view account"])
 def test_a_query_side_that_was_asked_and_shows_nothing_at_all_is_broken(do: Do) -> None:
-    asked = replace(HELD, viewed={}, held_in_views={}, ops=[Op("one", Command(do), Meant("fail"))])
+    asked = replace(
+        HELD, viewed={}, held_in_views={}, ops=[Exchange("one", Command(do), Meant("fail"))]
+    )
 
     assert verdict("views_show_the_truth", asked).outcome == "broken"
     assert verdict("views_show_the_truth", replace(asked, ops=())).outcome == "nothing happened"
@@ -396,4 +398,4 @@ def test_a_query_side_that_was_asked_and_shows_nothing_at_all_is_broken(do: Do) 
 def test_of_a_command_that_was_sent_again_the_answer_that_names_the_thing_counts() -> None:
     sent = [place(key="k"), place(key="k", outcome="info")]
 
-    assert Evidence(STATES, TELLS, ops=sent).placed == {"1": sent[0]}
+    assert Observations(STATES, TELLS, ops=sent).placed == {"1": sent[0]}

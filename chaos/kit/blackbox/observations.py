@@ -26,8 +26,11 @@ NEAR_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Op:
-    """One command of one client, with what came of it."""
+class Exchange:
+    """One command of one client, with what came of it, in the neutral language.
+
+    `chaos.kit.history.Op` is one request over HTTP, as it was sent.
+    """
 
     client: str
     command: Command
@@ -81,12 +84,12 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """All that the judge may know of a run."""
+class Observations:
+    """All that the judge may know of a run: what shows outside. `chaos.kit.evidence` has the stores, too."""
 
     states: States
     tells: Mapping[Do, Collection[Kind]] = field(default_factory=dict)
-    ops: Sequence[Op] = ()
+    ops: Sequence[Exchange] = ()
     told: Sequence[Told] = ()
     """In the order of partition and offset, repeats included."""
     unreadable: Sequence[tuple[Record, str]] = ()
@@ -131,7 +134,7 @@ class Evidence:
         return found
 
     @cached_property
-    def placed(self) -> Mapping[str, Op]:
+    def placed(self) -> Mapping[str, Exchange]:
         """By thing: the command that placed it, found by its answer, or by its mark in an event."""
         made = [op for op in self.ops if op.command.do in ("place", "move")]
         # Of one that was sent again: the answer that names the thing, whichever came last.
@@ -144,8 +147,8 @@ class Evidence:
         return found | {op.meant.about: op for op in marks.values() if op.ok and op.meant.about}
 
     @cached_property
-    def ops_about(self) -> Mapping[str, Sequence[Op]]:
-        found: dict[str, list[Op]] = defaultdict(list)
+    def ops_about(self) -> Mapping[str, Sequence[Exchange]]:
+        found: dict[str, list[Exchange]] = defaultdict(list)
         for thing, op in self.placed.items():
             found[thing].append(op)
         for op in self.ops:
@@ -194,7 +197,7 @@ class Evidence:
             yield f"at rest    its events come to {moved}"
 
 
-def _has_reached_nobody(op: Op) -> bool:
+def _has_reached_nobody(op: Exchange) -> bool:
     return op.answer is not None and op.answer.stage == "refused"
 
 
