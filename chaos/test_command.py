@@ -29,8 +29,8 @@ from chaos.shop.workloads import WORKLOADS
 IMPOSSIBLE = (
     ("explode@orders:sql.commit:reply:3", "no kind of fault 'explode'; there are error, lost"),
     ("crash@nobody:sql.commit:reply:3", "no process 'nobody'; there are products, orders"),
-    ("lost@orders:sql.commit:request:3", "cannot strike orders:sql.commit:request:3; there it is"),
-    ("conflict@orders:sql.commit:request:3", "'conflict' cannot strike"),
+    ("lost@orders:sql.commit:request:3", "cannot hit orders:sql.commit:request:3; there it is"),
+    ("conflict@orders:sql.commit:request:3", "'conflict' cannot hit"),
     ("outage@redis:1:3", "no store 'redis'; there are sql, log, views"),
     ("slow@orders:1:3", "no store 'orders'"),
     ("rebalance@orders:1:0", "no group 'orders'; did you mean order-consumer?"),

@@ -1,7 +1,7 @@
 """What scenarios are given: a system that runs, shared or their own; and their history when they fail.
 
 `stack` is shared by all scenarios of a run: they use fresh users and products and harm nobody.
-One that strikes, stops or kills takes `own_stack`, or asks `stacks` for one as it needs it.
+One that injects faults, stops or kills takes `own_stack`, or asks `stacks` for one as it needs it.
 """
 
 from __future__ import annotations

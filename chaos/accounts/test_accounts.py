@@ -41,7 +41,7 @@ def crew() -> Iterator[Workers]:
 def test_it_keeps_its_promises_and_is_the_same_twice(simulation: Simulator, text: str) -> None:
     first, second = (simulation.run(schedule_of(ACCOUNTS, text)) for _ in range(2))
     assert first.anomalies == []
-    assert not first.never_struck
+    assert not first.never_injected
     assert first.digest == second.digest
 
 

@@ -34,7 +34,7 @@ LIMITS = """
 ## What the simulation cannot tell
 
 - SQLite has one writer at a time. From a transaction's first write on nobody else writes, so locks
-  that are missing *after* it cannot be seen, nor can gap locks and deadlocks. Conflicts are struck in
+  that are missing *after* it cannot be seen, nor can gap locks and deadlocks. Conflicts are hit in
   from outside. The mutants that need an early read or an early id bring it along.
 - Faults of the real clients are not in it. The suites of the ports and the runs on real servers are
   for those.

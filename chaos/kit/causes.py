@@ -105,7 +105,7 @@ class Causes:
         """Those that have a record within the run; dead letters stand out."""
         lanes = []
         for topic, records in self._evidence.log.items():
-            kind = "struck" if topic.endswith(".dlq") else "log"
+            kind = "fault" if topic.endswith(".dlq") else "log"
             marks = [
                 Mark(
                     at_s, f"{place_of(record)} {record.message.key.decode(errors='replace')}", kind

@@ -173,7 +173,7 @@ class Evidence:
         return found
 
     @cached_property
-    def letters(self) -> Sequence[DeadLetter]:
+    def dead_letters(self) -> Sequence[DeadLetter]:
         """The open dead letters."""
         return [
             letter

@@ -1,4 +1,4 @@
-"""One self-contained page of a run: what broke, what struck, and how causes led to effects.
+"""One self-contained page of a run: what broke, what hit, and how causes led to effects.
 
 No script, no font and no picture comes from elsewhere: the page can be mailed, and read in ten years.
 It knows no system. Who makes one gives lanes, lines between them, faults and verdicts; all times are
@@ -45,14 +45,14 @@ svg .rule { stroke: #8885 } svg .fault { fill: #b3261e; opacity: .13 } svg .caus
 svg .cause, svg .suspect { fill: none; stroke-width: 1.3 } svg .suspect { stroke: #b3261e; stroke-width: 2 }
 svg .lag { fill: none; stroke: #8a4fb0; stroke-width: 1.5 }
 .sql { fill: #4a72b0; color: #4a72b0 } .log { fill: #d08a2e; color: #d08a2e }
-.views { fill: #5a9a68; color: #5a9a68 } .struck { fill: #b3261e; color: #b3261e; font-weight: 600 }
+.views { fill: #5a9a68; color: #5a9a68 } .injected { fill: #b3261e; color: #b3261e; font-weight: 600 }
 .ok { fill: #5a9a68; color: #2c7a3f } .fail { fill: #999; color: #777 }
 .info { fill: #d0a030; color: #8a6100 } .other { fill: #888; color: #888 }
 @media (max-width: 700px) { pre { white-space: pre-wrap } }
 @media (prefers-color-scheme: dark) {
   body { color: #ddd; background: #181818 } pre, .replay { background: #262626 }
   td, th { border-color: #333 } svg text { fill: #bbb } .says { color: #7fca91 }
-  .bad, .struck, svg .name { color: #ff8a80; fill: #ff8a80 } .unknown { color: #e0b050 }
+  .bad, .injected, svg .name { color: #ff8a80; fill: #ff8a80 } .unknown { color: #e0b050 }
   svg .cause { stroke: #bbb } }
 """
 
@@ -64,7 +64,7 @@ class Mark:
     at_s: float
     text: str
     kind: str = "other"
-    """A class of `STYLE`: sql, log, views; ok, fail, info; struck; other."""
+    """A class of `STYLE`: sql, log, views; ok, fail, info; hit; other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Fault:
     began_s: float | None = None
     """None: it never came."""
     ended_s: float | None = None
-    """None: it struck one moment."""
+    """None: it hit one moment."""
 
     @property
     def last_s(self) -> float:
@@ -325,7 +325,7 @@ LEGEND = "".join(
                 ("views", "views"),
             )
         ),
-        '<span class="struck">●</span> a fault strikes. A line leads from a cause to its effect, ',
+        '<span class="fault">●</span> a fault hits. A line leads from a cause to its effect, ',
         "a red one through what broke. Each mark has its words.</p>",
     )
 )
@@ -402,8 +402,8 @@ def _lane(lane: Lane, scale: _Scale, picture: Picture) -> Iterator[str]:
         title = "\n".join(f"{mark.at_s:.4f} s: {mark.text}" for mark in marks[:TITLES])
         more = f"\n… and {len(marks) - TITLES} more" if len(marks) > TITLES else ""
         words = f"<title>{escape(title + more)}</title>"
-        if kind == "struck":
-            yield f'<circle class="struck" cx="{place * 2}" cy="{y:.1f}" r="6">{words}</circle>'
+        if kind == "fault":
+            yield f'<circle class="fault" cx="{place * 2}" cy="{y:.1f}" r="6">{words}</circle>'
         else:
             yield (
                 f'<rect class="{kind}" x="{place * 2 - 1}" y="{y - 7:.1f}" width="2" height="14">'
@@ -456,7 +456,7 @@ def _said(lines: Iterable[Said]) -> str:
     shown = []
     for line in lines:
         text = escape(f"{line.at_s:10.4f}  {line.who:<18} {line.what}")
-        shown.append(f'<span class="struck">{text}</span>' if line.is_fault else text)
+        shown.append(f'<span class="fault">{text}</span>' if line.is_fault else text)
     return "\n".join(shown)
 
 

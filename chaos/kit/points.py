@@ -1,8 +1,8 @@
-"""Fault points: a hop before and after each call to a store, where a test can strike.
+"""Fault points: a hop before and after each call to a store, where a test can fault.
 
 A call is two hops. An error at the *request* means that nothing happened; an error at the *reply*
 means that it happened and its acknowledgement was lost. The wrappers stand around the ports, so
-the system under test is the real one; what happens at a hop is the policy of whoever strikes.
+the system under test is the real one; what happens at a hop is the policy of whoever hits.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Hop(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A place to strike: `log.publish` of `order-consumer-relay`, on its way back."""
+    """A place to fault: `log.publish` of `order-consumer-relay`, on its way back."""
 
     process: str
     call: str
@@ -80,7 +80,7 @@ def _faulty_probe(asked: Probe, policy: FaultPolicy, process: str) -> Probe:
 
 
 async def _nothing() -> None:
-    """Of a call whose answer comes bit by bit: it is struck as a whole, before."""
+    """Of a call whose answer comes bit by bit: it is hit as a whole, before."""
 
 
 class _Around:
@@ -145,7 +145,7 @@ class FaultySubscription(_Around):
     async def poll(
         self, *, full: Collection[Partition], timeout_s: float
     ) -> Mapping[Partition, Sequence[Record]]:
-        """Struck before the call alone: a client that has taken records does not lose them."""
+        """Hit before the call alone: a client that has taken records does not lose them."""
         await self._policy.at(Point(self._process, "log.poll", Hop.REQUEST))
         return await self._subscription.poll(full=full, timeout_s=timeout_s)
 

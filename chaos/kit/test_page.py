@@ -24,7 +24,7 @@ FAULT = Fault("kill -9 writer", "it is gone", 1.0, 2.0)
 NEVER = Fault("kill -9 reader")
 LANES = (
     Lane("buyer", [Mark(0.9, "POST /things", "ok")]),
-    Lane("writer", [Mark(1.0, "STRUCK", "struck"), Mark(1.2, "commit", "sql")]),
+    Lane("writer", [Mark(1.0, "INJECTED", "fault"), Mark(1.2, "commit", "sql")]),
     Lane("thing.made"),
 )
 LINES = (

@@ -43,7 +43,7 @@ DISTURBED = (
     "orders/3/lost@orders:sql.commit:reply:2/pause@products:sql.insert-outbox:request:1",
     "together/5/conflict@orders:sql.insert-commands:request:2",
     "endings/2/outage@sql:0.2:6",
-    "letters/2/outage@log:0.1:5",
+    "dead-letters/2/outage@log:0.1:5",
     "rebuild/4/outage@views:0.8:3",
     "rebuild/4/slow@views:0.8:2",
     "rebuild/2/hang@views:1.2:6",
@@ -67,7 +67,7 @@ def test_it_is_the_same_twice(simulation: Simulator, workload: str) -> None:
 def test_it_keeps_its_promises_and_is_the_same_twice(simulation: Simulator, text: str) -> None:
     first, second = (simulation.run(schedule_of(SHOP, text)) for _ in range(2))
     assert first.anomalies == []
-    assert not first.never_struck
+    assert not first.never_injected
     assert first.digest == second.digest
 
 
@@ -94,8 +94,8 @@ def test_another_seed_is_another_run(simulation: Simulator) -> None:
 
 
 def test_a_point_that_is_not_reached_is_told(simulation: Simulator) -> None:
-    strike = PointFault("crash", Place("orders", "sql.commit", Hop.REPLY, 9_999))
-    assert simulation.run(Schedule("orders", 1, (strike,))).never_struck == [strike]
+    fault = PointFault("crash", Place("orders", "sql.commit", Hop.REPLY, 9_999))
+    assert simulation.run(Schedule("orders", 1, (fault,))).never_injected == [fault]
 
 
 @pytest.mark.parametrize("text", DISTURBED)
@@ -112,35 +112,35 @@ def test_a_bad_id_is_refused_in_one_line(text: str) -> None:
 def test_every_call_is_struck_in_every_way_that_differs(simulation: Simulator) -> None:
     field = Undisturbed(simulation).field("stock", 1)
     schedules = list(singles(field, "stock", 1))
-    strikes = [strike for schedule in schedules for strike in schedule.faults]
+    faults = [fault for schedule in schedules for fault in schedule.faults]
     asked = {_call(place) for place in field.places}
     changed = {
         _call(place) for place in field.places if place.hop is Hop.REPLY and place.call not in READS
     }
-    assert len(set(strikes)) == len(strikes)
+    assert len(set(faults)) == len(faults)
     between = {call for call in asked if not writes(call[1])}
     for kind, wanted in (("error", asked), ("pause", between), ("lost", changed)):
-        assert {_call(strike.place) for strike in _of(kind, strikes)} == wanted
-    assert {_call(strike.place) for strike in _of("crash", strikes)} == changed
-    assert {strike.place.call for strike in _of("conflict", strikes)} >= {"sql.update-stock"}
+        assert {_call(fault.place) for fault in _of(kind, faults)} == wanted
+    assert {_call(fault.place) for fault in _of("crash", faults)} == changed
+    assert {fault.place.call for fault in _of("conflict", faults)} >= {"sql.update-stock"}
 
 
 def _call(place: Place) -> tuple[str, str, int]:
     return place.process, place.call, place.nth
 
 
-def _of(kind: str, strikes: Iterable[Fault]) -> list[PointFault]:
-    return [strike for strike in strikes if isinstance(strike, PointFault) and strike.kind == kind]
+def _of(kind: str, faults: Iterable[Fault]) -> list[PointFault]:
+    return [fault for fault in faults if isinstance(fault, PointFault) and fault.kind == kind]
 
 
 def test_a_branch_is_the_very_run_that_its_id_names(simulation: Simulator) -> None:
     numbers = count()
 
-    def strikes(place: Place) -> list[PointFault]:
+    def faults_at(place: Place) -> list[PointFault]:
         wanted = next(numbers) % 30 == 7
         return [PointFault(kind, place) for kind in distinct_kinds_at(place)] if wanted else []
 
-    told = simulation.branches(Schedule("twins", 5), strikes, result_of)
+    told = simulation.branches(Schedule("twins", 5), faults_at, result_of)
     assert {parse(result.schedule.split("/")[2]).kind for result in told} >= {"error", "pause"}
     for result in told:
         assert result == result_of(simulation.run(schedule_of(SHOP, result.schedule)))
@@ -161,11 +161,11 @@ def test_a_branch_that_comes_to_no_end_is_told(
 ) -> None:
     monkeypatch.setattr(branches, "BRANCH_S", 2.0)
 
-    def strikes(place: Place) -> list[PointFault]:
+    def faults_at(place: Place) -> list[PointFault]:
         return [PointFault("crash", place)] if place.call == "log.publish" else []
 
     with pytest.raises(BranchFailed, match=r"crash@.*:log.publish:request:1"):
-        simulation.branches(Schedule("twins", 5), strikes, fails)
+        simulation.branches(Schedule("twins", 5), faults_at, fails)
 
 
 def test_random_schedules_are_a_function_of_their_number(simulation: Simulator) -> None:

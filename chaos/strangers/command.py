@@ -110,7 +110,7 @@ def parser(program: str) -> argparse.ArgumentParser:
         "--seconds",
         type=_seconds,
         metavar="N",
-        help="of work under faults (default: until each fault has struck once)",
+        help="of work under faults (default: until each fault has hit once)",
     )
     judge.add_argument(
         "--evidence",

@@ -266,7 +266,7 @@ class Nemesis:
 
 
 def _line(planned: Planned) -> str:
-    assert planned.line is not None, f"{planned.kind} strikes a line"
+    assert planned.line is not None, f"{planned.kind} hits a line"
     return planned.line.name
 
 

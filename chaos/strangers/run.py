@@ -1,4 +1,4 @@
-"""One run: start the stranger, let clients work while faults strike, wait for rest, gather, judge."""
+"""One run: start the stranger, let clients work while faults fault, wait for rest, gather, judge."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Wanted:
 
     seed: int
     seconds: float | None = None
-    """Of work under faults. None: until each fault has struck once."""
+    """Of work under faults. None: until each fault has hit once."""
 
 
 @dataclass
@@ -166,7 +166,7 @@ class Judging:
                 self._poison.setdefault(topic.dead_letters, []).append(value)
 
     async def _disturb(self, callers: Sequence[Caller]) -> tuple[list[Fault], list[str]]:
-        """Let them work while faults strike; the faults, and who did not come back."""
+        """Let them work while faults hit; the faults, and who did not come back."""
         is_over = asyncio.Event()
         killed: set[str] = set()
         watch = Watch(self._stranger, self._topics.records, self._shared.ops, self._amounts)

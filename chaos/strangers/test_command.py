@@ -174,7 +174,7 @@ def test_a_run_leaves_a_folder_only_where_there_is_something_to_look_up_in_it(
         (logs / "shop.log").write_text(written)
         if state is None:
             raise KeyboardInterrupt
-        evidence = Evidence(States({"NEW": {"DONE"}}, {"DONE"}, ()), read={"17": Shown(state)})
+        evidence = Observations(States({"NEW": {"DONE"}}, {"DONE"}, ()), read={"17": Shown(state)})
         return Result(evidence, judge(evidence, PROMISES, sees=~Sight(0)))
 
     monkeypatch.setattr(command, "run", run)

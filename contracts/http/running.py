@@ -200,7 +200,7 @@ async def _show_with_faults(found: Evidence, things: Things, stack: Stack) -> No
     faults = {"without stores": Unavailable, "broken": RuntimeError}
     for system, error in faults.items():
         await eventually(stack.views.generations, lambda now: now.building is None)
-        strikes = [
+        rules = [
             stack.faults.fail(call, process=role, times=None, error=error)
             for role in found.documents
             for call in _calls_of(role, error)
@@ -208,8 +208,8 @@ async def _show_with_faults(found: Evidence, things: Things, stack: Stack) -> No
         try:
             await _show(found, system, things, stack)
         finally:
-            for strike in strikes:
-                strike.release()
+            for rule in rules:
+                rule.release()
 
 
 def _calls_of(role: str, error: type[Exception]) -> tuple[str, ...]:

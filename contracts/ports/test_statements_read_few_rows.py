@@ -143,7 +143,7 @@ STATEMENTS: dict[str, tuple[Ask, int]] = {
         1,
     ),
     "the mark of a page": (
-        lambda unit: outbox.mark(unit.sql, range(1, PAGE + 1), AT),
+        lambda unit: outbox.mark_published(unit.sql, range(1, PAGE + 1), AT),
         2 * PAGE,  # which of them nobody has locked, and then those
     ),
     "the backlog, which is counted, but not what was sent": (

@@ -181,7 +181,7 @@ def test_when_the_answer_to_commit_is_lost_it_counts_once(count: int) -> None:
             it.parts = with_faults(it.parts, faults, "lane")
             lost = faults.fail("sql.commit", hop=Hop.REPLY, times=3)
             await it.chain(count_all)(batch)
-            assert lost.struck == 3
+            assert lost.injected == 3
             assert await it.count() == count
             assert await it.open_letters() == []
 

@@ -211,7 +211,7 @@ async def test_offsets_are_committed_after_the_effects_and_repeated_when_that_wa
         async with consuming(it, handled, log=log):
             await it.parts.log("x").publish(keys())
             await all_done(it)
-        assert lost.struck == 3
+        assert lost.injected == 3
         for number, end in (await ends(it)).items():
             assert handled.offsets[number] == list(range(end))
 

@@ -87,12 +87,12 @@ def relay(
     commits: asyncio.Event | None = None,
 ) -> Relay:
     name = "relay"
-    strikes = faults or Switchboard()
+    faults = faults or Switchboard()
     return Relay(
         "user",
         RelayParts(
-            work=faulty_work(it.parts.work, strikes, name),
-            log=FaultyLog(log or it.parts.log(name), strikes, name),
+            work=faulty_work(it.parts.work, faults, name),
+            log=FaultyLog(log or it.parts.log(name), faults, name),
             world=it.parts.world,
             metrics=it.metrics,
             logger=logger or logs.logger(name),
@@ -218,7 +218,7 @@ async def test_a_row_is_marked_only_after_the_broker_has_it() -> None:
         away = faults.fail("log.publish", times=None)
         async with running(relay(it, faults)):
             await asyncio.sleep(60)
-            assert away.struck > 10
+            assert away.injected > 10
             assert await backlog(it) == 1
             away.release()
             await sent(it)
@@ -266,7 +266,7 @@ async def test_a_mark_that_fails_is_made_again_and_nothing_is_published_again() 
             failing = faults.fail("sql.begin", times=9)  # of the mark
             published.release()
             await sent(it)
-        assert failing.struck == 9
+        assert failing.injected == 9
         assert await told(it, 1) == [1]
 
 
@@ -282,7 +282,7 @@ async def test_conflicts_at_the_mark_repeat_the_mark_alone() -> None:
             conflicts = faults.fail("sql.commit", times=CONFLICTS_MAX, error=Conflict)
             published.release()
             await sent(it)
-        assert conflicts.struck == CONFLICTS_MAX
+        assert conflicts.injected == CONFLICTS_MAX
         assert await told(it, 1) == await told(it, 2) == [1, 2]
 
 
@@ -530,14 +530,14 @@ def test_any_stalls_and_losses_of_three_relays_keep_the_order(seed: int) -> None
         chance = Random(seed)
         faults = [_Chaos(chance) for _ in range(3)]
         async with bench() as it:
-            relays = [relay(it, strikes) for strikes in faults]
+            relays = [relay(it, policy) for policy in faults]
             async with running(*relays):
                 for version in range(1, 15):
                     await commit(it, *(renamed(id, version) for id in (1, 2)))
                     await asyncio.sleep(chance.uniform(0, 2))
                     await _end_lease(it)
-                for strikes in faults:
-                    strikes.calm = True
+                for policy in faults:
+                    policy.calm = True
                 await sent(it)
             for id in (1, 2):
                 versions = await told(it, id)

@@ -1,4 +1,4 @@
-"""What strikes at the fault points of a stack, told by the scenario that runs on it.
+"""What happens at the fault points of a stack, told by the scenario that runs on it.
 
 `fail` lets calls fail, `hold` keeps one waiting until it is released, `outage` takes a store away.
 Without a rule nothing happens but that each hop is counted.
@@ -27,7 +27,7 @@ class FaultRule:
         times: int | None,
         error: Callable[[str], BaseException] | None,
     ) -> None:
-        self.struck = 0
+        self.injected = 0
         self._reached = asyncio.Event()
         self._call = call
         self._hop = hop
@@ -45,12 +45,12 @@ class FaultRule:
         )
 
     async def inject(self, point: Point) -> None:
-        self.struck += 1
+        self.injected += 1
         if self._left is not None:
             self._left -= 1
         self._reached.set()
         if self._error is not None:
-            raise self._error(f"struck at {point.process} {point.call} {point.hop}")
+            raise self._error(f"hit at {point.process} {point.call} {point.hop}")
         await self._released.wait()
 
     async def reached(self) -> None:
@@ -59,7 +59,7 @@ class FaultRule:
             await self._reached.wait()
 
     def release(self) -> None:
-        """Let go what is held, and strike no more."""
+        """Let go what is held, and hit no more."""
         self._left = 0
         self._released.set()
 
@@ -69,7 +69,7 @@ class Switchboard:
 
     def __init__(self) -> None:
         self.seen: Counter[Point] = Counter()
-        """How often each hop was passed, struck or not."""
+        """How often each hop was passed, hit or not."""
         self._rules: list[FaultRule] = []
 
     async def at(self, point: Point) -> None:

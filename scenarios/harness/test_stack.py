@@ -100,7 +100,7 @@ async def test_strikes_fail_as_often_as_they_were_told_and_where() -> None:
     for point in elsewhere:
         await faults.at(point)
     for _ in range(2):
-        with pytest.raises(Unavailable, match=r"struck at a sql\.commit request"):
+        with pytest.raises(Unavailable, match=r"hit at a sql\.commit request"):
             await faults.at(here)
     await faults.at(here)
     assert faults.seen[here] == 3
@@ -114,6 +114,6 @@ async def test_an_outage_takes_whole_stores_away_and_ends() -> None:
             with pytest.raises(Unavailable):
                 await faults.at(point)
         await faults.at(points[2])
-        assert (sql.struck, log.struck) == (1, 1)
+        assert (sql.injected, log.injected) == (1, 1)
     for point in points:
         await faults.at(point)

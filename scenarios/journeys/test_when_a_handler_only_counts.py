@@ -77,7 +77,7 @@ async def test_it_counts_once_when_the_answer_to_commit_is_lost(stacks: StartSta
         )
         await given_a_payment(stack)
         await stack.settled()
-        assert lost.struck
+        assert lost.injected
         assert await payments(stack) == 1
 
 

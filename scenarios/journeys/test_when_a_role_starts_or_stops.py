@@ -65,10 +65,10 @@ async def test_it_ends_in_time_also_with_every_store_away(own_stack: Stack) -> N
     loop = asyncio.get_running_loop()
 
     order = await stack.given.order({lamp.id: 1})
-    with stack.faults.outage("sql", "log", "views") as strikes:
+    with stack.faults.outage("sql", "log", "views") as rules:
 
         async def all_struck() -> bool:
-            return all(strike.struck for strike in strikes)
+            return all(rule.injected for rule in rules)
 
         await eventually(all_struck)
         asked_at = loop.time()

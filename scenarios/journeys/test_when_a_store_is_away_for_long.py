@@ -20,11 +20,11 @@ LONG = 4
 CONSUMERS = ("product-consumer", "order-consumer", "query-consumer")
 
 
-async def lasts_long(*strikes: FaultRule) -> None:
-    async def struck() -> int:
-        return sum(strike.struck for strike in strikes)
+async def lasts_long(*rules: FaultRule) -> None:
+    async def injected() -> int:
+        return sum(rule.injected for rule in rules)
 
-    await eventually(struck, lambda count: count >= LONG)
+    await eventually(injected, lambda count: count >= LONG)
 
 
 async def arrives(stack: Stack, orders: int) -> None:
@@ -39,9 +39,9 @@ async def arrives(stack: Stack, orders: int) -> None:
 async def test_the_write_model(stacks: StartStack) -> None:
     async with stacks(IMPATIENT) as stack:
         lamp, ada = await stack.given.product(stock=10), await stack.given.user()
-        with stack.faults.outage("sql", process="product-consumer-lane") as strikes:
+        with stack.faults.outage("sql", process="product-consumer-lane") as rules:
             await stack.given.order({lamp.id: 2}, user_id=ada.id)
-            await lasts_long(*strikes)
+            await lasts_long(*rules)
         await arrives(stack, orders=1)
 
 
@@ -50,11 +50,11 @@ async def test_the_write_model_for_commands_too(stacks: StartStack) -> None:
         lamp, ada = await stack.given.product(stock=10), await stack.given.user()
         await stack.given.order({lamp.id: 1}, user_id=ada.id)
         line = {"product_id": lamp.id, "quantity": 1}
-        with stack.faults.outage("sql") as strikes:
+        with stack.faults.outage("sql") as rules:
             refused = (await stack.client.place(ada.id, [line])).ok(503)
             assert refused.problem == "unavailable"
             assert refused.headers["Retry-After"]
-            await lasts_long(*strikes)
+            await lasts_long(*rules)
         await arrives(stack, orders=1)
         (await stack.client.place(ada.id, [line])).ok(201)
         await arrives(stack, orders=2)
@@ -63,10 +63,10 @@ async def test_the_write_model_for_commands_too(stacks: StartStack) -> None:
 async def test_the_log(stacks: StartStack) -> None:
     async with stacks(IMPATIENT) as stack:
         lamp = await stack.given.product(stock=10)
-        with stack.faults.outage("log") as strikes:
+        with stack.faults.outage("log") as rules:
             for _ in range(3):
                 await stack.given.order({lamp.id: 1})
-            await lasts_long(*strikes)
+            await lasts_long(*rules)
             assert (await stack.client.views("orders")).ok().body["orders"] == []
         await arrives(stack, orders=3)
 
@@ -74,10 +74,10 @@ async def test_the_log(stacks: StartStack) -> None:
 async def test_the_views(stacks: StartStack) -> None:
     async with stacks(IMPATIENT) as stack:
         lamp = await stack.given.product(stock=10)
-        with stack.faults.outage("views") as strikes:
+        with stack.faults.outage("views") as rules:
             await stack.given.order({lamp.id: 1})
             assert (await stack.client.views("orders")).ok(503).problem == "unavailable"
-            await lasts_long(*strikes)
+            await lasts_long(*rules)
         await arrives(stack, orders=1)
 
 
@@ -86,6 +86,6 @@ async def test_all_of_them_at_once(stacks: StartStack) -> None:
         lamp = await stack.given.product(stock=10)
         for _ in range(3):
             await stack.given.order({lamp.id: 1})
-        with stack.faults.outage("sql", "log", "views") as strikes:
-            await lasts_long(*strikes)
+        with stack.faults.outage("sql", "log", "views") as rules:
+            await lasts_long(*rules)
         await arrives(stack, orders=3)

@@ -80,6 +80,6 @@ async def test_a_transaction_that_fails_harms_none_of_its_members(own_stack: Sta
     answers = [await ahead, *await asyncio.gather(*together)]
     await at_rest(stack)
 
-    assert failed.struck == 1
+    assert failed.injected == 1
     assert len({answer.ok(201).id for answer in answers}) == MANY + 1
     assert len((await stack.client.orders()).ok().body["orders"]) == MANY + 1

@@ -25,7 +25,7 @@ async def test_each_order_is_placed_exactly_once(own_stack: Stack) -> None:
     )
     await at_rest(stack)
 
-    assert lost.struck
+    assert lost.injected
     lost.release()
     ids = [answer.ok(201).id for answer in answers]
     written = (await stack.client.orders()).ok().body["orders"]
@@ -79,7 +79,7 @@ async def test_stock_is_reserved_once(own_stack: Stack) -> None:
     order = await stack.given.order({lamp.id: 4})
     await at_rest(stack)
 
-    assert lost.struck == 1
+    assert lost.injected == 1
     assert (await stack.client.product(lamp.id)).ok().body["stock"] == 6
     assert len(await stack.records("stock.reserved", order.id)) == 1
     assert await stack.letters("product-consumer") == []

@@ -23,10 +23,10 @@ KEYS = (b"poison e", b"poison a", b"poison d")
 async def waits(stack: Stack, away: FaultRule, partition: Partition, offset: int) -> None:
     """It tries again and again to park; the offset does not move past the message."""
 
-    async def struck() -> int:
-        return away.struck
+    async def injected() -> int:
+        return away.injected
 
-    await eventually(struck, lambda times: times >= 3)
+    await eventually(injected, lambda times: times >= 3)
     assert (await stack.log.committed(CONSUMER)).get(partition, 0) <= offset
     assert await stack.records("order.created.dlq") == []
 

@@ -5,7 +5,7 @@ A system lists them beside its own, and adds to one by `Checker.also` what only 
 
 from __future__ import annotations
 
-from chaos.kit.checkers import commands, events, inbox, letters, rest, views
+from chaos.kit.checkers import commands, dead_letters, events, inbox, rest, views
 from chaos.kit.checkers.anomalies import ANOMALIES
 from chaos.kit.checkers.checker import Check, Checker, judge
 from chaos.kit.promises import KEPT, Anomaly, BadChecker
@@ -24,8 +24,8 @@ CHECKERS: tuple[Checker, ...] = (
     views.FREEZES,
     commands.KEYS,
     commands.NO_ERRORS,
-    letters.EXACTLY_POISON,
-    letters.ATTEMPTS,
+    dead_letters.EXACTLY_POISON,
+    dead_letters.ATTEMPTS,
     rest.REST,
     rest.NO_FALL,
 )
@@ -40,10 +40,10 @@ __all__ = [
     "Check",
     "Checker",
     "commands",
+    "dead_letters",
     "events",
     "inbox",
     "judge",
-    "letters",
     "rest",
     "views",
 ]

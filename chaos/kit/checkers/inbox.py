@@ -14,7 +14,7 @@ def parked(evidence: Evidence, consumer: str) -> set[UUID]:
     """Ids of the events that this consumer has parked and nobody has replayed."""
     places = {
         (letter.topic, letter.partition, letter.offset)
-        for letter in evidence.letters
+        for letter in evidence.dead_letters
         if letter.consumer == consumer
     }
     return {

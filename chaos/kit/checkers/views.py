@@ -46,7 +46,7 @@ def folded(evidence: Evidence) -> Folded:
     newest: dict[tuple[str, int, str], Put] = {}
     parked = {
         (letter.topic, letter.partition, letter.offset)
-        for letter in evidence.letters
+        for letter in evidence.dead_letters
         if letter.consumer == keeps_views
     }
     for told in evidence.told:

@@ -14,7 +14,7 @@ def _early(reached: Reached, _: Any) -> Any:
         reached()
         ids = [row.id for row in rows]
         async with self._parts.work() as unit:
-            await outbox.mark(unit.sql, ids, unit.now.at)
+            await outbox.mark_published(unit.sql, ids, unit.now.at)
         await self._parts.log.publish([row.message for row in rows])
         return ids
 

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from chaos.kit.promises.checker import KEPT, Anomaly, Cases
 
 REPEATS_PER_FAULT = 15
-"""What a sender may have in hand when it is struck, and sends again."""
+"""What a sender may have in hand when it is hit, and sends again."""
 
 
 class Told(Protocol):

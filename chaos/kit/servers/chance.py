@@ -62,8 +62,8 @@ class FaultyHandler:
 def draw(random: Random, lines: Lines, targets: Mapping[str, Target]) -> list[FaultyHandler]:
     """One to three faults, none of them twice on the same target."""
     count = random.randint(1, AT_ONCE_MAX)
-    struck = random.sample(sorted(targets), count)
-    return [_trouble(random, number, targets, name, lines) for number, name in enumerate(struck)]
+    hit = random.sample(sorted(targets), count)
+    return [_trouble(random, number, targets, name, lines) for number, name in enumerate(hit)]
 
 
 def _trouble(
@@ -125,7 +125,7 @@ async def inject(
 ) -> None:
     """Each in its time; all are healed at the end. Raises NotInjected.
 
-    `fails_by` are the errors by which a target or a line says that it cannot be struck or healed.
+    `fails_by` are the errors by which a target or a line says that it cannot be hit or healed.
     """
 
     async def one(trouble: FaultyHandler) -> None:

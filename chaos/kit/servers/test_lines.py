@@ -1,4 +1,4 @@
-"""A fault on a line strikes the lines that are meant, and is gone afterwards."""
+"""A fault on a line hits the lines that are meant, and is gone afterwards."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """FaultsAt every point of one run, and runs what lies before a point only once.
 
-At each point the process forks, once for every way to strike it. The child goes on with the fault
+At each point the process forks, once for every way to hit it. The child goes on with the fault
 and tells what came of it; the parent waits for it, and goes on as if nothing had been. A child's
 run is the very one that its replay ID names: the same trace, the same digest.
 """
@@ -35,11 +35,11 @@ class BranchFailed(Exception):
 class Branches(Generic[R]):
     """The children of one run, and what they told."""
 
-    def __init__(self, strikes: FaultsAt, database: Path) -> None:
+    def __init__(self, faults_at: FaultsAt, database: Path) -> None:
         self.told: list[R] = []
         self.failed: str | None = None
         """Which branch did not come to its end, and why: no more are begun then."""
-        self._strikes = strikes
+        self._faults_at = faults_at
         self._database = database
         self._to_parent: BinaryIO | None = None
         self._parent = os.getpid()
@@ -50,13 +50,13 @@ class Branches(Generic[R]):
         return self._to_parent is not None
 
     def at(self, place: Place) -> PointFault | None:
-        """In a child: the strike that it is about. In the parent, when all are done: None."""
-        for strike in self._strikes(place):
-            if self.failed is None and self._fork(strike):
-                return strike
+        """In a child: the fault that it is about. In the parent, when all are done: None."""
+        for fault in self._faults_at(place):
+            if self.failed is None and self._fork(fault):
+                return fault
         return None
 
-    def _fork(self, strike: PointFault) -> bool:
+    def _fork(self, fault: PointFault) -> bool:
         """Whether this is the child; its parent returns when the child has ended.
 
         All that a run changes is its memory, which a fork has its own copy of, and the file of the
@@ -78,7 +78,7 @@ class Branches(Generic[R]):
             told = from_child.read()
         os.waitpid(child, 0)
         if not told:
-            self.failed = f"{strike}: its run did not end, or not well"
+            self.failed = f"{fault}: its run did not end, or not well"
         else:
             self.told.append(pickle.loads(told))  # noqa: S301 - our own child's words
         self._database.write_bytes(content)

@@ -50,14 +50,14 @@ PARTS = 8
 NO_OTHERS: Mapping[str, str] = {}
 
 DESCRIPTION = """\
-Runs the whole system in one process, under a virtual clock, and strikes it with faults.
+Runs the whole system in one process, under a virtual clock, and hits it with faults.
 A run is a function of its workload, seed and faults alone: its ID replays it anywhere.
 """
 EPILOG = """\
 workloads:
 {workloads}
 
-what may strike (each fault that can strike a point does so once, before chance begins):
+what may happen (each fault that can hit a point does so once, before chance begins):
 {nemeses}
 
 who judges:
@@ -240,7 +240,7 @@ def _search(
     ]
     _exhaust(search.gather("known failures", len(known), crew.map(run_text, known)))
     if asked.no_singles:
-        print("single faults are left out; without --no-singles each strikes each point")
+        print("single faults are left out; without --no-singles each hits each point")
     elif not search.is_over():
         _strike_all(crew, Undisturbed(here), chosen, asked.seed, search)
     if not search.is_over():
@@ -270,7 +270,7 @@ def _exhaust(results: Iterator[Result]) -> None:
 def _strike_all(
     crew: Workers, undisturbed: Undisturbed, chosen: Sequence[str], seed: int, search: _Search
 ) -> None:
-    """Strike every point in every way. A point that none struck is a failure."""
+    """Hit every point in every way. A point that none hit is a failure."""
     fields = {workload: undisturbed.field(workload, seed) for workload in chosen}
     wanted = {
         str(schedule): None
@@ -283,15 +283,15 @@ def _strike_all(
         for first in range(PARTS)
         for workload in chosen
     ]
-    struck = chain.from_iterable(crew.map(strike_part, parts, chunk=1))
-    for result in search.gather("single faults", count, struck):
+    hit = chain.from_iterable(crew.map(strike_part, parts, chunk=1))
+    for result in search.gather("single faults", count, hit):
         del wanted[result.schedule]
     if wanted and not search.is_over():
         tqdm.write(f"FAILED: {len(wanted)} points were never reached")
         search.failures += map(never_reached, wanted)
     points = sum(len(field.places) for field in fields.values())
     print(
-        f"single faults: {count - len(wanted)} of {count} struck, at {points} fault points"
+        f"single faults: {count - len(wanted)} of {count} hit, at {points} fault points"
         f" of {len(chosen)} workloads"
     )
 
@@ -394,20 +394,20 @@ def _replay(subject: Subject, asked: argparse.Namespace) -> int:
     if asked.report is not None:
         asked.report.write_text(report(run, asked.mutant, healthy), encoding="utf-8")
         print(f"report: {asked.report}")
-    for fault in run.never_struck:
+    for fault in run.never_injected:
         print(f"never reached: {fault}")
     if asked.mutant:
         print(f"mutant {asked.mutant}: its code was {_times(run.reached)}")
     print(
         f"{schedule}: {_verdict(run)}; {run.ended_s:.1f} s of virtual time; trace digest {run.digest}"
     )
-    return 1 if run.anomalies or run.never_struck else 0
+    return 1 if run.anomalies or run.never_injected else 0
 
 
 def _verdict(run: Run) -> str:
     if run.anomalies:
         return "BROKEN"
-    return "NEVER REACHED, so nothing is shown" if run.never_struck else "kept all promises"
+    return "NEVER REACHED, so nothing is shown" if run.never_injected else "kept all promises"
 
 
 def _times(reached: int) -> str:

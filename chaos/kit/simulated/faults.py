@@ -1,6 +1,6 @@
-"""What strikes, where and when. A schedule of faults has a text form, so that it can be replayed.
+"""What goes wrong, where and when. A schedule of faults has a text form, so that it can be replayed.
 
-Faults at a point strike the nth time that a process makes a certain call, on its way there or on
+Faults at a point hit the nth time that a process makes a certain call, on its way there or on
 its way back: `crash@accounts:sql.commit:reply:3`. Faults in time begin at a moment and are
 healed by themselves: `outage@log:2.5:40`.
 """
@@ -112,7 +112,7 @@ def parse(text: str) -> Fault:
 
 
 def kinds_at(place: Place) -> tuple[str, ...]:
-    """Every way in which this point can be struck."""
+    """Every way in which this point can be hit."""
     if place.hop is Hop.REPLY:
         return AT_REPLY
     if place.call == COMMIT:
@@ -121,9 +121,9 @@ def kinds_at(place: Place) -> tuple[str, ...]:
 
 
 def distinct_kinds_at(place: Place) -> tuple[str, ...]:
-    """The ways to strike this point that no strike at another point amounts to.
+    """The ways to hit this point that no hit at another point amounts to.
 
-    Who dies on the way to a store has done no more than when the last answer came: crashes strike
+    Who dies on the way to a store has done no more than when the last answer came: crashes hit
     on the way back, and before COMMIT, where a whole transaction is undone. Who stalls on the way
     back stalls before the next call; who stalls at a statement that writes, and so holds the lock,
     keeps others waiting until the server undoes it all, as before COMMIT. Of a call that only
@@ -184,7 +184,7 @@ def _place(passing: _Passing) -> Place:
 
 
 class Faults:
-    """Strikes at the points of a schedule, and lets every hop take its time."""
+    """Hits at the points of a schedule, and lets every hop take its time."""
 
     def __init__(
         self,
@@ -198,8 +198,8 @@ class Faults:
         self.crashed: Callable[[Incarnation], None] = lambda _: None
         self.paused: Callable[[Incarnation], None] = lambda _: None
         self.branching: Callable[[Place], PointFault | None] | None = None
-        """Asked at each point for a strike that no schedule foresaw."""
-        self._strikes = {
+        """Asked at each point for a hit that no schedule foresaw."""
+        self._point_faults = {
             _passing(fault.place): fault for fault in faults if isinstance(fault, PointFault)
         }
         self._windows = [
@@ -215,7 +215,7 @@ class Faults:
         self._are_on = False
 
     def begin(self) -> None:
-        """From here on hops take time, are counted, and can be struck."""
+        """From here on hops take time, are counted, and can be hit."""
         self._are_on = True
 
     def end(self) -> None:
@@ -244,13 +244,13 @@ class Faults:
         passing = (*way, nth)
         self._passed.append(passing)
         self.trace.note(self._loop.time(), point.process, f"{call} {point.hop.value} {nth}")
-        strike = self._strikes.get(passing)
+        fault = self._point_faults.get(passing)
         if self.branching is not None:
-            strike = self.branching(_place(passing))
-            if strike is not None:  # this is its branch: it is struck once
+            fault = self.branching(_place(passing))
+            if fault is not None:  # this is its branch: it is hit once
                 self.branching = None
-        if strike is not None:
-            await self._strike(strike)
+        if fault is not None:
+            await self._inject(fault)
         if is_given_up:
             raise Unavailable(f"{call}: no answer within {CALL_S:g} s")
         if self._windows and not is_reply:
@@ -280,16 +280,16 @@ class Faults:
         """Every point that was passed, in order."""
         return [_place(passing) for passing in self._passed]
 
-    async def _strike(self, strike: PointFault) -> None:
+    async def _inject(self, fault: PointFault) -> None:
         process = PROCESS.get()
-        self.trace.note(self._loop.time(), strike.place.process, f"STRUCK {strike}")
-        match strike.kind:
+        self.trace.note(self._loop.time(), fault.place.process, f"INJECTED {fault}")
+        match fault.kind:
             case "error" | "lost":
-                raise Unavailable(f"{strike.place.call}: the connection broke")
+                raise Unavailable(f"{fault.place.call}: the connection broke")
             case "conflict":
-                raise Conflict(f"{strike.place.call}: a deadlock, or a lock wait")
+                raise Conflict(f"{fault.place.call}: a deadlock, or a lock wait")
             case "ghost":
-                raise Ghost(f"{strike.place.call}: the connection broke")
+                raise Ghost(f"{fault.place.call}: the connection broke")
             case "late":
                 await asyncio.sleep(LATE_S)
             case "crash" if process is not None:

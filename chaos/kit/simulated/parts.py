@@ -396,7 +396,7 @@ class Cluster:
 
     def _heal(self, work: Coroutine[Any, Any, None]) -> None:
         """Run what ends a fault, outside of all processes."""
-        outside = contextvars.Context()  # whoever was struck may be dead by then
+        outside = contextvars.Context()  # whoever was hit may be dead by then
         task = outside.run(asyncio.ensure_future, work)
         self._healing.add(task)
         task.add_done_callback(self._healed, context=outside)

@@ -1,6 +1,6 @@
-"""What each kind of fault means, and whether a fault can strike a workload at all.
+"""What each kind of fault means, and whether a fault can hit a workload at all.
 
-A fault that strikes nothing would let a replay say that all promises were kept, of a run in which
+A fault that hits nothing would let a replay say that all promises were kept, of a run in which
 nothing happened.
 """
 
@@ -61,7 +61,7 @@ _OF_PORTS = {f"log.{name}" for name in _methods(Log, Subscription)} | {
 
 
 def calls(subject: Subject) -> list[str]:
-    """Every call to a store at which a process can be struck."""
+    """Every call to a store at which a process can be hit."""
     statements = {
         f"sql.{verb}-{table}"
         for verb in ("select", "insert", "update", "delete")
@@ -71,7 +71,7 @@ def calls(subject: Subject) -> list[str]:
 
 
 def fault_of(subject: Subject, text: str, workload: Workload) -> Fault:
-    """Read a fault that can strike this workload. Raises BadReplay."""
+    """Read a fault that can hit this workload. Raises BadReplay."""
     kind = text.partition("@")[0]
     _known("kind of fault", kind, MEANINGS)
     fault = parse(text)
@@ -82,16 +82,14 @@ def fault_of(subject: Subject, text: str, workload: Workload) -> Fault:
     return fault
 
 
-def _check_point_fault(subject: Subject, strike: PointFault, workload: Workload) -> None:
-    _known("process", strike.place.process, workload.processes)
-    _known("call", strike.place.call, calls(subject))
-    if strike.place.nth < 1:
-        raise BadReplay(f"{strike} can never come: a process's first call is number 1")
-    possible = kinds_at(strike.place)
-    if strike.kind not in possible:
-        raise BadReplay(
-            f"{strike.kind!r} cannot strike {strike.place}; there it is {_listed(possible)}"
-        )
+def _check_point_fault(subject: Subject, fault: PointFault, workload: Workload) -> None:
+    _known("process", fault.place.process, workload.processes)
+    _known("call", fault.place.call, calls(subject))
+    if fault.place.nth < 1:
+        raise BadReplay(f"{fault} can never come: a process's first call is number 1")
+    possible = kinds_at(fault.place)
+    if fault.kind not in possible:
+        raise BadReplay(f"{fault.kind!r} cannot hit {fault.place}; there it is {_listed(possible)}")
 
 
 def _check_timed_fault(subject: Subject, timed_fault: TimedFault, workload: Workload) -> None:
@@ -110,7 +108,7 @@ def _check_timed_fault(subject: Subject, timed_fault: TimedFault, workload: Work
 
 
 def _targets(subject: Subject, kind: str, workload: Workload) -> tuple[str, Collection[str]]:
-    """What a fault in time strikes, and what there is of it."""
+    """What a fault in time hits, and what there is of it."""
     assert kind in IN_TIME, f"{kind} is a fault at a point"
     match kind:
         case "jump" | "restart":

@@ -1,4 +1,4 @@
-"""The page of a simulated run: what struck whom, what every process did, and the verdicts."""
+"""The page of a simulated run: what hit whom, what every process did, and the verdicts."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def _page(run: Run, mutant: str | None, healthy: Run | None) -> Page:
     causes, faults = _causes(run), list(_faults(run))
     suspects = causes.suspects(run.anomalies)
     said = sentence(judged, faults, run.subject.anomalies)
-    if run.never_struck and not run.anomalies:
-        said = f"Nothing is shown: {run.never_struck[0]} was never reached."
+    if run.never_injected and not run.anomalies:
+        said = f"Nothing is shown: {run.never_injected[0]} was never reached."
     return Page(
         title=f"A run of {run.schedule.workload} in simulated time",
         sentence=said,
@@ -100,10 +100,10 @@ def _pictures(
 def _around(run: Run) -> tuple[float, float]:
     """From some steps before the first fault to some after the last; the beginning, without any."""
     lines = run.trace.lines
-    struck = [number for number, line in enumerate(lines) if is_fault(line)] or [0]
+    hit = [number for number, line in enumerate(lines) if is_fault(line)] or [0]
     if not lines:
         return 0.0, run.ended_s
-    first, last = max(0, struck[0] - BEFORE), min(len(lines) - 1, struck[-1] + AFTER)
+    first, last = max(0, hit[0] - BEFORE), min(len(lines) - 1, hit[-1] + AFTER)
     return lines[first].time_s, lines[last].time_s
 
 
@@ -133,6 +133,6 @@ def _processes(run: Run) -> list[Lane]:
     marks: dict[str, list[Mark]] = {}
     for line in run.trace.lines:
         if line.process != "-":
-            kind = "struck" if is_fault(line) else line.what.partition(".")[0]
+            kind = "fault" if is_fault(line) else line.what.partition(".")[0]
             marks.setdefault(line.process, []).append(Mark(line.time_s, line.what, kind))
     return [Lane(process, found) for process, found in sorted(marks.items())]

@@ -65,7 +65,7 @@ QUIET_TIMES = 2
 ENDINGS_MAX = 20
 """So often is what was killed made to give up what it waits for."""
 CLIENTS_WITHIN_S = 300.0
-"""All scripts end by then, whatever strikes."""
+"""All scripts end by then, whatever fails."""
 QUIET_WITHIN_S = 240.0
 """From the last fault's end to rest; far more than the longest retry schedule takes."""
 
@@ -86,7 +86,7 @@ class Schedule:
 
 
 def schedule_of(subject: Subject, text: str) -> Schedule:
-    """Read a replay ID. Raises BadReplay, also of what can strike nothing."""
+    """Read a replay ID. Raises BadReplay, also of what can hit nothing."""
     story, slash, rest = text.partition("/")
     seed, *faults = rest.split("/")
     name, *without = story.split("~")
@@ -108,7 +108,7 @@ def schedule_of(subject: Subject, text: str) -> Schedule:
 
 def is_fault(line: Seen) -> bool:
     """Whether this line of a trace is where a fault came."""
-    return line.what.startswith(("STRUCK ", "BEGUN "))
+    return line.what.startswith(("INJECTED ", "BEGUN "))
 
 
 @dataclass
@@ -146,8 +146,8 @@ class Run:
         return self.trace.digest
 
     @property
-    def never_struck(self) -> list[Fault]:
-        """The faults that never came: their point was not reached, or was struck by another."""
+    def never_injected(self) -> list[Fault]:
+        """The faults that never came: their point was not reached, or was hit by another."""
         happened = {line.what.partition(" ")[2] for line in self.trace.lines if is_fault(line)}
         return [fault for fault in self.schedule.faults if str(fault) not in happened]
 
@@ -198,13 +198,13 @@ class Simulator:
         return run
 
     def branches(
-        self, schedule: Schedule, strikes: FaultsAt, result: Callable[[Run], R]
+        self, schedule: Schedule, faults_at: FaultsAt, result: Callable[[Run], R]
     ) -> list[R]:
-        """Run a schedule once, and each of these strikes from its point on; what came of each.
+        """Run a schedule once, and each of these faults from its point on; what came of each.
 
         Raises BranchFailed.
         """
-        branches = Branches[R](strikes, self._file.path)
+        branches = Branches[R](faults_at, self._file.path)
 
         def tell(run: Run) -> None:
             if branches.is_branch:
@@ -302,13 +302,13 @@ class _Simulation:
         self.lag: list[tuple[float, int]] = []
 
     def branch_by(self, branching: Branching) -> None:
-        """Let somebody strike at each point; the schedule is then the one that foresaw it."""
+        """Let a branch have its fault at each point; the schedule is then the one that foresaw it."""
 
         def branch(place: Place) -> PointFault | None:
-            strike = branching(place)
-            if strike is not None:
-                self.schedule = replace(self.schedule, faults=(*self.schedule.faults, strike))
-            return strike
+            fault = branching(place)
+            if fault is not None:
+                self.schedule = replace(self.schedule, faults=(*self.schedule.faults, fault))
+            return fault
 
         self.faults.branching = branch
 

@@ -17,7 +17,7 @@ FAULTS_MAX = 4
 
 
 class Undisturbed:
-    """How each workload runs without faults: where it can be struck. Asked once for each seed."""
+    """How each workload runs without faults: where it can be hit. Asked once for each seed."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
@@ -38,7 +38,7 @@ class Undisturbed:
 
 
 def singles(field: Field, workload: str, seed: int) -> Iterator[Schedule]:
-    """Every point of the run, struck in every way that makes a difference."""
+    """Every point of the run, hit in every way that makes a difference."""
     for place in field.places:
         for kind in distinct_kinds_at(place):
             yield Schedule(workload, seed, (PointFault(kind, place),))

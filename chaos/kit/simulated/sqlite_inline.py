@@ -1,7 +1,7 @@
 """SQLite for the virtual clock: the system's own inline connection, with a hop at each statement.
 
 The dialect, the pool and the system's adapter around it are the real ones. Every statement and
-both sides of every COMMIT are hops, where a fault can strike:
+both sides of every COMMIT are hops, where a fault can hit:
 
 - an error breaks the connection, and the server rolls back whatever it had open;
 - a conflict (deadlock, lock wait) undoes its statement alone and leaves the transaction open, as
@@ -46,7 +46,7 @@ class Hops(Protocol):
     """Where a statement of one process passes on its way to the server and back."""
 
     async def at(self, call: str, hop: Hop) -> None:
-        """Raises Unavailable or Conflict when a fault strikes."""
+        """Raises Unavailable or Conflict when a fault hits."""
         ...
 
 

@@ -34,7 +34,7 @@ class Result:
     tested: frozenset[str] = frozenset()
     """The checkers of which something happened that could have broken the promise."""
     is_missed: bool = False
-    """Whether its point was to be struck, and was not reached."""
+    """Whether its point was to be hit, and was not reached."""
 
     @property
     def failed(self) -> bool:
@@ -78,21 +78,21 @@ def run_text(text: str) -> Result:
     """Run the schedule that this ID names; one whose faults never come shows nothing any more."""
     simulator = worker().simulator
     run = simulator.run(schedule_of(simulator.subject, text))
-    return replace(result_of(run), is_missed=bool(run.never_struck))
+    return replace(result_of(run), is_missed=bool(run.never_injected))
 
 
 def strike_part(task: tuple[str, int, int]) -> list[Result]:
-    """Strike every `parts`th point of this schedule's run, from the `first` on, in every way."""
+    """Hit every `parts`th point of this schedule's run, from the `first` on, in every way."""
     text, first, parts = task
     numbers = count()
 
-    def strikes(place: Place) -> list[PointFault]:
+    def faults_at(place: Place) -> list[PointFault]:
         if next(numbers) % parts != first:
             return []
         return [PointFault(kind, place) for kind in distinct_kinds_at(place)]
 
     simulator = worker().simulator
-    return simulator.branches(schedule_of(simulator.subject, text), strikes, result_of)
+    return simulator.branches(schedule_of(simulator.subject, text), faults_at, result_of)
 
 
 def run_number(task: tuple[int, int, tuple[str, ...]]) -> Result:

@@ -13,9 +13,9 @@ from chaos.real.stage import Stage
 from scenarios.harness.servers.mysql import DATABASE
 
 LATE_MS = 200
-"""An answer is under way for so long: time enough to see that the work is done, and to strike."""
+"""An answer is under way for so long: time enough to see that the work is done, and to fault."""
 TRIES = 10
-"""A busy machine may strike too late: then the answer has come, and it is tried again."""
+"""A busy machine may hit too late: then the answer has come, and it is tried again."""
 LONGER_THAN_A_TRANSACTION_S = 5.0
 """So that the API has given the transaction up: a healed line brings the answer after all."""
 MOMENT_S = 1.5

@@ -22,7 +22,7 @@ IN_HAND_S = 0.4
 """Shorter than a transaction on that line, and longer than a consumer takes to commit an offset."""
 IN_HAND_WITHIN_S = 20.0
 TRIES = 10
-"""A busy machine may strike too late: then the transaction is done."""
+"""A busy machine may hit too late: then the transaction is done."""
 LATEST = 1_000
 
 

@@ -8,7 +8,16 @@ from chaos.kit import checkers as kit
 from chaos.kit.checkers import Anomaly, BadChecker, Checker
 from chaos.kit.evidence import Evidence
 from chaos.kit.promises import Verdict
-from chaos.shop.checkers import commands, contract, effects, events, letters, orders, stock, views
+from chaos.shop.checkers import (
+    commands,
+    contract,
+    dead_letters,
+    effects,
+    events,
+    orders,
+    stock,
+    views,
+)
 from chaos.shop.checkers.anomalies import ANOMALIES
 
 CHECKERS: dict[str, Checker] = {
@@ -47,8 +56,8 @@ CHECKERS: dict[str, Checker] = {
         kit.commands.KEYS,
         commands.DEMANDS,
         kit.commands.NO_ERRORS,
-        letters.EXACTLY_POISON,
-        kit.letters.ATTEMPTS,
+        dead_letters.EXACTLY_POISON,
+        kit.dead_letters.ATTEMPTS,
         kit.rest.REST,
         kit.rest.NO_FALL,
     )

@@ -23,6 +23,6 @@ def _bare(reached: Reached, right: Any) -> Any:
 MUTANT = Mutant(
     bug="What is replayed is no longer the message that was sent: no trace leads to its cause.",
     breaks=("dead_letters_are_the_poison",),
-    workloads=("letters",),
+    workloads=("dead-letters",),
     switched_in=attribute(DeadLetters, "_publish", _bare),
 )

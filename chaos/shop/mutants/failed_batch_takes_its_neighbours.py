@@ -35,7 +35,7 @@ def _whole(reached: Reached, made_of: ChainParts, _: Middleware) -> list[Middlew
 MUTANT = Mutant(
     bug="One message that cannot be handled takes its whole batch to the dead letters.",
     breaks=("dead_letters_are_the_poison", "retries_as_scheduled"),
-    workloads=("letters",),
+    workloads=("dead-letters",),
     switched_in=middleware("bisected", _whole),
     timed_faults=("slow@log:0:1", "outage@log:0.05:2"),
 )

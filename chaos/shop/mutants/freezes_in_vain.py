@@ -19,7 +19,7 @@ def _none(reached: Reached, _: Any) -> Any:
 MUTANT = Mutant(
     bug="Readers with a token are refused for as long as a rebuild cannot come to its end.",
     breaks=("freezes_follow_progress",),
-    workloads=("rebuild-with-letters",),
+    workloads=("rebuild-with-dead-letters",),
     switched_in=attribute(Rehearsals, "took_s", _none),
     timed_faults=("outage@log:1.1:6",),
 )

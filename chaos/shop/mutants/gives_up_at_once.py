@@ -33,6 +33,6 @@ def _impatient(reached: Reached, made_of: ChainParts, _: Middleware) -> list[Mid
 MUTANT = Mutant(
     bug="There are no retries: whatever fails for a moment needs an operator.",
     breaks=("retries_as_scheduled",),
-    workloads=("letters",),
+    workloads=("dead-letters",),
     switched_in=middleware("retried", _impatient),
 )

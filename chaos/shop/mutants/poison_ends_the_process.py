@@ -32,6 +32,6 @@ def _brittle(reached: Reached, _: ChainParts, __: Middleware) -> list[Middleware
 MUTANT = Mutant(
     bug="One message that nobody can read ends its consumer, again and again.",
     breaks=("no_process_falls",),
-    workloads=("letters",),
+    workloads=("dead-letters",),
     switched_in=middleware("decoded", _brittle),
 )

@@ -44,6 +44,6 @@ def _stubborn(reached: Reached, made_of: ChainParts, _: Middleware) -> list[Midd
 MUTANT = Mutant(
     bug="Poison holds up its partition for the whole retry schedule before it is parked.",
     breaks=("retries_as_scheduled",),
-    workloads=("letters",),
+    workloads=("dead-letters",),
     switched_in=middleware("decoded", _stubborn),
 )

@@ -27,6 +27,6 @@ def _around_it(reached: Reached, _: ChainParts, right: Middleware) -> list[Middl
 MUTANT = Mutant(
     bug="A message that was replayed twice, or handled meanwhile, takes effect twice.",
     breaks=("one_effect_per_cause", "handled_is_remembered"),
-    workloads=("letters",),
+    workloads=("dead-letters",),
     switched_in=middleware("inboxed", _around_it),
 )

@@ -33,6 +33,6 @@ def _committing(reached: Reached, made_of: ChainParts, _: Middleware) -> list[Mi
 MUTANT = Mutant(
     bug="What a failed attempt had written is committed, and each retry adds to it.",
     breaks=("events_have_their_effect",),
-    workloads=("letters",),
+    workloads=("dead-letters",),
     switched_in=middleware("transactional", _committing),
 )

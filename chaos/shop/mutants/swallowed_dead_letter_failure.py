@@ -20,7 +20,7 @@ def _forgetful(reached: Reached, _: Any) -> Any:
 MUTANT = Mutant(
     bug="The offset moves on although the message is neither handled nor parked.",
     breaks=("dead_letters_are_the_poison",),
-    workloads=("letters",),
+    workloads=("dead-letters",),
     switched_in=attribute(DeadLetters, "_publish", _forgetful),
     point_faults=("error@*:log.publish:request:*",),
     timed_faults=("outage@log:0.1:2",),

@@ -27,7 +27,7 @@ CAUGHT = {
     "unclaimed_double_relay": "twins/1",
     "random_partition_key": "orders/1",
     "token_ignored": "orders/1",
-    "gives_up_at_once": "letters/1",
+    "gives_up_at_once": "dead-letters/1",
 }
 """Some that need one schedule; `python -m chaos mutants` hunts all."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from chaos.kit.simulated.workload import Workload
 from chaos.shop.workloads import (
+    dead_letters,
     demands,
     endings,
-    letters,
     orders,
     regrets,
     stock,
@@ -25,7 +25,7 @@ WORKLOADS: dict[str, Workload] = {
         stock.STOCK_CHANGES,
         demands.DEMANDS,
         together.TOGETHER,
-        letters.LETTERS,
+        dead_letters.DEAD_LETTERS,
         views.REBUILD,
         views.REBUILD_WITH_LETTERS,
         twins.TWINS_AT_WORK,

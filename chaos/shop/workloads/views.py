@@ -7,8 +7,8 @@ import asyncio
 from chaos.kit.simulated.clients import Client
 from chaos.kit.simulated.parts import Cluster
 from chaos.kit.simulated.workload import Workload
+from chaos.shop.workloads.dead_letters import POISON
 from chaos.shop.workloads.given import ANVIL, BOLT, CLOCK, place, reader
-from chaos.shop.workloads.letters import POISON
 from chaos.shop.workloads.processes import PROCESSES
 
 
@@ -67,7 +67,7 @@ async def poison_now_and_then(cluster: Cluster) -> None:
 
 
 REBUILD_WITH_LETTERS = Workload(
-    "rebuild-with-letters",
+    "rebuild-with-dead-letters",
     "The views are rebuilt while messages come that nobody can read, and dead letters are purged.",
     {
         "buyer": buys,

@@ -220,7 +220,7 @@ async def unsent_in(sql: AsyncConnection, aggregate: str, lane: str, *, limit: i
     return [_unsent(row) for row in await sql.execute(_UNSENT_IN, page)]
 
 
-async def mark(sql: AsyncConnection, ids: Collection[int], at: datetime) -> set[int]:
+async def mark_published(sql: AsyncConnection, ids: Collection[int], at: datetime) -> set[int]:
     """Mark rows as sent; which are left, because another transaction has locked them.
 
     Only after the broker's ack; then anyone may. To skip what is locked is right here, and would

@@ -266,7 +266,7 @@ class Relay:
         async def once() -> None:
             nonlocal left
             async with self._parts.work() as unit:
-                left = await outbox.mark(unit.sql, together, unit.now.at)
+                left = await outbox.mark_published(unit.sql, together, unit.now.at)
 
         try:
             await despite_conflicts(once, self._parts.world)

@@ -17,7 +17,7 @@ JUMP_S = 600.0
 STORES = ("sql", "log", "views")
 
 
-def _strike(*kinds: str) -> Callable[[Random, Field], Fault]:
+def _inject(*kinds: str) -> Callable[[Random, Field], Fault]:
     def draw(random: Random, field: Field) -> Fault:
         while True:
             place: Place = random.choice(field.places)
@@ -70,14 +70,14 @@ def _restart(random: Random, field: Field) -> Fault:
 
 ALL = (
     Nemesis(
-        "breaks", "a connection breaks before or after a call took effect", _strike("error", "lost")
+        "breaks", "a connection breaks before or after a call took effect", _inject("error", "lost")
     ),
-    Nemesis("conflicts", "a statement meets a deadlock or a lock wait", _strike("conflict")),
+    Nemesis("conflicts", "a statement meets a deadlock or a lock wait", _inject("conflict")),
     Nemesis(
-        "crashes", "a process is killed between two steps, and started again", _strike("crash")
+        "crashes", "a process is killed between two steps, and started again", _inject("crash")
     ),
-    Nemesis("pauses", "a process stands still for longer than every lease", _strike("pause")),
-    Nemesis("lateness", "one call takes long, and others overtake it", _strike("late")),
+    Nemesis("pauses", "a process stands still for longer than every lease", _inject("pause")),
+    Nemesis("lateness", "one call takes long, and others overtake it", _inject("late")),
     Nemesis(
         "outages", "a store is away, for longer than all retries take", _window("outage", OUTAGE_S)
     ),
@@ -85,7 +85,7 @@ ALL = (
     Nemesis("hangs", "a store takes requests and answers none of them", _window("hang", OUTAGE_S)),
     Nemesis("stalls", "one partition of a topic takes nothing, and the others are well", _stall),
     Nemesis("storms", "every statement that writes meets a conflict, for a while", _storm),
-    Nemesis("ghosts", "a COMMIT arrives when its sender has given it up", _strike("ghost")),
+    Nemesis("ghosts", "a COMMIT arrives when its sender has given it up", _inject("ghost")),
     Nemesis("rebalances", "a group deals its partitions anew, in mid-batch", _rebalance),
     Nemesis("duplicates", "a topic's records come once more, after newer ones", _duplicate),
     Nemesis("clocks", "a process's wall clock jumps, forwards or backwards", _jump),

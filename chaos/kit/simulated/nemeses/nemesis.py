@@ -11,7 +11,7 @@ from chaos.kit.simulated.faults import Fault, Place
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Where trouble may strike: the points and the length of a workload's run without faults."""
+    """Where trouble may come: the points and the length of a workload's run without faults."""
 
     places: Sequence[Place]
     processes: Sequence[str]

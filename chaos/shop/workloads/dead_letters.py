@@ -64,8 +64,8 @@ async def operates(client: Client) -> None:
             await client.pause(0.3, 0.5)
 
 
-LETTERS = Workload(
-    "letters",
+DEAD_LETTERS = Workload(
+    "dead-letters",
     "Poison in three topics, a handler with a bug, dead letters replayed once it is mended.",
     {"buyer": buys, "operator": operates},
     processes=PROCESSES,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chaos.kit.checkers import letters as kit
+from chaos.kit.checkers import dead_letters as kit
 from chaos.shop.workloads.points import MINDED_METHOD, PROGRAMS
 from system.events import BY_TYPE
 from system.kit.delivery import outbox
