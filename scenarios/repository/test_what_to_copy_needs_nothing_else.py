@@ -22,9 +22,7 @@ def files(text: str) -> set[Path]:
     found: set[Path] = set()
     for link in re.findall(r"\[`kit\.[\w.]+`\]\(([^)]+)\)", text):
         target = (PAGE.parent / link).resolve()
-        is_one_of_it = f"middleware.Batch`]({link})" in text
-        inside = target.glob("__init__.py") if is_one_of_it else target.rglob("*.py")
-        found |= set(inside) if target.is_dir() else {target}
+        found |= set(target.rglob("*.py")) if target.is_dir() else {target}
     return found
 
 
