@@ -14,7 +14,6 @@ from chaos.kit.blackbox import (
     Blind,
     Command,
     Do,
-    Observations,
     Fault,
     Observations,
     Record,
