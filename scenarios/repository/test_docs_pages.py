@@ -102,7 +102,7 @@ CODE_LINKS = [(page, *link) for page in PAGES.values() for link in _CODE_LINK.fi
 )
 def test_a_name_that_is_linked_is_in_the_file_it_leads_to(page: Page, name: str, link: str) -> None:
     target = (page.path.parent / link).resolve().relative_to(ROOT)
-    module = ".".join(target.with_suffix("").parts)
+    module = ".".join(target.with_suffix("").parts).removesuffix(".__init__")
 
     assert home(name, module) == module
 
