@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select, update
 
+from chaos.kit.simulated.parts import SETTINGS
 from system.events import OrderPaid
 from system.kit.delivery.middleware.handled import Handler
 from system.kit.events import Envelope
@@ -21,7 +22,8 @@ PROGRAMS = ("order-consumer", "product-consumer")
 """Which consumers run a program each."""
 MINDED_METHOD = "voucher"
 """Orders paid so cannot be handled until the handler is mended."""
-MENDED_AT_S = 2.0
+MENDED_AT_S = 1.0 + sum(SETTINGS.retry_delays_s)
+"""When all tries of what was paid in the first second are used up, so that it lies among the dead."""
 
 points = Table(
     "points",
