@@ -37,7 +37,7 @@ from scenarios.harness.servers.common import say
 
 LOOK_S = 2.0
 READ_S = 0.2
-"""So often a client's newest thing is read while faults strike: what an outage shows, it shows for seconds."""
+"""So often a client's newest thing is read while there are faults: what an outage shows, it shows for seconds."""
 AT_ONCE = 8
 """Reads that are under way at rest."""
 FINISH_S = 30.0

@@ -18,7 +18,7 @@ Begin a system of your own on the kit.
 with an API, an event handler and a view. It runs at once, by `python -m bank`; then change it.
 """
 DONE = """\
-{folder} is a system. Run it, here:
+{folder} is a system. Run it in {beside}:
 
   python -m {name}
 
@@ -66,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CannotBegin as error:
         print(f"python -m system.kit: {error}", file=sys.stderr)
         return 1
-    print(DONE.format(folder=folder, name=folder.name), end="")
+    beside = "this folder" if folder.parent == Path() else folder.parent
+    print(DONE.format(folder=folder, beside=beside, name=folder.name), end="")
     return 0
 
 
