@@ -22,7 +22,7 @@ DONE = """\
 
   python -m {name}
 
-docs/your-own-system.md goes through it.
+docs/your-own-system.md, in the checkout of the kit, goes through it.
 """
 
 

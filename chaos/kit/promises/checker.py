@@ -205,7 +205,9 @@ def _cases(
         cases += 1
         if case is not None:
             if case.name not in explained:
-                raise LookupError(f"anomalies.py does not explain {case.name!r}")
+                raise LookupError(
+                    f"no anomaly explains {case.name!r}: say what it means in the subject's anomalies"
+                )
             found.append(replace(case, checker=checker.name))
     return cases if checker.cases is None else len(checker.cases(evidence)), found
 

@@ -607,7 +607,7 @@ def test_a_checker_that_finds_what_nobody_explains_is_named(
 ) -> None:
     found = Checker(Promise("hasty", "None."), lambda _: [Anomaly("some new word", "here")])
     monkeypatch.setitem(CHECKERS, "hasty", found)
-    with pytest.raises(BadChecker, match=r"anomalies\.py does not explain 'some new word'"):
+    with pytest.raises(BadChecker, match=r"no anomaly explains 'some new word': say what it means"):
         judge(Story().evidence())
 
 
