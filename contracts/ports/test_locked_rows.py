@@ -17,13 +17,13 @@ from uuid import UUID
 
 import orjson
 import pytest
-from sqlalchemy import ColumnElement, insert, select, text
+from sqlalchemy import ColumnElement, event, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.ports.databases import Database
 from contracts.ports.work_suite import add_users, user
 from system.events import BY_TYPE
-from system.kit import logs
+from system.kit import locks, logs
 from system.kit.adapters.sql.work import SqlWork
 from system.kit.adapters.world_real import RealWorld
 from system.kit.chains import command_chain
@@ -253,6 +253,23 @@ async def test_a_put_of_stock_holds_no_product_while_it_waits_for_the_stock(shop
         assert created(await asyncio.gather(*(shop.place(x) for _ in range(MANY))))
         assert not put.done()
     assert (await put).status == 200
+
+
+async def test_which_of_many_locked_rows_is_waited_for_takes_no_statement_for_each(
+    shop: Shop,
+) -> None:
+    """As when two lanes want the same stock: all of it is locked, and the first will do."""
+    more = [await shop.ask("POST /products", _OFFERED) for _ in range(20)]
+    many = [*shop.products, *(orjson.loads(answer.body)["id"] for answer in more)]
+    asked: list[str] = []
+    engine = shop.work.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", lambda *about: asked.append(about[2]))
+    async with shop.locked(products.c.id, *many):
+        with pytest.raises(locks.RowLocked, match=f"row {many[0]} of products"):
+            async with shop.work() as unit:
+                await locks.take(unit, locks.exclusive(products, products.c.id), many)
+
+    assert len(asked) == 3, "wait for all, lock those that are free, ask for the first that is not"
 
 
 @pytest.mark.parametrize("call", ["PUT /products/{id}", "DELETE /products/{id}"])

@@ -20,7 +20,7 @@ def outside(domain: str) -> list[Path]:
 
 
 def test_the_shop_is_as_small_as_the_readme_says() -> None:
-    files = [path for path in SYSTEM.rglob("*.py") if "kit" not in path.parts]
+    files = [path for path in SYSTEM.rglob("*.py") if "kit" not in path.relative_to(SYSTEM).parts]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in files)
     readme = (SYSTEM.parent / "README.md").read_text("utf-8")
     said = int(re.findall(r"about\s([0-9],[0-9]{3}) lines", readme)[0].replace(",", ""))

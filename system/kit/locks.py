@@ -109,7 +109,7 @@ async def take(unit: UnitOfWork, lock: Lock, ids: Collection[Id]) -> Sequence[Ro
     try:
         return list(await unit.sql.execute(statement, {"ids": sorted(ids)}))
     except LockWaitTimeout:
-        _, places = await _one_by_one(unit, lock, ids)
+        _, places = await _one_by_one(unit, lock, ids, at_most=1)
         if not places:  # it is free again
             raise
         raise RowLocked(places[0]) from None
@@ -127,16 +127,21 @@ async def take_free(
     try:
         return list(await unit.sql.execute(lock.hasty, {"ids": sorted(ids)})), ()
     except LockWaitTimeout:
-        return await _one_by_one(unit, lock, ids)
+        return await _one_by_one(unit, lock, ids, at_most=len(ids))
 
 
 async def _one_by_one(
-    unit: UnitOfWork, lock: Lock, ids: Collection[Id]
+    unit: UnitOfWork, lock: Lock, ids: Collection[Id], *, at_most: int
 ) -> tuple[Sequence[Row[Any]], Sequence[Place]]:
-    """Lock in one statement what is free and there; ask for each of the rest, which may be neither."""
+    """Lock in one statement what is free and there; ask for each of the rest, which may be neither.
+
+    Until so many are found locked: each is asked for by a statement of its own.
+    """
     rows = list(await unit.sql.execute(lock.skipping, {"ids": sorted(ids)}))
-    places = []
+    places: list[Place] = []
     for id in sorted(set(ids) - {row[0] for row in rows}):  # a table's first column is its key
+        if len(places) == at_most:
+            break
         try:
             rows += await unit.sql.execute(lock.hasty, {"ids": [id]})
         except LockWaitTimeout:
