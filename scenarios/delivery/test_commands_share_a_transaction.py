@@ -13,7 +13,7 @@ import pytest
 
 from chaos.kit.points import Hop, Point, faulty_work
 from scenarios.delivery.bench import CAUSE, Bench, bench, in_virtual_time
-from scenarios.harness.fault_rules import Switchboard
+from scenarios.harness.fault_rules import FaultRule, Switchboard
 from system.kit import locks
 from system.kit.chains import command_chain
 from system.kit.commands import idempotency
@@ -86,6 +86,14 @@ async def ask_all(run: Any, *requests: Request) -> list[Any]:
 async def made(it: Bench) -> int:
     async with it.parts.work() as unit:
         return len((await unit.sql.execute(users.select())).all())
+
+
+async def one_ahead(run: Any, faults: Switchboard) -> tuple[FaultRule, asyncio.Task[Any]]:
+    """One whose transaction waits for its COMMIT: what comes meanwhile waits in line."""
+    held = faults.hold("sql.commit")
+    ahead = asyncio.create_task(_run(run, request(0)))
+    await held.reached()
+    return held, ahead
 
 
 def commands(it: Bench, faults: Switchboard | None = None) -> Commands:
@@ -216,9 +224,7 @@ async def test_a_queue_that_is_full_says_so_at_once() -> None:
     desk, faults = Desk(), Switchboard()
     async with bench() as it:
         run = commands(it, faults).shared(desk.act)
-        held = faults.hold("sql.commit")
-        ahead = asyncio.create_task(_run(run, request(0)))
-        await held.reached()
+        held, ahead = await one_ahead(run, faults)
         waiting = [
             asyncio.create_task(_run(run, request(number))) for number in range(1, QUEUE_MAX + 1)
         ]
@@ -235,9 +241,7 @@ async def test_one_that_waited_too_long_is_certainly_not_done() -> None:
     desk, faults = Desk(), Switchboard()
     async with bench() as it:
         run = commands(it, faults).shared(desk.act)
-        held = faults.hold("sql.commit")
-        ahead = asyncio.create_task(_run(run, request(0)))
-        await held.reached()
+        held, ahead = await one_ahead(run, faults)
         late = asyncio.create_task(_run(run, request(1)))
         await asyncio.sleep(PATIENCE_S + 0.5)
         held.release()
@@ -252,9 +256,7 @@ async def test_a_client_that_leaves_takes_back_nothing_that_a_transaction_has() 
     desk, faults = Desk(), Switchboard()
     async with bench() as it:
         run = commands(it, faults).shared(desk.act)
-        held = faults.hold("sql.commit")
-        leaving = asyncio.create_task(_run(run, request(0)))
-        await held.reached()
+        held, leaving = await one_ahead(run, faults)
         neighbour = asyncio.create_task(_run(run, request(1)))
         leaving.cancel()
         await asyncio.sleep(0)
@@ -269,9 +271,7 @@ async def test_a_client_that_leaves_while_it_waits_takes_its_command_with_it() -
     desk, faults = Desk(), Switchboard()
     async with bench() as it:
         run = commands(it, faults).shared(desk.act)
-        held = faults.hold("sql.commit")
-        ahead = asyncio.create_task(_run(run, request(0)))
-        await held.reached()
+        held, ahead = await one_ahead(run, faults)
         leaving, behind = (asyncio.create_task(_run(run, request(number))) for number in (1, 2))
         await asyncio.sleep(0)
         leaving.cancel()

@@ -1,4 +1,4 @@
-"""FaultsAt every point of one run, and runs what lies before a point only once.
+"""Injects faults at every point of one run, and runs what lies before a point only once.
 
 At each point the process forks, once for every way to hit it. The child goes on with the fault
 and tells what came of it; the parent waits for it, and goes on as if nothing had been. A child's

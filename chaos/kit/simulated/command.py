@@ -29,10 +29,10 @@ from chaos.kit.simulated.subject import Subject
 from chaos.kit.simulated.workers import (
     Result,
     Workers,
+    inject_part,
     never_reached,
     run_number,
     run_text,
-    strike_part,
     workers,
 )
 from system.kit.operations.arguments import Parser, unknown
@@ -242,7 +242,7 @@ def _search(
     if asked.no_singles:
         print("single faults are left out; without --no-singles each hits each point")
     elif not search.is_over():
-        _strike_all(crew, Undisturbed(here), chosen, asked.seed, search)
+        _inject_all(crew, Undisturbed(here), chosen, asked.seed, search)
     if not search.is_over():
         count = None if asked.minutes else asked.schedules
         ran = crew.map(run_number, _numbers(asked, chosen))
@@ -267,7 +267,7 @@ def _exhaust(results: Iterator[Result]) -> None:
         pass
 
 
-def _strike_all(
+def _inject_all(
     crew: Workers, undisturbed: Undisturbed, chosen: Sequence[str], seed: int, search: _Search
 ) -> None:
     """Hit every point in every way. A point that none hit is a failure."""
@@ -283,7 +283,7 @@ def _strike_all(
         for first in range(PARTS)
         for workload in chosen
     ]
-    hit = chain.from_iterable(crew.map(strike_part, parts, chunk=1))
+    hit = chain.from_iterable(crew.map(inject_part, parts, chunk=1))
     for result in search.gather("single faults", count, hit):
         del wanted[result.schedule]
     if wanted and not search.is_over():

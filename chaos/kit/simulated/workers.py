@@ -81,7 +81,7 @@ def run_text(text: str) -> Result:
     return replace(result_of(run), is_missed=bool(run.never_injected))
 
 
-def strike_part(task: tuple[str, int, int]) -> list[Result]:
+def inject_part(task: tuple[str, int, int]) -> list[Result]:
     """Hit every `parts`th point of this schedule's run, from the `first` on, in every way."""
     text, first, parts = task
     numbers = count()
