@@ -59,3 +59,10 @@ def test_a_batch_is_as_large_as_kafkas_client_makes_it(value_bytes: int, headers
 
     assert batch_bytes(message) == len(builder.build())
     assert batch_bytes_at_most(message) >= batch_bytes(message)
+
+
+def test_of_headers_with_one_name_the_last_counts_as_for_kafkas_clients() -> None:
+    message = Message("topic", b"key", b"", (("a", b"first"), ("b", b""), ("a", b"last")))
+
+    assert message.header("a") == b"last"
+    assert message.header("c") is None
