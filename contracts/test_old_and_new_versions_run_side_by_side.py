@@ -2,9 +2,9 @@
 
 The steps are those of `docs/events.md`: `user_name` of order.created becomes `customer`.
 
-- version 1 is the published one; its consumer is a model that is built from the published schema;
-- version 2 has both names, so that consumers of versions 1 and 2 read it;
-- version 3 has the new name alone: no consumer of an older version may run any more.
+- the old version is the published one; its consumer is a model that is built from the published schema;
+- the next has both names, so that consumers of either read it;
+- the last has the new name alone: no consumer of an older version may run any more.
 """
 
 from __future__ import annotations
@@ -43,6 +43,10 @@ APIS = [spec.name for spec in ROLES if spec.name.endswith("-api")]
 CONSUMERS = [spec.name for spec in ROLES if spec.name.endswith("-consumer")]
 
 
+OLD = OrderCreated.schema_version
+BOTH, NEW = OLD + 1, OLD + 2
+
+
 def customer_beside_user_name(payload: dict[str, Any]) -> dict[str, Any]:
     return {**payload, "customer": payload["user_name"]}
 
@@ -54,8 +58,11 @@ def customer_alone(payload: dict[str, Any]) -> dict[str, Any]:
 class Both(OrderCreated):
     """An order was placed."""
 
-    schema_version = 2
-    upcasts: ClassVar[Mapping[int, Upcast]] = {1: customer_beside_user_name}
+    schema_version = BOTH
+    upcasts: ClassVar[Mapping[int, Upcast]] = {
+        **OrderCreated.upcasts,
+        OLD: customer_beside_user_name,
+    }
 
     customer: Name
 
@@ -64,9 +71,9 @@ class Renamed(OrderEvent):
     """An order was placed."""
 
     type = TOPIC
-    schema_version = 3
-    oldest_reader = 3
-    upcasts: ClassVar[Mapping[int, Upcast]] = {1: customer_beside_user_name, 2: customer_alone}
+    schema_version = NEW
+    oldest_reader = NEW
+    upcasts: ClassVar[Mapping[int, Upcast]] = {**Both.upcasts, BOTH: customer_alone}
 
     customer: Name
     product_names: tuple[Name, ...]
@@ -113,7 +120,7 @@ async def produce(stack: Stack, order_id: int, model: type[Event]) -> None:
     """Let the outbox hold what a producer of this version would have written there."""
     (message,) = await stack.unsent(TOPIC, order_id)
     envelope = outbox.decode(message, BY_TYPE)
-    event = model.model_validate(model.upcast(loads(message.value), 1))
+    event = model.model_validate(model.upcast(loads(message.value), OLD))
     async with stack.work() as unit:
         row = outbox.row(event, envelope.cause, unit.now.at)
         table = outbox.outbox
@@ -153,10 +160,10 @@ async def comes_through(stack: Stack, order_id: int) -> None:
 @pytest.mark.parametrize(
     ("producer", "consumer"),
     [
-        (published(1), Both),
-        (published(1), Renamed),
+        (published(OLD), Both),
+        (published(OLD), Renamed),
         (Both, Renamed),
-        (Both, published(1)),
+        (Both, published(OLD)),
         (Renamed, Renamed),
     ],
     ids=[
@@ -176,13 +183,15 @@ async def test_an_order_comes_through(producer: type[Event], consumer: type[Even
         await comes_through(stack, order_id)
 
 
-@pytest.mark.parametrize("consumer", [published(1), Both], ids=["version 1", "version 2"])
+@pytest.mark.parametrize(
+    "consumer", [published(OLD), Both], ids=["the old version", "the version of both"]
+)
 async def test_a_consumer_that_runs_too_long_loses_nothing(consumer: type[Event]) -> None:
     async with placed(Renamed, consumer) as (stack, order_id, table):
         for role in ("product-consumer", "query-consumer"):
             (letter,) = await stack.letters(role)
             assert letter["error"].startswith(
-                f"no {TOPIC} of version 3, read as {consumer.schema_version}: user_name "
+                f"no {TOPIC} of version {NEW}, read as {consumer.schema_version}: user_name "
             )
 
         consume(table, Renamed)
@@ -228,10 +237,10 @@ def test_each_step_passes_the_checks_of_contracts(archive: Archive) -> None:
 
 def test_the_last_step_does_not_while_older_consumers_may_run(archive: Archive) -> None:
     publish(archive, message_type(Both))
-    publish(archive, too_early := message_type(Renamed, oldest_reader=1))
+    publish(archive, too_early := message_type(Renamed, oldest_reader=OLD))
 
     assert unreadable(archive, too_early) == [
-        f"a consumer of v{old} cannot read what v3 sends: /user_name: v3 does not have it,"
+        f"a consumer of v{old} cannot read what v{NEW} sends: /user_name: v{NEW} does not have it,"
         f" v{old} requires it"
-        for old in (1, 2)
+        for old in (OLD, BOTH)
     ]
