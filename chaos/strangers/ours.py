@@ -27,7 +27,7 @@ RESERVATION = {
     "released": set[str](),
     "rejected": set[str](),
 }
-HELD = {"CREATED reserved", "PROCESSING reserved", "PAID reserved"}
+HELD = {f"{status} reserved" for status in STATUS if status != "CANCELED"}
 ENDED = {"CANCELED released", "CANCELED rejected"}
 STATES = kit.States(
     steps={
@@ -41,7 +41,7 @@ STATES = kit.States(
     holds=HELD,
     after={
         "cancel": ENDED,
-        "advance": {"PAID reserved", "PROCESSING reserved", "CANCELED rejected"},
+        "advance": HELD - {"CREATED reserved"} | {"CANCELED rejected"},
         "reserved": HELD | {"CANCELED released"},
         "refused": {"CANCELED rejected"},
         "released": {"CANCELED released"},

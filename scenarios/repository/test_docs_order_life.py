@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,7 +15,8 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select
 
-from scenarios.repository.markdown import ROOT, Page
+from scenarios.repository.markdown import ROOT
+from scenarios.repository.order_life import CLIENTS, LEARNS, STOCK, Table, state_of
 from system import events
 from system.events import (
     OrderCanceled,
@@ -45,17 +47,6 @@ from system.table import SHOP
 from system.users import store as user_store
 from system.users.model import RegisterUser
 
-Table = Mapping[str, Mapping[str, str]]
-"""By the first cell of a row, then by the head of a column."""
-
-
-def tables() -> Sequence[Table]:
-    path = ROOT / "docs" / "order-life.md"
-    return Page(path, path.read_text(encoding="utf-8")).tables
-
-
-CLIENTS, STOCK, LEARNS = tables()
-
 
 def cells(table: Table) -> list[tuple[str, str, str]]:
     return [(row, column, cell) for row, line in table.items() for column, cell in line.items()]
@@ -68,24 +59,15 @@ NOW = Now(datetime(2026, 1, 31, 8, tzinfo=UTC), lambda: UUID(int=next(IDS)))
 # --- what a client may do -------------------------------------------------------------------------
 
 
+def a_draft(user_id: int, product_id: int) -> Draft:
+    name = events.Name(id=user_id, name="Ada", version=1)
+    return Draft(name, (), (a_line(product_id, 2),), Decimal(10))
+
+
 def an_order(state: str) -> Order:
-    status, _, paid = state.partition(", ")
-    return Order(
-        id=42,
-        user_id=1,
-        status=OrderStatus(status),
-        paid=bool(paid) or status == "PAID",
-        total_amount=Decimal(10),
-        items=(OrderItem(product_id=1, quantity=2, unit_price=Decimal(5)),),
-        payment_method=None,
-        cancel_reason=None,
-        refund_due=False,
-        reservation=ReservationState.PENDING,
-        reservation_version=0,
-        version=7,
-        created_at=NOW.at,
-        updated_at=NOW.at,
-    )
+    status, paid = state_of(state)
+    begun = model.begun(42, a_draft(1, 1), NOW)
+    return replace(begun, status=OrderStatus(status), paid=paid, version=7)
 
 
 def command(name: str, order: Order) -> tuple[Order | None, tuple[Event, ...]]:
@@ -99,7 +81,7 @@ def command(name: str, order: Order) -> tuple[Order | None, tuple[Event, ...]]:
         case ["delete"]:
             return model.remove(order, NOW)
         case _:
-            raise AssertionError(f"the page has an unknown command {name!r}")
+            raise AssertionError(f"say here which decision the page's command {name!r} is")
 
 
 def outcome(name: str, order: Order) -> str:
@@ -123,16 +105,31 @@ def test_what_a_client_may_do(name: str, state: str, cell: str) -> None:
     assert outcome(name, an_order(state)) == cell
 
 
-def test_no_status_that_can_be_set_is_left_out() -> None:
-    assert {name for name in CLIENTS if name.startswith("set ")} == {
-        f"set {status}" for status in OrderStatus
+OPENAPI = ROOT / "contracts/http/openapi/order-api.json"
+
+
+def test_no_command_is_left_out() -> None:
+    commands = {
+        path.removeprefix("/orders/{id}/")
+        for path in json.loads(OPENAPI.read_bytes())["paths"]
+        if path.startswith("/orders/{id}/")
     }
+    missing = commands - CLIENTS.keys()
+    assert not missing, f"rows of the first table of the page: {missing}"
+
+
+def test_no_status_that_can_be_set_is_left_out() -> None:
+    missing = {f"set {status}" for status in OrderStatus} ^ {
+        name for name in CLIENTS if name.startswith("set ")
+    }
+    assert not missing, f"rows of the first table of the page: {missing}"
 
 
 @pytest.mark.parametrize("table", [CLIENTS, LEARNS], ids=["what clients may do", "what it learns"])
 def test_no_status_that_an_order_can_have_is_left_out(table: Table) -> None:
     for name, line in table.items():
-        assert {state.partition(",")[0] for state in line} - {"gone"} == set(OrderStatus), name
+        missing = ({state_of(state)[0] for state in line} - {"gone"}) ^ set(OrderStatus)
+        assert not missing, f"columns of the page's table with {name!r}: {missing}"
 
 
 def test_no_event_of_an_order_is_left_out() -> None:
@@ -141,7 +138,9 @@ def test_no_event_of_an_order_is_left_out() -> None:
 
     for event in events.EVENTS:
         if event.aggregate == "order":
-            assert any(f"`{event.type}`" in cell for cell in emitted), event.type
+            assert any(f"`{event.type}`" in cell for cell in emitted), (
+                f"no cell of the page's tables emits {event.type}"
+            )
 
 
 # --- what the stock decides, what the order learns ------------------------------------------------
@@ -181,8 +180,7 @@ class Bench:
 
     async def order(self, status: OrderStatus) -> int:
         """A new order in that status; its id."""
-        name = events.Name(id=self.user_id, name="Ada", version=1)
-        draft = Draft(name, (), (a_line(self.product_id, 2),), Decimal(10))
+        draft = a_draft(self.user_id, self.product_id)
         async with self.work() as unit:
             (id,) = await order_store.insert_drafts(unit, [draft])
             (order,) = (await order_store.lock(unit, [id])).values()

@@ -88,13 +88,13 @@ def _paid(evidence: Evidence) -> Iterator[Anomaly]:
             yield Anomaly("refund for nothing", f"order {event.order_id}: {event.type}")
 
 
-_STEPS: Mapping[str, Collection[tuple[str, bool]]] = {
+FOLLOWS: Mapping[str, Collection[tuple[str, bool]]] = {
     "order.created": (),
+    "order.canceled": {("CREATED", False)},
     "order.paid": {("CREATED", False), ("PROCESSING", False)},
     "order.updated": {("CREATED", False), ("PAID", True)},
 }
-"""From which states (status, paid) these may follow. An event that is not here may follow from any
-state but an end: a new one needs no line, and with one it is judged more strictly."""
+"""From which states (status, paid) a client may bring about each; the stock cancels in any but an end."""
 
 
 def _steps(evidence: Evidence) -> Cases:
@@ -131,10 +131,8 @@ def _is_allowed(first: Told, after: Told) -> bool:
     if before.order.status == "CANCELED":
         return False
     state = str(before.order.status), before.order.paid
-    if event.type == "order.canceled":
-        by_client = after.envelope.cause.causation_id is None
-        return not by_client or state == ("CREATED", False)
-    return event.type not in _STEPS or state in _STEPS[event.type]
+    is_for_stock = event.type == "order.canceled" and after.envelope.cause.causation_id is not None
+    return is_for_stock or event.type not in FOLLOWS or state in FOLLOWS[event.type]
 
 
 def _named(told: Told) -> str:
