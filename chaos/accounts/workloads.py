@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from chaos.kit.clients import Client
 from chaos.kit.history import Op
-from chaos.kit.simulated.clients import Client
 from chaos.kit.simulated.workload import Script, Workload
 
 ADA, BOB = 1, 2

@@ -13,6 +13,11 @@ def query_api(system: System) -> str:
     return next(spec.name for spec in system.roles if spec.kind is Kind.QUERIES)
 
 
+def api_by_name(path: str) -> str:
+    """`/accounts/7/payments` is served by `account-api`, unless a system names its APIs otherwise."""
+    return f"{path.split('/')[1].removesuffix('s')}-api"
+
+
 def projector(system: System) -> str:
     """The role that keeps the views."""
     return next(spec.name for spec in system.roles if spec.kind is Kind.PROJECTIONS)

@@ -20,7 +20,7 @@ from chaos.kit.history import History
 from chaos.kit.promises import Anomaly, anomalies_of
 from chaos.kit.servers.timeline import Timeline
 from chaos.real import kept, report, shoppers
-from chaos.real.clients import Client
+from chaos.real.clients import connected
 from chaos.real.gathered import auditor, come_to_rest, gathered
 from chaos.real.nemesis import Injected, Nemesis, NotRecovered, TimedFault, plan
 from chaos.real.promises import PROMISES
@@ -96,7 +96,7 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
             kills=wanted.kills,
             pauses=wanted.pauses,
         )
-        setting_up = Client("setting-up", system.where, session, history, Random(0))
+        setting_up = connected("setting-up", system.where, session, history, Random(0))
         world = await shoppers.World.made(setting_up, stocks)
         with _progress(wanted) as show:
 
@@ -114,7 +114,7 @@ async def endure(wanted: Wanted, folder: Path) -> Result:
                 )
                 for _ in range(shoppers.SHOPPERS)
             ]
-            keeper = Client(
+            keeper = connected(
                 "shopkeeper", system.where, session, history, Random(f"shopkeeper {wanted.seed}")
             )
             keeping = asyncio.create_task(

@@ -12,7 +12,7 @@ from statistics import quantiles
 import aiohttp
 
 from chaos.kit.history import History
-from chaos.real.clients import Client
+from chaos.real.clients import connected
 from chaos.real.gathered import auditor, come_to_rest
 from chaos.real.shoppers import PLENTY, World
 from chaos.real.system_under_test import SystemUnderTest
@@ -59,7 +59,7 @@ async def measure(wanted: Wanted, folder: Path) -> Measured:
         ) as session,
         stacks.servers(auditor(system.servers.environment()), SHOP.all_topics) as parts,
     ):
-        client = Client("setting-up", system.where, session, History(), Random(0))
+        client = connected("setting-up", system.where, session, History(), Random(0))
         world = await World.made(client, [PLENTY] * 6)
         orders, views = system.where("order-api"), system.where("query-api")
         body = dumps(

@@ -12,8 +12,8 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
+from chaos.kit.clients import Client
 from chaos.kit.history import Op
-from chaos.real.clients import Client
 from chaos.real.shoppers import PLENTY, PRODUCTS, World
 from system.kit.http.headers import CONSISTENCY_TOKEN
 

@@ -16,8 +16,9 @@ from typing import Any, Protocol
 
 import aiohttp
 
+from chaos.kit.clients import Client
 from chaos.kit.history import History, Op
-from chaos.real.clients import Client, Where
+from chaos.real.clients import Where, connected
 from system.kit.http.headers import CONSISTENCY_TOKEN
 
 SHOPPERS = 64
@@ -181,7 +182,7 @@ class Shopper:
     async def shop(self, counter: Baskets, done: Callable[[Basket, bool], None]) -> None:
         while (basket := await counter.next()) is not None:
             # a client per basket: what it may see later depends on what it alone has seen
-            client = Client(
+            client = connected(
                 f"basket-{basket.number}",
                 self._where,
                 self._session,

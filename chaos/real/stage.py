@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from pymysql.err import MySQLError
 
+from chaos.kit.clients import Client
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import History, Op
 from chaos.kit.servers.groups import members
@@ -21,7 +22,7 @@ from chaos.kit.servers.lines import Lines
 from chaos.kit.servers.partitions import Copies, Place, copies
 from chaos.kit.servers.scenario import LOOK_S, Course, NotAsPromised
 from chaos.real import shoppers
-from chaos.real.clients import Client
+from chaos.real.clients import connected
 from chaos.real.flow import Flow, baskets
 from chaos.real.gathered import REST_S, auditor, come_to_rest, gathered, lag
 from chaos.real.json_lines import Line, json_lines
@@ -257,7 +258,7 @@ class Stage:
         return await self.client.ask("order-api", "POST", "/orders", self.order())
 
     def _client(self, name: str) -> Client:
-        return Client(name, self.where, self._session, self.history, Random(self.seed))
+        return connected(name, self.where, self._session, self.history, Random(self.seed))
 
     async def page(self, path: str) -> Op:
         """Ask for one page as a client that has seen nothing before.

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from random import Random
 
+from chaos.kit.clients import Client
 from chaos.kit.command import progress
 from chaos.kit.history import History
-from chaos.real.clients import Client
+from chaos.real.clients import connected
 from chaos.real.shoppers import CannotBegin, World
 from chaos.real.system_under_test import NotReady, SystemUnderTest
 from scenarios.harness.client import sends_once
@@ -22,7 +23,7 @@ async def start_once(folder: Path, *, late_s: float, database: str) -> float:
     """Start, use, and stop everything; seconds until all were ready. Raises NotReady."""
     system = SystemUnderTest(folder, database=database, late_s=late_s)
     async with system, sends_once(force_close=True) as session:
-        client = Client("first", system.where, session, History(), Random(0))
+        client = connected("first", system.where, session, History(), Random(0))
         await _first_order(client, await World.made(client, [10]))
         if failures := await system.stop_roles():
             raise NotReady(failures[0])

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from chaos.kit.history import History, Outcome
-from chaos.real.clients import Client
+from chaos.real.clients import connected
 from scenarios.harness.client import sends_once
 from scenarios.harness.servers.common import HOST, free_port
 
@@ -43,7 +43,7 @@ async def server(answers: web.StreamResponse | None) -> AsyncIterator[str]:
 
 async def outcome(url: str, method: str = "POST", *, patience_s: float = 5.0) -> Outcome:
     async with sends_once(force_close=True) as session:
-        client = Client("one", lambda _: url, session, History(), Random(0))
+        client = connected("one", lambda _: url, session, History(), Random(0))
         op = await client.ask("order-api", method, "/orders", {}, patience_s=patience_s)
         return op.outcome
 
@@ -72,7 +72,7 @@ async def test_what_judges_read_of_an_answer_is_in_the_history() -> None:
         server(web.Response(status=201, headers=read)) as url,
         sends_once(force_close=True) as session,
     ):
-        client = Client("one", lambda _: url, session, history, Random(0))
+        client = connected("one", lambda _: url, session, history, Random(0))
         await client.ask("order-api", "POST", "/orders", {})
     assert [op.headers for op in history.ops] == [read]
 
@@ -113,7 +113,7 @@ async def test_an_answer_that_is_not_waited_for_tells_nothing() -> None:
 async def test_a_request_that_is_broken_off_is_recorded() -> None:
     history = History()
     async with asyncio.timeout(60), silent() as url, sends_once(force_close=True) as session:
-        client = Client("one", lambda _: url, session, history, Random(0))
+        client = connected("one", lambda _: url, session, history, Random(0))
         asking = asyncio.create_task(client.ask("order-api", "POST", "/orders", {}))
         await asyncio.sleep(0.05)
         asking.cancel()

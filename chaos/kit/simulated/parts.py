@@ -37,7 +37,7 @@ from chaos.kit.points import FaultyLog, FaultyViewStore
 from chaos.kit.simulated.faults import CALL_S, PAUSE_S, RESTART_S, Faults, HopsOf
 from chaos.kit.simulated.loop import Incarnation, SimulatedLoop, State
 from chaos.kit.simulated.sqlite_inline import Database, File, SimulatedConnection
-from chaos.kit.systems import group_of_views
+from chaos.kit.systems import api_by_name, group_of_views
 from system.kit.adapters.embedded.log import EmbeddedBroker, EmbeddedLog
 from system.kit.adapters.embedded.views import EmbeddedViewStore
 from system.kit.adapters.sql.sqlite_inline import WriteLock
@@ -205,11 +205,6 @@ class Process:
     @property
     def is_up(self) -> bool:
         return self.incarnation.state is State.RUNNING and not self.lifespan.stopping.is_set()
-
-
-def api_by_name(path: str) -> str:
-    """`/accounts/7/payments` is served by `account-api`, unless a system names its APIs otherwise."""
-    return f"{path.split('/')[1].removesuffix('s')}-api"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,12 @@ from typing import Any, TypeVar
 from sqlalchemy import create_engine
 
 from chaos.kit.checkers import judge
+from chaos.kit.clients import Client
 from chaos.kit.evidence import Evidence
 from chaos.kit.history import History
 from chaos.kit.promises import Anomaly, BadChecker, Verdict, anomalies_of
 from chaos.kit.simulated.branches import Branches, BranchFailed, FaultsAt
-from chaos.kit.simulated.clients import Client
+from chaos.kit.simulated.clients import connected
 from chaos.kit.simulated.faults import (
     BadReplay,
     Fault,
@@ -336,7 +337,7 @@ class _Simulation:
         watching = asyncio.ensure_future(self._watch_lag())
         disturbing = asyncio.ensure_future(disturb(timed_faults, cluster, self.trace))
         clients = [
-            script(Client(name, cluster, self.history, Random(f"{name} {schedule.seed}")))
+            script(connected(name, cluster, self.history, Random(f"{name} {schedule.seed}")))
             for name, script in self.workload.clients.items()
             if name not in schedule.without
         ]
@@ -352,7 +353,7 @@ class _Simulation:
         self.faults.end()
         watching.cancel()
         self._note_lag()
-        auditor = Client("auditor", cluster, History(), Random("auditor"))
+        auditor = connected("auditor", cluster, History(), Random("auditor"))
         shown = {} if missing else await self._shown(auditor)
         return Run(
             self.subject,

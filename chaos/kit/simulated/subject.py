@@ -13,9 +13,9 @@ from sqlalchemy import MetaData
 
 from chaos.kit.checkers import Checker
 from chaos.kit.simulated.mutant import Mutant
-from chaos.kit.simulated.parts import SETTINGS, api_by_name
+from chaos.kit.simulated.parts import SETTINGS
 from chaos.kit.simulated.workload import Workload
-from chaos.kit.systems import groups
+from chaos.kit.systems import api_by_name, groups
 from system.kit.columns import metadata
 from system.kit.roles import Blueprint
 from system.kit.table import System

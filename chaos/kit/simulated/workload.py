@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from chaos.kit.simulated.clients import Client
+from chaos.kit.clients import Client
 from chaos.kit.simulated.parts import Cluster
 
 STARTED_S = 0.1

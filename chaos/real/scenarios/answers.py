@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from chaos.kit.clients import problem_of
 from chaos.kit.history import Op
 from chaos.kit.servers.lines import ANSWERS_LOST, FALLS_SILENT, Trap, latency
 from chaos.kit.servers.scenario import Course, Scenario
-from chaos.real.clients import problem_of
 from chaos.real.stage import Stage
 from scenarios.harness.servers.mysql import DATABASE
 

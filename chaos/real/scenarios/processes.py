@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 
+from chaos.kit.clients import problem_of
 from chaos.kit.servers.lines import latency
 from chaos.kit.servers.scenario import Course, Scenario
-from chaos.real.clients import problem_of
 from chaos.real.stage import Stage
 from scenarios.harness.servers.mysql import DATABASE
 from system.roles import GROUPS, ROLES

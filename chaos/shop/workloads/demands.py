@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from chaos.kit.simulated.clients import Client
+from chaos.kit.clients import Client
 from chaos.kit.simulated.workload import Script, Workload
 from chaos.shop.workloads.given import ANVIL, CLOCK, place
 from chaos.shop.workloads.processes import PROCESSES

@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from chaos.kit.clients import Client
 from chaos.kit.history import Op
-from chaos.kit.simulated.clients import Client
 from chaos.kit.simulated.workload import Script, Workload
 from chaos.shop.workloads.processes import WITH_USERS
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chaos.kit.simulated.clients import Client
+from chaos.kit.clients import Client
 from chaos.kit.simulated.workload import Workload
 from chaos.shop.workloads.given import ANVIL, BOB, BOLT, CLOCK, place
 from chaos.shop.workloads.processes import PROCESSES

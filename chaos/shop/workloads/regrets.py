@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from chaos.kit.simulated.clients import Client
+from chaos.kit.clients import Client
 from chaos.kit.simulated.workload import Workload
 from chaos.shop.workloads.given import CLOCK, place
 from chaos.shop.workloads.processes import PROCESSES

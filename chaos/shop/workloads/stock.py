@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from chaos.kit.simulated.clients import Client
+from chaos.kit.clients import Client
 from chaos.kit.simulated.workload import Workload
 from chaos.shop.workloads.given import ANVIL, BOB, CARL, CLOCK, DYNAMO, place
 from chaos.shop.workloads.processes import WITH_USERS

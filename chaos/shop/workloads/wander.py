@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chaos.kit.simulated.clients import Client
+from chaos.kit.clients import Client
 from chaos.kit.simulated.workload import Script, Workload
 from chaos.shop.workloads.given import CLOCK, place
 from chaos.shop.workloads.processes import PROCESSES
