@@ -29,7 +29,8 @@ from scenarios.harness.servers.common import say
 CALM_S = (0.5, 1.5)
 AWAY_S = 4.0
 DOWN_S = (0.2, 1.5)
-LOST_TIMES = 10
+LOST_TIMES = 30
+"""Few of them hit a COMMIT, and of these few one whose loss shows: of ten, some runs had none."""
 LOST_S = 0.3
 LATE_MS = 200
 LOST_MOST_S = 15.0

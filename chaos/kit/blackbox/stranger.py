@@ -138,7 +138,7 @@ class Stranger(ABC):
     quiet_s: ClassVar[float] = 12.0
     """Longer than its longest poll, retry or pause: so long nothing may move before it is at rest."""
     rest_s: ClassVar[float] = 180.0
-    """How long it may take to come to rest."""
+    """How long it may take to come to rest, or, where lags get smaller, how long these may stand still."""
 
     @abstractmethod
     def client(self, number: int) -> Client:
