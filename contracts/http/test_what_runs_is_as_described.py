@@ -52,11 +52,12 @@ async def test_no_answer_of_a_scenario_is_unlike_the_document(seen: Evidence) ->
 
 
 async def test_every_operation_has_accepted_many_requests(seen: Evidence) -> None:
-    assert seen.few() == []
+    hint = "say in `ready` of things.py with what such a call succeeds"
+    assert seen.few() == [], hint
 
 
 async def test_every_answer_that_is_described_was_seen(seen: Evidence) -> None:
-    hint = "add a hook to things.py that brings it about, or a scenario to shown.py"
+    hint = "say in `ready` of things.py what brings it about, or add a scenario to shown.py"
     assert seen.holes() == [], hint
 
 

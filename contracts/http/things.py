@@ -47,12 +47,14 @@ class Things:
         placed = self._place()
         self.order = int(placed.json()["id"])
         self.token = placed.headers["Consistency-Token"]
-        self.spare = {
-            "POST /orders/{id}/pay": self.new_order(),
-            "POST /orders/{id}/cancel": self.new_order(),
-            "PUT /users/{id}": self.new_user(),
+        self.ready: Mapping[str, Callable[[], int]] = {
+            "POST /orders/{id}/pay": self.new_order,
+            "POST /orders/{id}/cancel": self.new_order,
+            "PUT /users/{id}": self.new_user,
         }
-        """Things to which nothing was done, each for the one operation that needs that."""
+        """What makes a thing with which the operation succeeds, where it does not with any."""
+        self.spare = {label: make() for label, make in self.ready.items()}
+        """Things to which nothing was done since, each for its one operation."""
 
     # --- making -----------------------------------------------------------------------------------
 
@@ -127,7 +129,8 @@ class Things:
         match self._turn(case, "good good known good any"):
             case "good":
                 reads = case.method in ("GET", "HEAD")  # the query side has new ones only later
-                case.path_parameters["id"] = known if reads else make[kind]()
+                ready = self.ready.get(case.operation.label, make[kind])
+                case.path_parameters["id"] = known if reads else ready()
             case "known" if kind != "products" or case.method != "PUT":
                 case.path_parameters["id"] = known
 

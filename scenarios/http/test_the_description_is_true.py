@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from unicodedata import category, normalize
 
@@ -241,6 +242,13 @@ def test_a_routes_problems_follow_from_what_it_honours(route: Route, names: set[
     for name in names:
         response = response_of(route.method, route.path, problems()[name].status)
         assert f"{name}: " in response["description"]
+
+
+def test_a_key_comes_with_no_other_body_where_there_is_none() -> None:
+    without = replace(ROUTES[0], body=None, example=None)
+
+    assert set(problems_of(ROUTES[0])) - set(problems_of(without)) >= {"key-reused"}
+    assert "request-in-progress" in problems_of(without)
 
 
 def response_of(method: str, path: str, status: int) -> Any:

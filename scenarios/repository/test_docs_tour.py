@@ -121,7 +121,7 @@ async def test_the_tour_of_the_readme(own_stack: Stack) -> None:
             await eventually(partial(answer, own_stack, last), partial(has_come, step.shown))
         else:
             _, body = await answer(own_stack, last)
-            assert is_as_shown(body, step.shown), body
+            assert is_as_shown(body, step.shown), f"{path.name} shows otherwise: {body}"
 
 
 OTHERS = [page for page in pages()[1:] if steps(page)]

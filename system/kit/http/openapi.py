@@ -91,7 +91,9 @@ def problems_of(route: Route) -> list[str]:
     if _changes(route):
         found.add(OutcomeNotKnown)
     if route.idempotent_by_key:
-        found |= {KeyReused, RequestInProgress}
+        found.add(RequestInProgress)
+    if route.idempotent_by_key and route.body:  # without one, each request is like the first
+        found.add(KeyReused)
     if route.is_conditional:
         found.add(PreconditionFailed)
     if route.read_your_writes:
