@@ -39,7 +39,7 @@ from system.kit.delivery.middleware.decoded import decoded
 from system.kit.delivery.middleware.handled import Handler, handled
 from system.kit.delivery.middleware.inboxed import inboxed
 from system.kit.delivery.middleware.retried import retried
-from system.kit.delivery.middleware.transactional import transactional
+from system.kit.delivery.middleware.transactional import WHOLE_TRIES, transactional
 from system.kit.delivery.middleware.waits_for_stores import waits_for_stores
 from system.kit.delivery.relay import Relay, RelayParts
 from system.kit.errors import Refused
@@ -112,6 +112,13 @@ class Shop:
                 yield
             finally:
                 await connection.rollback()
+
+    def statements(self) -> list[str]:
+        """All that the shop asks of the database from now on; it grows."""
+        asked: list[str] = []
+        engine = self.work.engine.sync_engine
+        event.listen(engine, "before_cursor_execute", lambda *about: asked.append(about[2]))
+        return asked
 
     async def somebody_waits(self) -> None:
         """Return as soon as a transaction waits for a lock."""
@@ -261,9 +268,7 @@ async def test_which_of_many_locked_rows_is_waited_for_takes_no_statement_for_ea
     """As when two lanes want the same stock: all of it is locked, and the first will do."""
     more = [await shop.ask("POST /products", _OFFERED) for _ in range(20)]
     many = [*shop.products, *(orjson.loads(answer.body)["id"] for answer in more)]
-    asked: list[str] = []
-    engine = shop.work.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", lambda *about: asked.append(about[2]))
+    asked = shop.statements()
     async with shop.locked(products.c.id, *many):
         with pytest.raises(locks.RowLocked, match=f"row {many[0]} of products"):
             async with shop.work() as unit:
@@ -344,7 +349,12 @@ class Lane:
         await asyncio.wait_for(self.step(Batch(tuple(records))), WITHIN_S)
 
 
-def lane(shop: Shop, handler: Handler = reserve_stock, probe: Probe | None = None) -> Lane:
+def lane(
+    shop: Shop,
+    handler: Handler = reserve_stock,
+    probe: Probe | None = None,
+    whole_tries: int = WHOLE_TRIES,
+) -> Lane:
     letters: list[Record] = []
 
     async def park(record: Record, _: Failure) -> None:
@@ -366,7 +376,7 @@ def lane(shop: Shop, handler: Handler = reserve_stock, probe: Probe | None = Non
             metrics=metrics,
             logger=logger,
         ),
-        transactional(shop.work, world),
+        transactional(shop.work, world, whole_tries),
         inboxed(consumer, metrics),
     ]
     return Lane(chain(middlewares, handled(handler)), letters)
@@ -424,6 +434,22 @@ async def test_only_the_events_of_a_locked_row_wait_in_a_batch(shop: Shop) -> No
     await batch
     assert await reserved(shop) == sorted(order_ids([*records, *behind]))
     assert ahead.letters == []
+
+
+async def test_a_batch_whose_row_is_soon_free_is_done_as_a_whole(shop: Shop) -> None:
+    """As when lanes want the same stock on a busy machine: to halve it would be the dearest just then."""
+    x, y, _ = shop.products
+    records = await placed(shop, *(x if number in (5, 17) else y for number in range(30)))
+    asked = shop.statements()
+    reserve = lane(shop, whole_tries=1_000_000)  # however long the test takes
+    async with shop.locked(stock.c.product_id, x):
+        batch = asyncio.create_task(reserve(records))
+        await shop.somebody_waits()
+    await batch
+
+    assert await reserved(shop) == sorted(order_ids(records))
+    told = [statement for statement in asked if statement.startswith("INSERT INTO outbox")]
+    assert len(told) == 1, "all thirty in one transaction"
 
 
 async def test_an_event_whose_table_is_locked_for_long_is_no_dead_letter(shop: Shop) -> None:

@@ -10,7 +10,8 @@ transaction that holds nothing else, and begins again:
     1. another transaction locks account 7, and stalls
     2. a batch locks account 3 and asks for account 7
     3. 0.2 s later: RowLocked. The batch rolls back, and account 3 is free for its neighbours
-    4. those events that need account 7 wait for it alone; all others of the batch are done
+    4. the batch waits for account 7 alone, 0.2 s at a time, and begins again as soon as it is free
+    5. a second later it is still locked: those events that need it wait; all others are done
 
 A transaction that strangers share, such as that of commands that came together, does not wait at all:
 `take_free` says which rows are locked, and those that need them wait elsewhere.
@@ -149,13 +150,16 @@ async def _one_by_one(
     return rows, places
 
 
-async def wait_for(unit: UnitOfWork, place: Place) -> None:
+async def wait_for(unit: UnitOfWork, place: Place, *, briefly: bool = False) -> None:
     """Wait until this row is free, as long as a session waits; past that it is a Conflict.
 
-    For a transaction that holds nothing yet.
+    For a transaction that holds nothing yet. `briefly`: for `PATIENCE_S` at most, past that RowLocked.
     """
     row = select(place.key).where(place.key == bindparam("id"))
+    row = row.with_for_update(read=not place.exclusive)
+    if briefly:
+        row = row.execution_options(**{LOCK_WAIT_OPTION: PATIENCE_S})
     try:
-        await unit.sql.execute(row.with_for_update(read=not place.exclusive), {"id": place.id})
+        await unit.sql.execute(row, {"id": place.id})
     except LockWaitTimeout as late:
-        raise Conflict(str(late)) from None
+        raise (RowLocked(place) if briefly else Conflict(str(late))) from None

@@ -13,10 +13,11 @@ def bisected(step: Step) -> Step:
 
     No savepoints: they cost two round trips a message, and a deadlock destroys them anyway.
 
-    A row that another transaction has locked is no failure. The batch is halved, too, but from then on
-    a message that meets a locked row fails at once. What is left waits when all others are done:
+    A row that another transaction has locked is no failure. A batch that has waited for it long enough is
+    halved, too, but from then on a message that meets a locked row fails at once. What is left waits when
+    all others are done:
 
-        1. a b c d share a transaction; b needs a locked row: 0.2 s later all of it rolls back
+        1. a b c d share a transaction; b needs a row that is locked: a second later all of it rolls back
         2. a is done; b fails at once; c and d are done, unless their key is b's
         3. b waits for its row, holding nothing meanwhile that others may need
     """
