@@ -173,8 +173,8 @@ STEPS = {
     ],
     Planned("lose answers", line=STORE): [
         *[
-            "warehouse-mysql: latency, warehouse-mysql: cut, warehouse-mysql: up",
-            "warehouse-mysql: no latency",
+            "warehouse-mysql: latency, warehouse-mysql: cut",
+            "warehouse-mysql: no latency, warehouse-mysql: up",
             "warehouse-mysql: limit_data, warehouse-mysql: no limit_data",
         ]
         * (faults.LOST_TIMES // 2),
