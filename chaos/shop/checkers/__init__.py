@@ -15,6 +15,7 @@ from chaos.shop.checkers import (
     effects,
     events,
     orders,
+    snapshots,
     stock,
     views,
 )
@@ -44,6 +45,8 @@ CHECKERS: dict[str, Checker] = {
         orders.NOTED,
         orders.PAYMENTS,
         orders.STEPS,
+        snapshots.TOTALS,
+        snapshots.EVENTS,
         kit.views.EQUAL_REBUILD,
         views.SHOW_THE_TRUTH,
         views.NEVER_BACK,

@@ -19,6 +19,9 @@ ANOMALIES: dict[str, str] = {
     "money kept": "A paid order ended, and nothing says that the money is due back.",
     "refund for nothing": "A refund is due for an order that was never paid.",
     "payment forgotten": "An order's payment was told, and the order does not know of it.",
+    # snapshots
+    "wrong total": "An order's total is not the sum of its items.",
+    "untrue event": "A field of an event is not what the write side had, or what other events say.",
     # readers
     "token of another write": "A write answered a token that names a version it has not left.",
     # commands

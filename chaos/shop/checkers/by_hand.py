@@ -30,6 +30,8 @@ from system.table import TABLE
 
 PRICE = Decimal(10)
 BEGAN = datetime(2026, 1, 31, 8, tzinfo=UTC)
+PLACED = BEGAN + timedelta(seconds=1)
+"""With their first version, as all changes are in this story."""
 ANVIL, BOLT = 1, 2
 POISON = "order.created"
 
@@ -303,8 +305,10 @@ class Story:
     def _placed(self, id: int, user_id: int, lines: dict[int, int]) -> UUID:
         order = self._order(id, user_id, lines, OrderStatus.CREATED)
         self._placed_for[id] = lines
-        names = tuple(Name(id=product_id, name="A product", version=1) for product_id in lines)
-        user = Name(id=user_id, name="Somebody", version=1)
+        names = tuple(
+            Name(id=id, name=self.row("products", id=id)["name"], version=1) for id in lines
+        )
+        user = Name(id=user_id, name=self.row("users", id=user_id)["name"], version=1)
         return self._step(events.OrderCreated, order, 1, user_name=user, product_names=names)
 
     def _order(
@@ -339,11 +343,12 @@ class Story:
         because: UUID | None = None,
         **more: Any,
     ) -> UUID:
-        order = order.model_copy(update={"updated_at": BEGAN + timedelta(seconds=version)})
+        now = BEGAN + timedelta(seconds=version)
+        order = order.model_copy(update={"created_at": PLACED, "updated_at": now})
         return self.tell(
             type(
                 event_id=self._id(),
-                occurred_at=BEGAN,
+                occurred_at=now,
                 order_id=order.id,
                 order=order,
                 version=version,
@@ -414,6 +419,7 @@ class Story:
                 "reservation": reservation,
                 "reservation_version": reservation_version,
                 "version": version,
+                "created_at": PLACED,
                 "updated_at": BEGAN + timedelta(seconds=version),
             }
         )

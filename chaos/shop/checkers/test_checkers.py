@@ -297,6 +297,68 @@ def _does_not_know_of_it(story: Story) -> None:
     story.row("orders", id=1)["paid"] = 0
 
 
+@breaks("totals_add_up", "wrong total")
+def _a_row_with_another_total(story: Story) -> None:
+    story.row("orders", id=1)["total_amount"] = 1000
+
+
+@breaks("totals_add_up", "wrong total")
+def _an_event_with_another_total(story: Story) -> None:
+    _edit_order(story, "order.created", 3, total_amount=Decimal(11))
+
+
+@breaks("totals_add_up", "wrong total")
+def _a_view_with_another_total(story: Story) -> None:
+    story.views = {name: dict(view) for name, view in story.evidence().views.items()}
+    shown = story.views["orders"][1]
+    changed = {**(shown.parts["self"] or {}), "total_amount": Decimal(10)}
+    story.views["orders"][1] = Document(1, {**shown.parts, "self": changed}, shown.versions)
+
+
+def test_without_orders_nothing_is_said_of_totals() -> None:
+    verdicts = {verdict.promise: verdict for verdict in judge(Evidence(SIMULATED))}
+    assert verdicts["totals_add_up"].outcome == "nothing happened"
+    assert verdicts["events_tell_the_truth"].outcome == "nothing happened"
+
+
+@breaks("events_tell_the_truth", "untrue event")
+def _told_otherwise_than_written(story: Story) -> None:
+    _edit_order(story, "order.paid", 0, payment_method="cash")
+
+
+@breaks("events_tell_the_truth", "untrue event")
+def _what_never_changes_has_changed(story: Story) -> None:
+    _edit_order(story, "order.paid", 1, user_id=2)
+
+
+@breaks("events_tell_the_truth", "untrue event")
+def _told_with_the_time_of_another(story: Story) -> None:
+    _edit_order(story, "order.paid", 1, updated_at="2026-01-31T07:00:00.000000Z")
+
+
+@breaks("events_tell_the_truth", "untrue event")
+def _created_before_it_happened(story: Story) -> None:
+    user = loads(story.log["user.created"][0].message.value)["user"]
+    story.edit("user.created", 0, user={**user, "created_at": "2026-01-31T07:00:00.000000Z"})
+
+
+@breaks("events_tell_the_truth", "untrue event")
+def _canceled_for_two_reasons(story: Story) -> None:
+    story.edit("order.canceled", 0, reason="too dear")
+
+
+@breaks("events_tell_the_truth", "untrue event")
+def _deleted_with_other_items(story: Story) -> None:
+    items = loads(story.log["order.deleted"][0].message.value)["items"]
+    story.edit("order.deleted", 0, items=[{**items[0], "quantity": 2}])
+
+
+@breaks("events_tell_the_truth", "untrue event")
+def _placed_by_another_name(story: Story) -> None:
+    name = loads(story.log["order.created"][0].message.value)["user_name"]
+    story.edit("order.created", 0, user_name={**name, "name": "Eve"})
+
+
 @breaks("only_allowed_steps", "forbidden step")
 def _after_the_end(story: Story) -> None:
     order = loads(story.log["order.created"][0].message.value)["order"]
@@ -612,6 +674,11 @@ def test_a_checker_that_finds_what_nobody_explains_is_named(
 
 
 # --- helpers
+
+
+def _edit_order(story: Story, topic: str, number: int, **changes: object) -> None:
+    order = loads(story.log[topic][number].message.value)["order"]
+    story.edit(topic, number, order={**order, **changes})
 
 
 def _second_reservation(story: Story) -> events.StockReserved:
