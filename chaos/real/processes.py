@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 
 import system
-from scenarios.harness.servers.common import HOST, free_port, last_words
+from scenarios.harness.servers.common import HOST, free_port, last_words_of
 from system.settings import Settings
 
 STOP_S = 12.0
@@ -91,7 +91,7 @@ class Role:
         process = self._process
         if process is not None and (status := process.poll()) is not None:
             self._process = None
-            words = last_words(self.log.read_text(errors="replace"))
+            words = last_words_of(self.log)
             self.failures.append(f"{self.name} ended by itself, status {status}: {words}")
 
     async def kill(self) -> None:
@@ -127,7 +127,7 @@ class Role:
             process.kill()
             await _ended(process, STOP_S)
         elif process.returncode != 0:
-            words = last_words(self.log.read_text(errors="replace"))
+            words = last_words_of(self.log)
             self.failures.append(f"{self.name} ended with {process.returncode}: {words}")
 
     async def is_ready(self, session: aiohttp.ClientSession) -> bool:

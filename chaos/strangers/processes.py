@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 
 from chaos.kit.blackbox import Process
-from scenarios.harness.servers.common import HOST, knock, last_words
+from scenarios.harness.servers.common import HOST, knock, last_words_of
 
 STOP_S = 10.0
 LOOK_S = 0.1
@@ -82,7 +82,7 @@ class Running:
 
     @property
     def last_words(self) -> str:
-        return last_words(self._log.read_text(errors="replace"))
+        return last_words_of(self._log)
 
     async def kill(self) -> None:
         """End it as `kill -9` does."""

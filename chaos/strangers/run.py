@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from random import Random
 
@@ -24,6 +26,8 @@ from chaos.kit.blackbox import (
     Unreadable,
     Verdict,
     judge,
+    not_borne_out,
+    without,
 )
 from chaos.strangers.adapters import BadAdapter, events_of
 from chaos.strangers.callers import Caller, Shared
@@ -143,12 +147,16 @@ class Judging:
         stranger = self._stranger
         came, readings = await self.come_to_rest()
         evidence = self._evidence(faults, [*missing, *came], readings)
-        without_lag = await self._without_lag()
+        taken_back = [
+            *(Blind(Sight.GROUPS, why) for why in await self._without_lag()),
+            *not_borne_out(evidence, stranger.sees),
+        ]
+        unseen = reduce(or_, (blind.sight for blind in taken_back), Sight(0))
         verdicts = judge(
-            evidence,
+            without(evidence, unseen),
             PROMISES,
-            sees=stranger.sees & ~Sight.GROUPS if without_lag else stranger.sees,
-            blind=[*stranger.blind, *(Blind(Sight.GROUPS, why) for why in without_lag)],
+            sees=stranger.sees & ~unseen,
+            blind=[*stranger.blind, *taken_back],
             known=stranger.known,
         )
         return Result(evidence, verdicts)

@@ -506,3 +506,14 @@ def test_an_adapter_that_fails_at_a_record_is_told_which() -> None:
         BadAdapter, match=r"events\(\) raised KeyError: 'kind' for things 2@7 b'unf"
     ):
         decoded(Shop(), [record], ())
+
+
+async def test_a_sight_that_the_run_does_not_have_keeps_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its accounts show no amount, which once counted as zero, and so never below."""
+    result = await judged(monkeypatch, Following(), Mirrored(), Harmless)
+
+    (negative,) = (one for one in result.verdicts if one.promise == "never_negative")
+    assert negative.outcome == "not judged"
+    assert negative.because == "no account that was read shows an `amount`"

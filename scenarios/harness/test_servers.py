@@ -22,6 +22,7 @@ from scenarios.harness.servers.common import (
     free_port,
     knock,
     last_words,
+    last_words_of,
     need,
     run,
 )
@@ -140,6 +141,16 @@ def test_why_a_server_died_is_what_its_log_calls_an_error_and_else_its_end() -> 
 
     assert last_words(log) == "[main] ERROR the port is in use"
     assert last_words(log.replace("ERROR", "INFO")) == "INFO closes | INFO has closed | INFO bye"
+
+
+def test_of_a_log_that_has_filled_a_disk_only_the_end_is_read(tmp_path: Path) -> None:
+    """A file with a hole: a terabyte that takes no place, and that no memory would hold."""
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        file.seek(2**40)
+        file.write(b"\nit is full\n")
+
+    assert last_words_of(log, 1) == "it is full"
 
 
 def test_a_port_is_given_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 An adapter needs `Stranger`, `Client` and the words of the neutral language.
 """
 
+from chaos.kit.blackbox.claims import not_borne_out, without
 from chaos.kit.blackbox.language import (
     READS,
     Answer,
@@ -61,4 +62,6 @@ __all__ = [
     "counted",
     "judge",
     "names",
+    "not_borne_out",
+    "without",
 ]

@@ -29,6 +29,8 @@ HOST = "127.0.0.1"
 ALIVE = "harness.lock"
 """Locked in each throw-away folder for as long as its harness lives."""
 ERROR = re.compile(r"\b(ERROR|FATAL)\b")
+LAST_BYTES = 2**16
+"""Of a log, where last words are looked for."""
 PORTS = range(20_000, 32_000)
 """Below Linux's range for outgoing connections, which would take the port of a killed server."""
 
@@ -210,6 +212,13 @@ def last_words(text: str, lines: int = 3) -> str:
     return " | ".join((errors or said)[-lines:])[-600:] or "(it said nothing)"
 
 
+def last_words_of(log: Path, lines: int = 3) -> str:
+    """The same of a file, of which only the end is read: a system may write a gigabyte."""
+    with log.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_BYTES))
+        return last_words(file.read().decode(errors="replace"), lines)
+
+
 # --- running ----------------------------------------------------------------------------------
 
 
@@ -339,7 +348,7 @@ class Server(ABC):
         )
 
     def _last_words(self, folder: Path) -> str:
-        return last_words((folder / "server.log").read_text(errors="replace"))
+        return last_words_of(folder / "server.log")
 
     async def kill(self) -> None:
         """Kill it with SIGKILL, as a crash would. Its data stay for the next start."""
