@@ -23,8 +23,8 @@ def transactional(
 
     Whoever meets a locked row waits for it in a transaction that holds nothing else. A larger batch
     does so for a second, and then goes back to `bisected`, so that the others need not wait for it. To
-    halve it at once would be dear just when all is slow: lanes whose orders want the same product lock
-    each other out, and a hundred transactions lock its row longer than one.
+    halve it at once would be dear just when all is slow: lanes that want the same row lock each other
+    out, and a hundred transactions lock it longer than one.
     """
 
     def around(step: Step) -> Step:
