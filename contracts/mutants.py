@@ -180,7 +180,7 @@ MUTANTS: Mapping[str, Mutant] = {
         "A word is sent that no reader knows.",
         "events",
         '    CANCELED = "CANCELED"\n',
-        '    CANCELED = "CANCELED"\n    SHIPPED = "SHIPPED"\n',
+        '    CANCELED = "CANCELED"\n    ADMIRED = "ADMIRED"\n',
         _MODEL,
     ),
     "bound_loosened": _mutant(

@@ -37,18 +37,18 @@ def test_it_is_content_with_repeats_that_faults_account_for() -> None:
     assert found == []
 
 
-class OrderShipped(events.OrderPaid):
-    type = "order.shipped"
+class OrderAdmired(events.OrderPaid):
+    type = "order.admired"
 
 
 def test_an_event_of_a_type_that_no_checker_names_counts_its_version_and_is_a_step() -> None:
     evidence = Story().evidence()
     for id, told in list(evidence.first_told.items()):
         if told.event.type == "order.paid":
-            shipped = OrderShipped(**dict(told.event))
-            evidence.first_told[id] = replace(told, envelope=replace(told.envelope, event=shipped))
+            admired = OrderAdmired(**dict(told.event))
+            evidence.first_told[id] = replace(told, envelope=replace(told.envelope, event=admired))
 
-    assert "order.shipped" in {event.type for event in evidence.events_with("order")}
+    assert "order.admired" in {event.type for event in evidence.events_with("order")}
     asked = ("no_lost_event", "no_phantom_event", "only_allowed_steps")
     found = judge(evidence, {name: CHECKERS[name] for name in asked})
     assert list(map(str, anomalies_of(found))) == []
