@@ -214,8 +214,8 @@ class OrderDeleted(Event):
 class StockMoved(Event):
     """One product's part in an order's reservation; lines of one product are summed."""
 
-    aggregate = "product"
-    key_field = "order_id"
+    aggregate = "product"  # so the process that relays for products sends it
+    key_field = "order_id"  # so what is said of one order stays in its order
     order_id: Id
     product_id: Id
     quantity: Quantity

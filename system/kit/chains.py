@@ -1,7 +1,7 @@
 """The three chains, outermost first: around commands, around a handler, around projections.
 
-When a transaction fails, read upwards. Innermost, and not in the lists, is what each is around: `acted`, `handled`
-and `projected`, in `commands/middleware/` and `delivery/middleware/`, which call the code of a domain.
+When a transaction fails, read upwards. Each list leaves out its innermost step: `acted`, `handled` or `projected`,
+in `commands/middleware/` and `delivery/middleware/`. That step calls the code of a domain.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ async def reserve_stock(batch: Sequence[Envelope[OrderCreated]], unit: UnitOfWor
 async def release_stock(
     batch: Sequence[Envelope[OrderCanceled | OrderDeleted]], unit: UnitOfWork
 ) -> None:
-    """Give back what each ended order holds; an order that ended before its reservation is void."""
+    """Release the stock of each ended order. One that ended before it was reserved shall never be: it is void."""
     envelopes = {envelope.event.order_id: envelope for envelope in batch}
     decided = await store.lock_reservations(unit, list(envelopes))
     voids = []

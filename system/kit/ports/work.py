@@ -16,7 +16,7 @@ Row = Mapping[str, Any]  # a column's value has the column's type
 
 
 class UnitOfWork(Protocol):
-    """An open transaction. Errors of `sql` arrive as the kinds of `ports.errors`."""
+    """An open transaction. Errors of `sql` arrive as the kinds of `kit.errors`."""
 
     sql: AsyncConnection
     now: Now

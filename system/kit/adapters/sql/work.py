@@ -543,7 +543,7 @@ def sqlite_kind(error: BaseException) -> type[Exception] | None:
 
 
 def _translate_errors(engine: AsyncEngine, kind_of: Kind) -> None:
-    """Let every driver's error leave SQLAlchemy as one of the kinds of `ports.errors`."""
+    """Let every driver's error leave SQLAlchemy as one of the kinds of `kit.errors`."""
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def translate(context: ExceptionContext) -> Exception | None:

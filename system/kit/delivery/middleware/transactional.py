@@ -13,7 +13,7 @@ from system.kit.ports.work import UnitOfWorkFactory
 from system.kit.ports.world import World
 
 WHOLE_TRIES = 5
-"""A batch meets a locked row so often before it is halved: a second, `PATIENCE_S` each."""
+"""A batch meets a locked row so often before it is halved: a second, `locks.PATIENCE_S` each."""
 
 
 def transactional(
