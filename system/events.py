@@ -214,8 +214,9 @@ class OrderDeleted(Event):
 class StockMoved(Event):
     """One product's part in an order's reservation; lines of one product are summed."""
 
-    aggregate = "product"  # so the process that relays for products sends it
-    key_field = "order_id"  # so what is said of one order stays in its order
+    # The process that relays for products sends it; by its key it keeps its place among its order's events.
+    aggregate = "product"
+    key_field = "order_id"
     order_id: Id
     product_id: Id
     quantity: Quantity
