@@ -210,9 +210,11 @@ def test_the_list_of_calls_is_that_of_the_apis() -> None:
         role: set(re.findall(r"`([A-Z]+ [^`]+)`", calls))
         for role, calls in re.findall(r"^\| ([a-z]+-api) \| (.*) \|$", table, re.MULTILINE)
     }
-    for path in OPENAPI.glob("*-api.json"):
-        wrong = calls_of(path) ^ listed[path.stem]
-        assert not wrong, f"the table Calls of docs/http.md, {path.stem}: {wrong}"
+    described = {path.stem: calls_of(path) for path in OPENAPI.glob("*-api.json")}
+    assert listed.keys() == described.keys()
+    for api, calls in described.items():
+        wrong = calls ^ listed[api]
+        assert not wrong, f"the table Calls of docs/http.md, {api}: {wrong}"
 
 
 OPENAPI = ROOT / "contracts/http/openapi"
