@@ -25,6 +25,17 @@ Again = Callable[[Random], Iterator[float]]
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What a role is sent."""
+
+    role: str
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """What came back of a request, if anything."""
 
@@ -39,15 +50,7 @@ class Reply:
 
 
 class Transport(Protocol):
-    async def send(
-        self,
-        role: str,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        patience_s: float,
-    ) -> Reply:
+    async def send(self, request: Request, patience_s: float) -> Reply:
         """Send a request once, and wait for its answer so long."""
 
 
@@ -165,15 +168,15 @@ class Client:
             began_s=self.time_s,
             role=role,
         )
+        request = Request(
+            role,
+            method,
+            path,
+            {name: value for name, value in headers.items() if value is not None},
+            None if body is None else dumps(body),
+        )
         try:
-            reply = await self._transport.send(
-                role,
-                method,
-                path,
-                {name: value for name, value in headers.items() if value is not None},
-                None if body is None else dumps(body),
-                patience_s,
-            )
+            reply = await self._transport.send(request, patience_s)
         except asyncio.CancelledError:  # the run is over, and what was sent may yet be done
             self._history.add(replace(asked, ended_s=self.time_s, reason="the run ended"))
             raise

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 
 import aiohttp
 
-from chaos.kit.clients import Client, Reply, Roles
+from chaos.kit.clients import Client, Reply, Request, Roles
 from chaos.kit.history import History
 from chaos.kit.systems import api_by_name, query_api
 from system.kit.http.headers import CONSISTENCY_TOKEN, CORRELATION_ID
@@ -52,20 +52,12 @@ class Sockets:
     where: Where
     session: aiohttp.ClientSession
 
-    async def send(
-        self,
-        role: str,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        patience_s: float,
-    ) -> Reply:
+    async def send(self, request: Request, patience_s: float) -> Reply:
         timeout = aiohttp.ClientTimeout(total=patience_s)
-        url = self.where(role) + path
+        url = self.where(request.role) + request.path
         try:
             async with self.session.request(
-                method, url, data=body, headers=headers, timeout=timeout
+                request.method, url, data=request.body, headers=request.headers, timeout=timeout
             ) as response:
                 kept = {name: response.headers[name] for name in KEPT if name in response.headers}
                 return Reply(response.status, await response.read(), kept)

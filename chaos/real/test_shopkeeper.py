@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from random import Random
-from typing import Any
 
 import pytest
 
-from chaos.kit.clients import Client, Reply, Roles
+from chaos.kit.clients import Client, Reply, Request, Roles
 from chaos.kit.history import History, Op
 from chaos.kit.systems import api_by_name
 from chaos.real import shopkeeper
@@ -25,9 +24,9 @@ class Deaf:
     def __init__(self) -> None:
         self.sent = 0
 
-    async def send(self, role: str, method: str, *_: Any) -> Reply:
+    async def send(self, request: Request, _: float) -> Reply:
         self.sent += 1
-        headers = {CONSISTENCY_TOKEN: f"token {self.sent}"} if method == "PUT" else {}
+        headers = {CONSISTENCY_TOKEN: f"token {self.sent}"} if request.method == "PUT" else {}
         return Reply(200, headers=headers)
 
 

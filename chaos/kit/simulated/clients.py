@@ -7,7 +7,7 @@ of a server that stands still by its own patience.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from itertools import repeat
 from random import Random
@@ -18,7 +18,7 @@ from aiohttp.http import RawRequestMessage
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from chaos.kit.clients import Client, Reply, Roles
+from chaos.kit.clients import Client, Reply, Request, Roles
 from chaos.kit.history import History
 from chaos.kit.simulated.loop import State
 from chaos.kit.simulated.parts import Cluster
@@ -52,18 +52,9 @@ class Handlers:
     cluster: Cluster
     random: Random
 
-    async def send(
-        self,
-        role: str,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        patience_s: float,
-    ) -> Reply:
+    async def send(self, request: Request, patience_s: float) -> Reply:
         await asyncio.sleep(self.random.uniform(*NETWORK_S))
-        request = _request(method, path, {"Host": "localhost", **headers}, body or b"")
-        reply = await self._handled(role, request, patience_s)
+        reply = await self._handled(request.role, _received(request), patience_s)
         await asyncio.sleep(self.random.uniform(*NETWORK_S))
         return reply
 
@@ -80,12 +71,12 @@ class Handlers:
         return Reply(response.status, answer, dict(response.headers))
 
 
-def _request(method: str, path: str, headers: Mapping[str, str], raw: bytes) -> web.Request:
+def _received(request: Request) -> web.Request:
     """What aiohttp makes of a request's bytes; `make_mocked_request`, but for the slow mocks."""
-    fields = CIMultiDict(headers)
+    fields = CIMultiDict({"Host": "localhost", **request.headers})
     message = RawRequestMessage(
-        method=method,
-        path=path,
+        method=request.method,
+        path=request.path,
         version=HttpVersion11,
         headers=CIMultiDictProxy(fields),
         raw_headers=tuple((name.encode(), value.encode()) for name, value in fields.items()),
@@ -93,10 +84,10 @@ def _request(method: str, path: str, headers: Mapping[str, str], raw: bytes) -> 
         compression=None,
         upgrade=False,
         chunked=False,
-        url=URL(path),
+        url=URL(request.path),
     )
     nobody: Any = _NOBODY  # stands for the protocol, the writer and the task
-    payload: Any = _Payload(raw)  # what is read of a StreamReader
+    payload: Any = _Payload(request.body or b"")  # what is read of a StreamReader
     loop = asyncio.get_running_loop()
     return web.Request(message, payload, nobody, nobody, nobody, loop)
 
