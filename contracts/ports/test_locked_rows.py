@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
@@ -277,6 +277,19 @@ async def test_which_of_many_locked_rows_is_waited_for_takes_no_statement_for_ea
     assert len(asked) == 3, "wait for all, lock those that are free, ask for the first that is not"
 
 
+async def test_a_row_that_is_free_again_when_its_lock_is_looked_for_counts_as_locked(
+    shop: Shop,
+) -> None:
+    """A batch then goes on as a whole. `patient` waits for another table here, so that it is in vain."""
+    x, y, _ = shop.products
+    asleep = locks.exclusive(stock, stock.c.product_id).patient
+    lock = replace(locks.exclusive(products, products.c.id), patient=asleep)
+    async with shop.locked(stock.c.product_id, x):
+        with pytest.raises(locks.RowLocked, match=f"row {x} of products"):
+            async with shop.work() as unit:
+                await locks.take(unit, lock, [y, x])
+
+
 @pytest.mark.parametrize("call", ["PUT /products/{id}", "DELETE /products/{id}"])
 async def test_whoever_waits_for_a_product_holds_no_stock_meanwhile(shop: Shop, call: str) -> None:
     x, *_ = shop.products
@@ -444,7 +457,9 @@ async def test_a_batch_whose_row_is_soon_free_is_done_as_a_whole(shop: Shop) -> 
     reserve = lane(shop, whole_tries=1_000_000)  # however long the test takes
     async with shop.locked(stock.c.product_id, x):
         batch = asyncio.create_task(reserve(records))
-        await shop.somebody_waits()
+        async with asyncio.timeout(WITHIN_S):
+            while not any("WHERE stock.product_id = %s FOR UPDATE" in each for each in asked):
+                await asyncio.sleep(0.01)
     await batch
 
     assert await reserved(shop) == sorted(order_ids(records))

@@ -102,7 +102,8 @@ def _lock(table: Table | TableClause, key: Key, *, exclusive: bool) -> Lock:
 async def take(unit: UnitOfWork, lock: Lock, ids: Collection[Id]) -> Sequence[Row[Any]]:
     """Lock these rows, in the order of their ids; those that are not there are left out.
 
-    Raises RowLocked, in a unit that is not to wait at once.
+    Raises RowLocked, in a unit that is not to wait at once. It names a row that is locked still, or,
+    where all are free again by now, the first: whoever then waits for it begins again at once.
     """
     if not ids:
         return ()
@@ -111,9 +112,7 @@ async def take(unit: UnitOfWork, lock: Lock, ids: Collection[Id]) -> Sequence[Ro
         return list(await unit.sql.execute(statement, {"ids": sorted(ids)}))
     except LockWaitTimeout:
         _, places = await _one_by_one(unit, lock, ids, at_most=1)
-        if not places:  # it is free again
-            raise
-        raise RowLocked(places[0]) from None
+        raise RowLocked(places[0] if places else lock.place(min(ids))) from None
 
 
 async def take_free(
