@@ -161,15 +161,10 @@ class Nemesis:
         await self._toxiproxy.cure(line, "limit_data")
 
     async def _lose_late(self, line: str) -> None:
-        """Those that are on their way at one moment: that to a COMMIT as often as any other.
-
-        The line is cured while it is cut: Toxiproxy waits for what a toxic holds back.
-        """
+        """Those that are on their way at one moment: that to a COMMIT as often as any other."""
         await self._toxiproxy.spoil(line, "latency", latency=LATE_MS)
         await asyncio.sleep(LOST_S)
-        await self._toxiproxy.set_up(line, up=False)
-        await self._toxiproxy.cure(line, "latency")
-        await self._toxiproxy.set_up(line, up=True)
+        await self._toxiproxy.renew(line)
 
     async def _slow_then_kill(self, planned: Planned, moment: Moment) -> None:
         """Kill it between two of its steps, with what it has sent last still on its way.
@@ -188,7 +183,7 @@ class Nemesis:
         async with self._down(planned.process):
             await self._toxiproxy.set_up(line, up=False)
             await asyncio.sleep(self._random.uniform(*DOWN_S))
-            await self._toxiproxy.heal()
+            await self._toxiproxy.renew(line)
         await self._processes[planned.process].until_ready()
 
     async def _moments(self, planned: Planned) -> Sequence[Moment]:

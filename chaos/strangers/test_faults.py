@@ -98,6 +98,9 @@ class Recorder:
     async def set_up(self, line: str, *, up: bool) -> None:
         self.done.append(f"{line}: {'up' if up else 'cut'}")
 
+    async def renew(self, line: str) -> None:
+        self.done.append(f"{line}: anew")
+
     async def heal(self) -> None:
         self.done.append("healed")
 
@@ -154,7 +157,7 @@ def nemesis(recorder: Recorder, killed: set[str], *topics: Topic, quiet_s: float
 
 
 STORE = Line("warehouse", "mysql", 1)
-KILLED = "killed, {}: cut, healed, started, ready"
+KILLED = "killed, {0}: cut, {0}: anew, started, ready"
 OWN, HEARD = "a record of stock", "a record of stock, a record of purchases"
 STEPS = {
     Planned("kill", "warehouse"): ["killed, started, healed, ready"],
@@ -173,8 +176,7 @@ STEPS = {
     ],
     Planned("lose answers", line=STORE): [
         *[
-            "warehouse-mysql: latency, warehouse-mysql: cut",
-            "warehouse-mysql: no latency, warehouse-mysql: up",
+            "warehouse-mysql: latency, warehouse-mysql: anew",
             "warehouse-mysql: limit_data, warehouse-mysql: no limit_data",
         ]
         * (faults.LOST_TIMES // 2),

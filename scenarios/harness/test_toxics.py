@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -109,6 +109,44 @@ async def test_a_toxic_is_changed_for_connections_that_are_there_and_taken_away_
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(reader.read(4), 0.2)
         writer.close()
+
+
+@pytest.mark.stack("local")
+async def test_a_line_under_traffic_is_made_anew_at_once_though_much_is_held_back() -> None:
+    """What its toxic holds back is taken by nobody any more: to take it away would take minutes."""
+    proxy = (await shared.servers()).toxiproxy
+    upstream = await asyncio.start_server(_tell, HOST, 0)
+    port = upstream.sockets[0].getsockname()[1]
+    async with upstream:
+        host, _, listens = (await proxy.proxy("telling", f"{HOST}:{port}")).partition(":")
+        held = [await asyncio.open_connection(host, int(listens)) for _ in range(20)]
+        for reader, _ in held:
+            await asyncio.wait_for(reader.readexactly(100), 10)
+        await proxy.spoil("telling", "latency", latency=60_000)
+        for reader, _ in held:
+            await _until_silent(reader)
+        await proxy.renew("telling")
+        for reader, writer in held:
+            with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+                await asyncio.wait_for(reader.readexactly(1_000_000), 10)
+            writer.close()
+        reader, writer = await asyncio.open_connection(host, int(listens))
+        await asyncio.wait_for(reader.readexactly(100), 10)
+        writer.close()
+
+
+async def _until_silent(reader: asyncio.StreamReader) -> None:
+    with suppress(TimeoutError):
+        while True:
+            await asyncio.wait_for(reader.read(100), 0.2)
+
+
+async def _tell(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while True:
+            writer.write(b"told")
+            await writer.drain()
+            await asyncio.sleep(0.001)
 
 
 async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -67,6 +67,10 @@ class Toxics:
         wanted = {"name": name, "listen": listen, "upstream": upstream}
         await self._call(lambda server: server.populate([wanted]))
 
+    async def remove_proxy(self, name: str) -> None:
+        """Refuse connections from now on, break those there are, and forget its toxics."""
+        await self._call(lambda _: _Bounded.delete(f"/proxies/{name}"))
+
     async def add(
         self, proxy: str, toxic: str, stream: str, attributes: dict[str, int], name: str
     ) -> None:
