@@ -7,6 +7,7 @@ nothing asks the stores while they are measured. A rate counts from the first ba
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import (
     AbstractContextManager,
@@ -17,7 +18,6 @@ from contextlib import (
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
-from itertools import count
 from statistics import quantiles
 from uuid import uuid4
 
@@ -137,12 +137,13 @@ class Backlogs:
     own: Place
     limit: Place
     ground: Ground
-    numbers: dict[str, count[int]] = field(default_factory=dict)
+    numbers: Counter[str] = field(default_factory=Counter)
+    """Those that each place has had."""
 
     def first(self, place: Place, events: int) -> int:
         """The first of so many numbers that this place has not had."""
-        numbers = self.numbers.setdefault(place.prefix, count(1, events))
-        return next(numbers)
+        self.numbers[place.prefix] += events
+        return self.numbers[place.prefix] - events + 1
 
     @asynccontextmanager
     async def parts(self, place: Place) -> AsyncIterator[Parts]:
