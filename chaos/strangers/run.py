@@ -42,6 +42,8 @@ from scenarios.harness.servers.common import say
 LOOK_S = 2.0
 REST_TIMES = 5
 """So many times as long as it may take to come to rest is a backlog waited for that gets smaller."""
+SCARCE_TIMES = 1.5
+"""So many times as much as it holds is asked of the scarce account, if it is that for certain."""
 READ_S = 0.2
 """So often a client's newest thing is read while there are faults: what an outage shows, it shows for seconds."""
 AT_ONCE = 8
@@ -147,6 +149,8 @@ class Judging:
         stranger = self._stranger
         came, readings = await self.come_to_rest()
         evidence = self._evidence(faults, [*missing, *came], readings)
+        if hint := hardly_scarce(evidence):
+            say(hint)
         taken_back = [
             *(Blind(Sight.GROUPS, why) for why in await self._without_lag()),
             *not_borne_out(evidence, stranger.sees),
@@ -332,6 +336,23 @@ class Judging:
             },
             mark_is_amount=stranger.workload.mark_is_amount,
         )
+
+
+def hardly_scarce(evidence: Observations) -> str:
+    """What to do where more of the first account was there than clients have asked for; else nothing."""
+    if not evidence.opened:
+        return ""
+    account, held = next(iter(evidence.opened.items()))
+    asked = -sum(
+        min(op.command.moves.get(account, 0), 0) for op in evidence.ops if not op.is_unheard
+    )
+    if asked >= SCARCE_TIMES * held:
+        return ""
+    return (
+        f"account {account} is to be scarce, but of the {held} that it held only {asked} were asked for:"
+        " what follows from having too little may not have happened. Open it with less, by `scarce` of"
+        " `workload`, or judge for longer, by --seconds"
+    )
 
 
 def decoded(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, ClassVar, TypeVar
 
@@ -16,8 +17,10 @@ from chaos.kit.blackbox import (
     Client,
     Command,
     Event,
+    Exchange,
     Fault,
     Meant,
+    Observations,
     Record,
     Request,
     Shown,
@@ -31,7 +34,7 @@ from chaos.kit.blackbox import (
 from chaos.strangers import run
 from chaos.strangers.adapters import BadAdapter
 from chaos.strangers.processes import NotReady
-from chaos.strangers.run import Judging, Result, Wanted, decoded
+from chaos.strangers.run import Judging, Result, Wanted, decoded, hardly_scarce
 
 One = TypeVar("One")
 
@@ -530,3 +533,30 @@ async def test_a_sight_that_the_run_does_not_have_keeps_nothing(
     (negative,) = (one for one in result.verdicts if one.promise == "never_negative")
     assert negative.outcome == "not judged"
     assert negative.because == "no account that was read shows an `amount`"
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"), [([3, 3], "of the 5 that it held only 6"), ([3, 3, 2], "")], ids=str
+)
+def test_it_is_said_where_what_is_scarce_was_hardly_asked_for(
+    asked: Sequence[int], says: str
+) -> None:
+    """Else "kept" and "nothing happened" change places from run to run."""
+    unheard = Answer("refused")
+    evidence = Observations(
+        States({}, (), ()),
+        opened={"7": 5, "8": 100},
+        ops=[
+            *(
+                Exchange("one", Command("place", moves={"7": -many}), Meant("fail"))
+                for many in asked
+            ),
+            Exchange("one", Command("place", moves={"8": -90}), Meant("ok")),
+            Exchange("one", Command("move", moves={"8": -9, "7": 9}), Meant("ok")),
+            Exchange("one", Command("place", moves={"7": -9}), Meant("fail"), answer=unheard),
+        ],
+    )
+
+    assert says in hardly_scarce(evidence)
+    assert bool(hardly_scarce(evidence)) == bool(says)
+    assert hardly_scarce(replace(evidence, opened={})) == ""

@@ -49,6 +49,11 @@ class Exchange:
         return self.answer is not None and self.answer.stage == "answered"
 
     @property
+    def is_unheard(self) -> bool:
+        """Nobody listened: no byte of it was sent."""
+        return self.answer is not None and self.answer.stage == "refused"
+
+    @property
     def about(self) -> str:
         """The thing: named by the command, or, where that made it, by the answer."""
         return self.command.about or self.meant.about

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 
 from chaos.kit.blackbox.language import Do, Shown
 from chaos.kit.blackbox.observations import Exchange, Observations, Told
@@ -113,12 +114,12 @@ def _requests(evidence: Observations, *, of_events: bool = False) -> Requests[in
     """Only a mark tells that an effect is this command's, and not that of another like it.
 
     What was made is shown, or perhaps an event is about it. Answers count as well where the requests
-    have one key: they must name one thing.
+    have one key: they must name one thing. To whom nobody listened, nothing was refused.
     """
     asked: dict[int, list[Asked]] = defaultdict(list)
     made: dict[int, set[str]] = defaultdict(set)
     for op in evidence.ops:
-        if op.command.do in MAKES and op.command.mark:
+        if op.command.do in MAKES and op.command.mark and not op.is_unheard:
             asked[op.command.mark].append(
                 Asked(_name(op), op.meant.outcome, op.meant.about, op.command.key)
             )
@@ -285,13 +286,14 @@ def holders_hold_all(evidence: Observations) -> Cases:
 
 
 def only_allowed_steps(evidence: Observations) -> Cases:
-    """By partition: two of them have no order."""
+    """By partition: two of them have no order. What says the same again is no step."""
     ordered: dict[tuple[str, str, int], list[str]] = defaultdict(list)
     for told in evidence.first_told:
         if told.event.state:
             ordered[told.about, told.topic, told.partition].append(told.event.state)
     return states.only_allowed_steps(
-        ((thing, seen) for (thing, _, _), seen in ordered.items()), evidence.states.leads
+        ((thing, [state for state, _ in groupby(seen)]) for (thing, _, _), seen in ordered.items()),
+        evidence.states.leads,
     )
 
 

@@ -46,8 +46,10 @@ def place(mark: int = 7, about: str = "1", outcome: str = "ok", key: str | None 
             return Exchange("one", command, Meant("ok", about))
         case "info":
             return Exchange("one", command, Meant("info"))
+        case "unheard":
+            return Exchange("one", command, Meant("fail"), answer=Answer("refused"))
         case _:
-            return Exchange("one", command, Meant("fail"))
+            return Exchange("one", command, Meant("fail"), answer=Answer("answered", 409))
 
 
 def cancel(about: str = "1") -> Exchange:
@@ -202,6 +204,19 @@ def test_a_lost_answer_is_found_again_by_its_mark() -> None:
     assert verdict("nothing_unasked", evidence).outcome == "kept"
     assert verdict("amounts_are_held_by_things", evidence).outcome == "kept"
     assert verdict("refused_has_no_effect", evidence).outcome == "nothing happened"
+
+
+def test_that_nobody_listened_is_no_refusal() -> None:
+    """The harness knows that it has sent nothing: there is nothing that the system could keep or break."""
+    unheard = replace(HELD, ops=[place(outcome="unheard")], told=[], read={})
+
+    assert verdict("refused_has_no_effect", unheard).outcome == "nothing happened"
+
+
+def test_a_state_that_is_told_again_is_no_step() -> None:
+    again = replace(HELD, told=[PLACED, replace(PLACED, event=replace(PLACED.event, id="e9"))])
+
+    assert verdict("only_allowed_steps", again).outcome == "nothing happened"
 
 
 def test_an_effect_that_happened_twice_breaks_one_promise_and_not_those_that_rest_on_it() -> None:
