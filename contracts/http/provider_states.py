@@ -81,6 +81,12 @@ async def an_order_paid_by_key(stack: Stack) -> Values:
     return {**_ids(order), "key": key}
 
 
+async def an_order_canceled_by_key(stack: Stack) -> Values:
+    order, key = await _order(stack), fresh_key()
+    (await stack.client.cancel(order.id, key=key)).ok()
+    return {**_ids(order), "key": key}
+
+
 async def a_paid_order(stack: Stack) -> Values:
     order = await _order(stack)
     return _ids((await stack.client.pay(order.id)).ok())

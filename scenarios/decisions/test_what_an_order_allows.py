@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import pytest
 
@@ -175,9 +176,37 @@ def test_its_version_rises_if_and_only_if_something_is_told(
         assert event.order.items == given.items
 
 
-def test_what_is_paid_is_paid_by_what_was_named() -> None:
-    after, (event,) = pay(order(), "boleto", now())
-    assert after.payment_method == event.order.payment_method == "boleto"
+Fields = dict[str, Any]  # each of its own type
+
+WRITES: dict[str, Callable[[Order], Fields]] = {
+    "pay": lambda _: {"payment_method": "pix"},
+    "cancel": lambda given: {"cancel_reason": "mine", "refund_due": given.paid},
+    "stock.rejected": lambda given: {"cancel_reason": "none left", "refund_due": given.paid},
+}
+"""What else a command that tells of something writes into the order, beside status and payment."""
+
+
+@pytest.mark.parametrize(("state", "command", "then"), ROWS)
+def test_it_writes_what_it_says_and_nothing_else(
+    state: str, command: str, then: Then | None
+) -> None:
+    if then is None or then.told is None:
+        return
+    given = STATES[state]
+    after, (event,) = COMMANDS[command][0](given)
+    writes = WRITES[command](given) if command in WRITES else {}
+
+    known: Fields = {"status": then.status, "paid": then.paid, "version": 5, "updated_at": LATER}
+    changed = {
+        field.name
+        for field in fields(Order)
+        if getattr(after, field.name) != getattr(given, field.name)
+    }
+    assert changed <= known.keys() | writes.keys(), f"say in WRITES what {command!r} writes"
+    assert after == replace(given, **known, **writes)
+    assert isinstance(event, OrderEvent)
+    for name, value in writes.items():
+        assert getattr(event.order, name) == value
 
 
 @pytest.mark.parametrize("paid", [False, True])

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,10 +23,13 @@ from system.kit import stacks
 from system.kit.events import Event
 from system.kit.ports.views import Document, Views
 from system.orders import model as orders
+from system.orders import views as order_views
 from system.products import model as products
+from system.products import views as product_views
 from system.settings import Settings
 from system.table import SHOP, VIEWS
 from system.users import model as users
+from system.users import views as user_views
 
 PROJECTIONS = SHOP.projections
 SHOWN_BY = {view.name: view for view in VIEWS}
@@ -216,3 +220,31 @@ def test_a_reservation_that_is_not_known_yet_is_pending() -> None:
     }
     seen = view.show(Document(42, parts, dict.fromkeys(parts, 1)), {"users": {}, "products": {}})
     assert seen["reservation"] == ReservationState.PENDING
+
+
+@pytest.mark.parametrize(
+    ("module", "field"),
+    [(user_views, "email"), (product_views, "price"), (order_views, "payment_method")],
+    ids=["users", "products", "orders"],
+)
+def test_what_was_stored_before_a_field_was_added_shows_its_default(
+    module: ModuleType, field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an old event is read: no reader has to wait for a rebuild."""
+    _, (registered,) = users.register(7, users.RegisterUser("Ada", "ada@example.com"), now())
+    _, (offered,) = products.offer(11, products.OfferProduct("Lamp", Decimal(5), 9), now())
+    _, placed = an_order()
+    parts = {
+        put.part: dict(put.fields)
+        for event in (registered, offered, placed)
+        for projection in PROJECTIONS[event.type]
+        for put in projection(event)
+        if put.view == module.VIEW and put.fields is not None
+    }
+    del parts["self"][field]
+    monkeypatch.setattr(module, "_DEFAULTS", {field: "not known"})
+    document = Document(7, parts, dict.fromkeys(parts, 1))
+
+    seen = SHOWN_BY[module.VIEW].show(document, {"users": {}, "products": {}})
+
+    assert seen[field] == "not known"

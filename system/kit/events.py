@@ -25,6 +25,15 @@ class Part(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
+    @classmethod
+    def defaults(cls) -> Mapping[str, Any]:  # each field of its own type
+        """The fields that an older message lacks, and so a document that was made from one."""
+        return {
+            name: field.get_default(call_default_factory=True)
+            for name, field in cls.model_fields.items()
+            if not field.is_required()
+        }
+
 
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 """Says a payload as the next version does. It is pure, and gives a new dictionary."""

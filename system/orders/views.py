@@ -24,6 +24,7 @@ from system.kit.ports.views import Document, Put, Related, View
 from system.kit.values import Id, Money, Time
 
 VIEW = "orders"
+_DEFAULTS = events.Order.defaults()
 _FIELDS = tuple(name for name in events.Order.model_fields if name != "id")
 
 
@@ -112,7 +113,7 @@ def show(document: Document, related: Related) -> Mapping[str, Any]:  # values o
         }
         for item in order["items"]
     ]
-    shown = {"id": document.key, **order, **reservation, "items": items}
+    shown = {"id": document.key, **_DEFAULTS, **order, **reservation, "items": items}
     shown["user_name"] = _newest(names["user"], related["users"].get(order["user_id"]))
     return {name: shown[name] for name in NamedOrder.model_fields}
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from system import events
 from system.events import ProductDeleted, ProductEvent, StockMoved
 from system.kit.http.paging import Page
 from system.kit.ports.views import Document, Put, Related, View
 from system.kit.values import Id, Price, Time
 
 VIEW = "products"
+_DEFAULTS = events.Product.defaults()
 
 
 class ProductResource(BaseModel):
@@ -45,6 +47,7 @@ def stock(event: StockMoved) -> Iterable[Put]:
 def show(document: Document, _: Related) -> Mapping[str, Any]:  # values of several types
     shown = {
         "id": document.key,
+        **_DEFAULTS,
         **(document.parts["self"] or {}),
         **(document.parts["stock"] or {}),
     }

@@ -7,12 +7,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from system import events
 from system.events import UserDeleted, UserEvent
 from system.kit.http.paging import Page
 from system.kit.ports.views import Document, Put, Related, View
 from system.kit.values import Id, Time
 
 VIEW = "users"
+_DEFAULTS = events.User.defaults()
 
 
 class UserResource(BaseModel):
@@ -35,7 +37,7 @@ def user_gone(event: UserDeleted) -> Iterable[Put]:
 
 
 def show(document: Document, _: Related) -> Mapping[str, Any]:  # values of several types
-    return {"id": document.key, **(document.parts["self"] or {})}
+    return {"id": document.key, **_DEFAULTS, **(document.parts["self"] or {})}
 
 
 USERS = View(
