@@ -27,7 +27,9 @@ from chaos.strangers.adapters import BadAdapter, are_numbers
 NOWHERE = "999999999"
 """An account that there is not."""
 UNKNOWN = 0.05
-"""How often a thing shall take from it."""
+"""How often a thing shall take from it, or a move go from or to it."""
+TO_NOWHERE = 0.5
+"""How many of such moves are to it: a system that takes before it gives has to give back."""
 NOTHING_S = 0.01
 """After a command that the system does not have."""
 TWICE = 0.2
@@ -239,7 +241,11 @@ class Caller:
         if do == "move":
             source, target = self._random.sample(accounts, 2)
             amount = self._amount(mark)
-            return {NOWHERE if is_unknown else source: -amount, target: amount}
+            if is_unknown and self._random.random() < TO_NOWHERE:  # what was taken has to go back
+                target = NOWHERE
+            elif is_unknown:
+                source = NOWHERE
+            return {source: -amount, target: amount}
         if is_unknown:
             return {NOWHERE: -self._amount(mark)}
         most = 1 if workload.mark_is_amount else min(workload.lines, len(accounts))

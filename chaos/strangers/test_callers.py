@@ -314,7 +314,7 @@ async def test_what_could_never_be_judged_is_said_before_anything_else(
         await one.open_accounts()
 
 
-async def test_a_move_has_a_source_and_a_target_even_where_it_takes_from_nowhere() -> None:
+async def test_a_move_has_a_source_and_a_target_even_where_one_of_them_is_nowhere() -> None:
     one, shared = caller(Says(DONE), opened={"1": 5, "2": 5})
     for _ in range(200):
         await one.make("move")
@@ -322,6 +322,7 @@ async def test_a_move_has_a_source_and_a_target_even_where_it_takes_from_nowhere
     moves = [op.command.moves for op in shared.ops]
     assert all(len(move) == 2 and sum(move.values()) == 0 for move in moves)
     assert any(move.get(NOWHERE, 0) < 0 for move in moves)
+    assert any(move.get(NOWHERE, 0) > 0 for move in moves), "what is taken then has to go back"
 
 
 async def test_a_command_that_cannot_be_asked_says_so_and_makes_no_client_wait() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 
 import pytest
 
-from chaos.kit.blackbox import Command, Do, Exchange, Meant, Record, Request
+from chaos.kit.blackbox import Command, Do, Exchange, Meant, Record, Request, Topic
 from chaos.strangers import watch
 from chaos.strangers.adapters import BadAdapter, load
 from chaos.strangers.watch import Watch
@@ -53,6 +54,21 @@ class Seen:
         for _ in range(20):
             await asyncio.sleep(0)
         return self.task.done()
+
+
+def test_a_dead_letter_tells_nothing_and_no_adapter_is_asked_about_it() -> None:
+    """It may be wrapped, in a form that `events` does not know."""
+    stranger = load("naive")[0]
+    parked = (Topic("stock", dead_letters="stock.dlq"),)
+    stranger.topics = parked  # type: ignore[misc] # of this one alone
+    letter = replace(reserved(2), topic="stock.dlq")
+    (event,) = Watch(stranger, (), (), nothing).events([letter, reserved(2)])
+
+    assert event.kind == "reserved"
+
+
+async def nothing() -> Mapping[str, int]:
+    return {}
 
 
 async def test_it_sees_an_account_that_moves_before_an_event_says_so() -> None:

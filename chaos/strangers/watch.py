@@ -33,13 +33,19 @@ class Watch:
     ) -> None:
         """`records` and `ops` grow. `amounts` reads all accounts, those that can be read."""
         self._stranger = stranger
+        self._letters = {topic.dead_letters for topic in stranger.topics}
         self._records = records
         self._ops = ops
         self._amounts = amounts
 
     def events(self, records: Iterable[Record]) -> Iterator[Event]:
-        """What they tell, but for those that cannot be read: of these the judge speaks."""
+        """What they tell, but for those that cannot be read: of these the judge speaks.
+
+        Dead letters tell nothing: `events` of an adapter knows none.
+        """
         for record in records:
+            if record.topic in self._letters:
+                continue
             try:
                 yield from events_of(self._stranger, record)
             except Unreadable:
