@@ -86,11 +86,13 @@ class Recorder:
         self.records = records
         self._is_answering, self._shows_amounts = is_answering, shows_amounts
         self.done: list[str] = []
+        self.toxics: dict[str, object] = {}
         self.aims: dict[str, list[Record]] = {}
         self._comes_back = comes_back
 
-    async def spoil(self, line: str, toxic: str, **_: object) -> None:
+    async def spoil(self, line: str, toxic: str, **how: object) -> None:
         self.done.append(f"{line}: {toxic}")
+        self.toxics[toxic] = how
 
     async def cure(self, line: str, toxic: str) -> None:
         self.done.append(f"{line}: no {toxic}")
@@ -156,6 +158,25 @@ def nemesis(recorder: Recorder, killed: set[str], *topics: Topic, quiet_s: float
     return Nemesis(ground, both, seen, seen, killed, Random(1))
 
 
+class Failing(Recorder):
+    """What is done to it as the step of this number fails."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.done = Noted(step)
+
+
+class Noted(list[str]):
+    def __init__(self, fails: int) -> None:
+        super().__init__()
+        self._fails = fails
+
+    def append(self, step: str) -> None:
+        super().append(step)
+        if len(self) == self._fails + 1:
+            raise ZeroDivisionError(step)
+
+
 STORE = Line("warehouse", "mysql", 1)
 KILLED = "killed, {0}: cut, {0}: anew, started, ready"
 OWN, HEARD = "a record of stock", "a record of stock, a record of purchases"
@@ -196,6 +217,64 @@ async def test_a_fault_is_done_step_by_step_healed_and_noted(planned: Planned) -
     assert recorder.done == ", ".join(STEPS[planned]).split(", ")
     assert [fault.what for fault in one.faults] == [str(planned)]
     assert killed == set()
+
+
+@pytest.mark.usefixtures("_without_pauses")
+@pytest.mark.parametrize(
+    ("kind", "toxics"),
+    [
+        ("slow, then kill", {"latency": {"stream": "upstream", "latency": 77}}),
+        ("lose answers", {"latency": {"latency": faults.LATE_MS}, "limit_data": {"bytes": 0}}),
+    ],
+)
+async def test_requests_get_slow_and_answers_late_or_lost(
+    kind: faults.Kind, toxics: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that is downstream comes late to one that has acted; a request, before it has."""
+    monkeypatch.setattr(faults, "SLOW_MS", 77)
+    recorder = Recorder()
+
+    await nemesis(recorder, set()).inject(Planned(kind, "warehouse", STORE))
+
+    assert recorder.toxics == toxics
+
+
+@pytest.mark.usefixtures("_without_pauses")
+@pytest.mark.parametrize("planned", STEPS, ids=str)
+async def test_whichever_step_fails_the_lines_are_healed_and_who_was_killed_is_started(
+    planned: Planned,
+) -> None:
+    steps = ", ".join(STEPS[planned]).split(", ")
+    before = steps[: steps.index("healed")]
+    can_fail = [number for number, step in enumerate(before) if step != "started"]
+    assert can_fail
+
+    for number in can_fail:
+        recorder, killed = Failing(number), set[str]()
+        one = nemesis(recorder, killed)
+
+        with pytest.raises(ZeroDivisionError):
+            await one.inject(planned)
+
+        assert recorder.done[: number + 1] == steps[: number + 1]
+        assert recorder.done[-1] == "healed"
+        assert [fault.what for fault in one.faults] == [str(planned)]
+        assert recorder.done.count("started") == recorder.done.count("killed")
+        assert killed == set()
+
+
+@pytest.mark.usefixtures("_without_pauses")
+async def test_a_fault_is_noted_from_its_beginning_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recorder = Recorder()
+    monkeypatch.setattr(faults, "_now", lambda: 100.0 + len(recorder.done))
+    one = nemesis(recorder, set())
+
+    await one.inject(Planned("kill", "warehouse"))
+    await one.inject(Planned("away", line=STORE))
+
+    assert [(fault.began_s, fault.ended_s) for fault in one.faults] == [(100, 103), (104, 106)]
 
 
 @pytest.mark.usefixtures("_without_pauses")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -63,6 +64,26 @@ async def test_what_ends_by_itself_has_fallen_and_its_last_words_are_kept(tmp_pa
     one = running(tmp_path, Process("one", DIES))
 
     await fallen(one)
+
+    assert one.falls == ["one ended with 3: no such table"]
+
+
+async def test_what_has_fallen_just_before_it_is_killed_has_fallen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    popen = subprocess.Popen
+
+    def note(*arguments: Any, **more: Any) -> subprocess.Popen[bytes]:
+        started.append(popen(*arguments, **more))
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", note)
+    one = running(tmp_path, Process("one", DIES))
+    one.start()
+    started[0].wait(DEADLINE_S)
+
+    await one.kill()
 
     assert one.falls == ["one ended with 3: no such table"]
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from typing import get_args
+
+import pytest
 
 from chaos.kit.blackbox import (
     PROMISES,
@@ -21,7 +25,8 @@ from chaos.kit.blackbox import (
     Verdict,
     judge,
 )
-from chaos.strangers.report import STEPS_MAX, lines, page, steps
+from chaos.kit.promises import Outcome
+from chaos.strangers.report import STEPS_MAX, lines, page, steps, summary
 from chaos.strangers.run import Result, Wanted
 
 EVIDENCE = Observations(
@@ -59,6 +64,40 @@ def test_the_page_has_a_chapter_for_each_broken_promise() -> None:
     for verdict in broken:
         assert f"\n## {verdict.promise}\n" in text
     assert "with seed 7" in text
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_the_page_has_a_row_for_each_promise_whatever_became_of_it(*, is_known: bool) -> None:
+    known = {"final_states_reached": "issue 17", "never_negative": "once"} if is_known else {}
+    verdicts = judge(EVIDENCE, PROMISES, sees=~Sight.VERSIONS, known=known)
+    assert {one.outcome for one in verdicts} == {*get_args(Outcome)}
+
+    text = page("mine", "judge mine", Result(EVIDENCE, verdicts), Wanted(7))
+
+    rows = [row.split(" | ") for row in text.splitlines() if row.startswith("| ")][2:]
+    assert [(row[0], row[1]) for row in rows] == [
+        (f"| {one.promise}", one.outcome) for one in verdicts
+    ]
+    chapters = [line for line in text.splitlines() if line.startswith("## ")]
+    assert chapters == [f"## {one.promise}" for one in verdicts if one.outcome == "broken"]
+
+
+def test_the_sum_counts_each_verdict_once() -> None:
+    counts = Counter(one.outcome for one in RESULT.verdicts)
+
+    said = summary(RESULT)
+
+    assert said.startswith("1 commands, 1 events, 1 faults: ")
+    assert sum(counts.values()) == len(PROMISES)
+    assert all(f"{count} {outcome}" in said for outcome, count in counts.items())
+
+
+def test_of_a_broken_promise_what_was_seen_is_said() -> None:
+    broken = [one for one in RESULT.verdicts if one.outcome == "broken"]
+
+    for told in ("\n".join(lines(RESULT)), page("mine", "judge mine", RESULT, Wanted(7))):
+        assert broken
+        assert all(f" {one.found[0].seen}\n" in told for one in broken)
 
 
 def test_of_many_stories_the_shortest_is_told_and_of_a_long_one_its_beginning_and_its_end() -> None:

@@ -14,6 +14,7 @@ import pytest
 from chaos.kit.blackbox import (
     READS,
     Answer,
+    Blind,
     Client,
     Command,
     Event,
@@ -150,14 +151,19 @@ class Hasty(Shop):
     rest_s = 0.1
 
 
+def _look_once_a_second(topics: Following, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that says how often was looked."""
+    monkeypatch.setattr(run, "_now", lambda: topics.looks)
+
+
 @pytest.mark.parametrize(
-    ("lags", "ends", "states"),
+    ("lags", "ends", "states", "moved_at"),
     [
-        ([{"group": 1}] * 30, [], []),
-        ([], list(range(30)), []),
-        ([], [], [f"STEP {step}" for step in range(30)]),
-        ([], [], [""] * 30),
-        ([], [], ["refused"] * 30),
+        ([{"group": 1}] * 30, [], [], 30),
+        ([], list(range(30)), [], 31),
+        ([], [], [f"STEP {step}" for step in range(30)], 31),
+        ([], [], [""] * 30, 31),
+        ([], [], ["refused"] * 30, 31),
     ],
     ids=[
         "a group lags",
@@ -167,15 +173,22 @@ class Hasty(Shop):
         "a read is refused",
     ],
 )
-async def test_it_is_not_at_rest_while(
-    lags: list[dict[str, int]], ends: list[int], states: list[str]
+async def test_it_is_not_at_rest_until_for_longer_than_the_longest_poll_no_more(
+    lags: list[dict[str, int]],
+    ends: list[int],
+    states: list[str],
+    moved_at: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Nor before all records have been read."""
+    monkeypatch.setattr(Shop, "quiet_s", 10.0)
     topics = Following(lags, ends)
+    _look_once_a_second(topics, monkeypatch)
 
     missing, readings = await running(topics, Says(*states), Shop()).come_to_rest()
 
-    assert topics.looks > 30
-    assert topics.asked == 4
+    not_read = 3
+    assert topics.looks == moved_at + 10 + 1 + not_read
     assert (missing, readings.read) == ([], {"1": Shown("DONE")})
 
 
@@ -225,6 +238,171 @@ async def test_a_backlog_that_gets_smaller_is_waited_for_but_not_for_ever(
     assert (missing == []) is is_waited_for
 
 
+STUCK = {"stuck": 50}
+
+
+@pytest.mark.parametrize(
+    ("lags", "got_on_at"),
+    [
+        ([], 1),
+        ([STUCK | {"slow": left} for left in range(45, 0, -1)], 45 + 1),
+        ([STUCK | {"new": 7}], 2),
+        ([STUCK, STUCK | {"new": 7}], 1),
+    ],
+    ids=["it stands still", "one of two gets on", "one of two is done", "a new one is no progress"],
+)
+async def test_rest_is_given_up_when_all_groups_together_get_on_no_more(
+    lags: list[dict[str, int]], got_on_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Shop, "rest_s", 30.0)
+    topics = Following([*lags, *[STUCK] * 99])
+    _look_once_a_second(topics, monkeypatch)
+
+    missing, _ = await running(topics, Says(), Shop()).come_to_rest()
+
+    assert missing
+    assert topics.looks == got_on_at + 30 + 1
+
+
+async def test_each_group_that_still_lags_breaks_rest_and_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _count_seconds(monkeypatch)
+    topics = Following([{"one": 3, "two": 4}] * 10_000)
+
+    result = await running(topics, Says(), Hasty()).judged_at_rest([], [])
+
+    (rest,) = (one for one in result.verdicts if one.promise == "rest_is_reached")
+    assert rest.outcome == "broken"
+    assert [one.seen.partition(",")[0] for one in rest.found] == [
+        "group one lags by 3",
+        "group two lags by 4",
+    ]
+
+
+class Absent(Teller):
+    def meaning(self, command: Command, answer: Answer) -> Meant:
+        return Meant("fail")
+
+
+class Lossy(Shop):
+    def client(self, number: int) -> Client:
+        return Absent()
+
+
+async def test_an_answer_that_a_thing_is_not_there_is_an_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Shop, "quiet_s", 10.0)
+    topics = Following()
+    _look_once_a_second(topics, monkeypatch)
+
+    missing, readings = await running(topics, Says(), Lossy()).come_to_rest()
+
+    not_read = 3
+    assert topics.looks == 1 + 10 + 1 + not_read
+    assert (missing, readings.read) == ([], {})
+
+
+class Deaf(Says):
+    """It never answers for one thing."""
+
+    def __init__(self, about: str) -> None:
+        super().__init__()
+        self._about = about
+
+    async def send(self, request: Request) -> Answer:
+        is_this = request.path == self._about
+        return Answer("sent", error="late") if is_this else await super().send(request)
+
+
+@pytest.mark.parametrize("about", ["10", "21", "39"])
+async def test_of_many_things_each_has_to_be_read(
+    about: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _count_seconds(monkeypatch)
+    topics = Following()
+    topics.records = [
+        replace(PLACED, offset=thing, value=b"placed %d" % thing) for thing in range(10, 40)
+    ]
+
+    missing, readings = await running(topics, Deaf(about), Hasty()).come_to_rest()
+
+    assert "1 reads are not answered" in missing[0]
+    assert readings.read.keys() == {str(thing) for thing in range(10, 40)} - {about}
+
+
+class Falling:
+    """A process that falls as soon as somebody looks, once."""
+
+    def __init__(self) -> None:
+        self.falls: list[str] = []
+        self.started = asyncio.Event()
+
+    def has_fallen(self) -> bool:
+        if self.falls:
+            return False
+        self.falls.append("shop ended with 1")
+        return True
+
+    def start(self) -> None:
+        self.started.set()
+
+
+async def test_what_falls_while_rest_is_waited_for_is_started_again_and_told() -> None:
+    shop = Falling()
+
+    result = await running(Following(), Says(), Shop(), {"shop": shop}).judged_at_rest([], [])
+
+    assert shop.started.is_set()
+    assert result.evidence.falls == ["shop ended with 1"]
+
+
+async def test_what_falls_under_faults_is_started_again_before_they_are_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shop = Falling()
+
+    class Lasting(Harmless):
+        async def inject(self, fault: object) -> None:
+            await shop.started.wait()
+
+    async with asyncio.timeout(10):
+        await judged(monkeypatch, Following(), Poisonable(), Lasting, {"shop": shop})
+
+
+async def test_the_evidence_has_its_records_in_their_order_and_the_faults_and_what_was_said() -> (
+    None
+):
+    places = [("others", 0, 0), ("things", 0, 2), ("things", 0, 10), ("things", 1, 1)]
+    records = [
+        Record(topic, partition, offset, b"", b"placed 1") for topic, partition, offset in places
+    ]
+    topics = Following()
+    topics.records = records[::-1]
+    faults = [Fault("kill -9 shop", 1.0, 2.0)]
+
+    result = await running(topics, Says(), Shop()).judged_at_rest(faults, [])
+
+    evidence = result.evidence
+    assert [one.record for one in evidence.told] == records
+    assert list(evidence.faults) == faults
+    assert (evidence.states, evidence.tells) == (Shop.states, Shop.tells)
+    assert [op.command.do for op in evidence.ops].count("read") == len(evidence.ops) > 0
+
+
+class Blinded(Shop):
+    sees = ~Sight.VERSIONS
+    blind = (Blind(Sight.VERSIONS, "its events have none"),)
+
+
+async def test_where_an_adapter_is_blind_its_own_reason_is_said() -> None:
+    result = await running(Following(), Says(), Blinded()).judged_at_rest([], [])
+
+    (order,) = (one for one in result.verdicts if one.promise == "order_per_key")
+    assert (order.outcome, order.because) == ("not judged", "its events have none")
+
+
 @pytest.mark.parametrize(
     ("unseen", "sees", "said"),
     [
@@ -260,7 +438,10 @@ class Seller(Teller):
 
 
 class Poisonable(Shop):
-    topics = (Topic("things", dead_letters="things.dlq"), Topic("others"))
+    topics: ClassVar[Sequence[Topic]] = (
+        Topic("things", dead_letters="things.dlq"),
+        Topic("others"),
+    )
     workload = Workload(clients=1, accounts=2)
 
     def client(self, number: int) -> Client:
@@ -326,6 +507,29 @@ async def test_poison_is_put_in_only_where_dead_letters_can_be_seen(
     assert result.evidence.poison == ({"things.dlq": [b"poison"]} if poisoned else {})
 
 
+class Poisoned(Poisonable):
+    topics = (
+        Topic("things", dead_letters="dlq"),
+        Topic("quiet"),
+        Topic("others", dead_letters="dlq"),
+        Topic("more", dead_letters="more.dlq"),
+    )
+
+    def poison(self, topic: str) -> bytes:
+        return topic.encode()
+
+
+async def test_poison_is_put_into_each_topic_that_has_dead_letters_and_is_due_in_their_topic(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    topics = Following()
+
+    result = await judged(monkeypatch, topics, Poisoned(), Harmless)
+
+    assert [topic for topic, _ in topics.poisoned] == ["things", "others", "more"]
+    assert result.evidence.poison == {"dlq": [b"things", b"others"], "more.dlq": [b"more"]}
+
+
 class TwoSided(Seller):
     """Each reading says which it is."""
 
@@ -348,16 +552,22 @@ class Mirrored(Poisonable):
 
 
 class Fallen:
-    falls = ("shop ended with 1",)
+    falls: ClassVar[Sequence[str]] = ("shop ended with 1",)
 
     def has_fallen(self) -> bool:
         return False
 
 
+class Steady(Fallen):
+    falls = ()
+
+
 async def test_the_evidence_has_each_reading_in_its_place_and_what_fell_and_what_is_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    result = await judged(monkeypatch, Following(), Mirrored(), Harmless, {"shop": Fallen()})
+    processes = {"store": Steady(), "shop": Fallen()}
+
+    result = await judged(monkeypatch, Following(), Mirrored(), Harmless, processes)
 
     evidence = result.evidence
     assert {str(one) for one in evidence.read.values()} == {"read"}
@@ -411,6 +621,50 @@ async def test_what_was_placed_is_read_on_both_sides_while_a_fault_strikes(
 
     async with asyncio.timeout(10):
         await running(Following(), sender, Placing()).judged()
+
+
+async def test_what_was_placed_is_read_at_rest_though_no_event_tells_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sender, topics = Noting(), Following()
+    topics.records = []
+
+    class Lasting(Harmless):
+        async def inject(self, fault: object) -> None:
+            while "place" not in sender.asked:
+                await asyncio.sleep(0)
+
+    monkeypatch.setattr("chaos.strangers.callers.LOOKED_AT", 0.0)
+    monkeypatch.setattr(run, "Nemesis", Lasting)
+    monkeypatch.setattr(run, "plan", lambda *_: ["a fault"])
+
+    async with asyncio.timeout(10):
+        result = await running(topics, sender, Placing()).judged()
+
+    assert result.evidence.read.keys() == result.evidence.placed.keys() != set()
+
+
+class Agreeing(TwoSided):
+    """Its things look alike on both sides, and its accounts do not, and have no amounts."""
+
+    def meaning(self, command: Command, answer: Answer) -> Meant:
+        if command.do in ("read", "view"):
+            return Meant("ok", shows=Shown("DONE"))
+        return super().meaning(command, answer)
+
+
+class Countless(Poisonable):
+    def client(self, number: int) -> Client:
+        return Agreeing()
+
+
+async def test_what_is_read_by_a_sight_that_was_taken_back_blames_no_promise_that_needs_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    result = await judged(monkeypatch, Following(), Countless(), Harmless)
+
+    (views,) = (one for one in result.verdicts if one.promise == "views_show_the_truth")
+    assert (views.outcome, views.cases) == ("kept", 1)
 
 
 async def test_a_dead_letter_is_no_event_though_it_can_be_read_as_one() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -14,7 +15,9 @@ from toxiproxy.exceptions import NotFound
 from scenarios.harness.servers import shared, toxics
 from scenarios.harness.servers.common import HOST
 from scenarios.harness.servers.toxics import Toxics
+from scenarios.harness.servers.toxiproxy import Toxiproxy
 
+LENGTH = re.compile(r"content-length: (\d+)", re.IGNORECASE)
 PROXIES = {"sql": {"name": "sql", "listen": "l", "upstream": "u", "enabled": True}}
 
 
@@ -26,6 +29,11 @@ class Pretender:
     answers: bool = True
     port: int = 0
     asked: list[str] = field(default_factory=list)
+    bodies: list[object] = field(default_factory=list)
+    """Of those that have one, as JSON."""
+
+    def answer(self, asked: str) -> object:
+        return PROXIES
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -33,9 +41,13 @@ class Pretender:
         except asyncio.IncompleteReadError:  # one that only looked whether it listens
             writer.close()
             return
-        self.asked.append(head.partition(" HTTP")[0])
+        asked = head.partition(" HTTP")[0]
+        self.asked.append(asked)
+        length = LENGTH.search(head)
+        sent = await reader.readexactly(int(length[1])) if length else b""
+        self.bodies += [json.loads(sent)] if sent else []
         if self.answers:
-            body = json.dumps(PROXIES)
+            body = json.dumps(self.answer(asked))
             writer.write(
                 f"HTTP/1.1 {self.status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
                 f"{body}".encode()
@@ -86,6 +98,83 @@ async def test_a_proxy_that_is_not_there_is_named() -> None:
     async with running(Pretender()) as server:
         with pytest.raises(NotFound, match="'mongo'"):
             await server.enable("mongo", enabled=True)
+
+
+@dataclass
+class Keeping(Pretender):
+    """One that keeps its proxies."""
+
+    proxies: dict[str, object] = field(default_factory=dict)
+
+    def answer(self, asked: str) -> object:
+        match asked.split("/"):
+            case ["POST ", "proxies"]:
+                made = self.bodies[-1]
+                assert isinstance(made, dict)
+                self.proxies[made["name"]] = made | {"enabled": True}
+                return self.proxies[made["name"]]
+            case ["DELETE ", "proxies", name]:
+                del self.proxies[name]
+        return self.proxies
+
+
+Asked = Callable[[Toxiproxy], Awaitable[object]]
+SQL = {"name": "sql", "upstream": "u:1"}
+ASKED: dict[str, tuple[Asked, list[str], list[object]]] = {
+    "a toxic on answers": (
+        lambda proxy: proxy.spoil("sql", "limit_data", bytes=0),
+        ["GET /proxies", "POST /proxies/sql/toxics"],
+        [LIMIT := {"type": "limit_data", "name": "limit_data_downstream", "stream": "downstream",
+                   "toxicity": 1.0, "attributes": {"bytes": 0}}],
+    ),
+    "a toxic on requests, under a name": (
+        lambda proxy: proxy.spoil("sql", "limit_data", "late", stream="upstream", bytes=0),
+        ["GET /proxies", "POST /proxies/sql/toxics"],
+        [LIMIT | {"name": "late_upstream", "stream": "upstream"}],
+    ),
+    "a change": (
+        lambda proxy: proxy.change("sql", "late", stream="upstream", latency=7),
+        ["POST /proxies/sql/toxics/late_upstream"],
+        [{"attributes": {"latency": 7}}],
+    ),
+    "a cure": (
+        lambda proxy: proxy.cure("sql", "late", stream="upstream"),
+        ["GET /proxies", "DELETE /proxies/sql/toxics/late_upstream"],
+        [],
+    ),
+    "a cut": (
+        lambda proxy: proxy.set_up("sql", up=False),
+        ["GET /proxies", "POST /proxies/sql"],
+        [{"enabled": False}],
+    ),
+    "its end": (
+        lambda proxy: proxy.set_up("sql", up=True),
+        ["GET /proxies", "POST /proxies/sql"],
+        [{"enabled": True}],
+    ),
+    "all healed": (lambda proxy: proxy.heal(), ["POST /reset"], []),
+    "a line anew": (
+        lambda proxy: proxy.renew("sql"),
+        ["DELETE /proxies/sql", "GET /proxies", "GET /proxies", "POST /proxies"],
+        [SQL | {"listen": "127.0.0.1:7"}],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ASKED)
+async def test_toxiproxy_is_asked_for_what_is_meant_and_no_more(name: str) -> None:
+    do, asked, bodies = ASKED[name]
+    pretender, proxy = Keeping(), Toxiproxy()
+    async with running(pretender):
+        proxy.port = pretender.port
+        await proxy.proxy("sql", "u:1", port=7)
+        pretender.asked.clear()
+        pretender.bodies.clear()
+
+        await do(proxy)
+
+    assert pretender.asked == asked
+    assert pretender.bodies == bodies
 
 
 @pytest.mark.stack("local")

@@ -10,7 +10,7 @@ from chaos.kit.blackbox.claims import not_borne_out, without
 from chaos.kit.blackbox.language import Command, Event, Meant, Shown
 from chaos.kit.blackbox.observations import Exchange, Observations
 from chaos.kit.blackbox.promises import PROMISES, judge
-from chaos.kit.blackbox.test_promises import ALL, HELD, PLACED, RESERVED, place, told
+from chaos.kit.blackbox.test_promises import ALL, HELD, PLACED, RELEASED, RESERVED, place, told
 from chaos.kit.promises import Sight
 
 
@@ -90,8 +90,29 @@ def test_what_the_run_does_not_show_is_taken_back_and_neither_blamed_nor_kept(
             ops=[place(), place(8, "2"), *LOOKS],
             read={"1": Shown("HELD", 14, 7), "2": Shown("HELD", 14, 7)},
         ),
+        replace(SEEN, told=[RESERVED]),
+        replace(SEEN, opened={"a": 10, "b": 5}, held={**SEEN.held, "b": Shown()}),
+        replace(SEEN, told=[*SEEN.told, told(replace(RELEASED.event, moves={}), offset=2)]),
+        replace(
+            SEEN,
+            told=[
+                *SEEN.told,
+                *(told(Event("changed", "2", id=id, state=id, version=1)) for id in ("e8", "e9")),
+            ],
+        ),
     ],
-    ids=["all", "no record", "all is lost", "no command", "a repeat", "one mark of two is wrong"],
+    ids=[
+        "all",
+        "no record",
+        "all is lost",
+        "no command",
+        "a repeat",
+        "one mark of two is wrong",
+        "the event that has the mark is lost",
+        "one amount of two is not shown",
+        "one event of two has no moves",
+        "one thing of two has one version for all",
+    ],
 )
 def test_what_a_system_loses_or_spoils_takes_no_sight_back(evidence: Observations) -> None:
     assert not_borne_out(evidence, ALL) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -29,6 +30,7 @@ STATES = States(
     after={"cancel": {"ENDED"}, "reserved": {"HELD", "ENDED"}},
 )
 TELLS: Mapping[Do, tuple[Kind, ...]] = {"place": ("placed",), "cancel": ("ended",)}
+Outcome = Literal["ok", "fail", "info"]
 ALL = ~Sight(0)
 MOVES = {"a": -2}
 
@@ -172,6 +174,190 @@ def test_it_is_broken(name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_of_nothing_nothing_is_said(name: str) -> None:
     assert verdict(name, NOTHING).outcome == "nothing happened"
+
+
+def elsewhere(told_: Told, topic: str) -> Told:
+    return replace(told_, record=replace(told_.record, topic=topic))
+
+
+def asked(do: Do, about: str, outcome: Outcome, shows: Shown | None, began_s: float) -> Exchange:
+    return Exchange("one", Command(do, about), Meant(outcome, shows=shows), began_s=began_s)
+
+
+SAW_HELD = look("1", "HELD", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "evidence"),
+    [
+        ("acknowledged_has_its_event", replace(HELD, ops=[replace(cancel(), command=Command("advance", "1"))])),
+        ("refused_has_no_effect", HELD),
+        ("keys_count_once", replace(HELD, ops=[place(key="k")])),
+        ("commands_take_effect_once", replace(HELD, ops=[place(key="k"), place(key="k")])),
+        ("one_partition_per_key", replace(HELD, told=[PLACED])),
+        ("one_partition_per_key", replace(HELD, told=[PLACED, PLACED])),
+        ("order_per_key", replace(HELD, told=[PLACED])),
+        ("one_effect_per_cause", replace(HELD, told=[PLACED])),
+        ("ended_things_hold_nothing", replace(OVER, told=[PLACED, ENDED])),
+        ("only_allowed_steps", replace(HELD, told=[PLACED])),
+        ("readers_never_go_back", replace(HELD, ops=[SAW_HELD])),
+        ("readers_never_go_back", replace(HELD, ops=[look("1", None, 1), look("1", "NEW", 2)])),
+        ("dead_letters_are_the_poison", HELD),
+    ],
+    ids=[
+        "a command of which nothing has to tell",
+        "nothing was refused",
+        "a key that was sent once",
+        "what has one key is another promise",
+        "one event",
+        "one event and its repeat",
+        "one version",
+        "nothing moves",
+        "it ended and has never held anything",
+        "one state",
+        "one look",
+        "it was not there yet",
+        "neither poison nor a letter",
+    ],
+)  # fmt: skip
+def test_where_no_case_came_up_nothing_is_kept(name: str, evidence: Observations) -> None:
+    assert verdict(name, evidence).outcome == "nothing happened"
+
+
+@pytest.mark.parametrize("name", ["one_partition_per_key", "order_per_key", "only_allowed_steps"])
+def test_between_topics_there_is_no_order_and_no_common_partition(name: str) -> None:
+    later = told(replace(RESERVED.event, version=1), partition=2, topic="after")
+    earlier = told(replace(RELEASED.event, version=9), partition=2, topic="before")
+    apart = replace(HELD, told=[earlier, later, elsewhere(PLACED, "within")])
+
+    assert verdict(name, apart).outcome == "nothing happened"
+
+
+@pytest.mark.parametrize(
+    ("ops", "outcome"),
+    [
+        ([place(outcome="info")], "kept"),
+        ([place(outcome="info"), place(outcome="info")], "kept"),
+        ([place(outcome="info"), place()], "kept"),
+        ([place(), place()], "broken"),
+        ([place(), place(outcome="fail")], "broken"),
+    ],
+    ids=[
+        "nobody knows",
+        "sent twice, and nobody knows of either",
+        "of one nobody knows",
+        "both answers name one thing",
+        "the other one was refused",
+    ],
+)
+def test_a_command_that_nobody_knows_the_outcome_of_may_have_had_its_effect(
+    ops: Sequence[Exchange], outcome: str
+) -> None:
+    there = len(ops) if outcome == "kept" else 2
+    read = {str(number + 1): Shown("HELD", 14, 7) for number in range(there)}
+
+    assert (
+        verdict("commands_take_effect_once", replace(HELD, ops=ops, read=read)).outcome == outcome
+    )
+
+
+@pytest.mark.parametrize(
+    ("ops", "names"),
+    [
+        ([SAW_HELD, look("1", None, 2), look("1", "NEW", 3)], ["vanished", "went back"]),
+        ([look("1", "NEW", 2), SAW_HELD], ["went back"]),
+        ([look("1", "HELD", 2), look("1", "NEW", 1)], []),
+        ([SAW_HELD, asked("view", "1", "info", None, 2)], []),
+        ([SAW_HELD, asked("read", "1", "ok", Shown("NEW"), 2)], []),
+        ([SAW_HELD, replace(look("1", "NEW", 2), client="two")], []),
+        ([SAW_HELD, look("2", "NEW", 2)], []),
+    ],
+    ids=[
+        "what vanished comes back as it was before",
+        "by time, and not as answers came",
+        "by time, and not as answers came: it went on",
+        "no answer is no sight",
+        "another side",
+        "another reader",
+        "another thing",
+    ],
+)
+def test_a_reader_goes_back_only_behind_what_it_saw_itself_of_that_thing_on_that_side(
+    ops: Sequence[Exchange], names: Sequence[str]
+) -> None:
+    found = verdict("readers_never_go_back", replace(HELD, ops=ops)).found
+
+    assert [one.name for one in found] == names
+
+
+@pytest.mark.parametrize("do", ["read account", "view account"])
+def test_an_account_that_was_below_nothing_for_a_moment_is_seen_on_both_sides(do: Do) -> None:
+    look = asked(do, "a", "ok", Shown(amount=-1), 1)
+
+    assert verdict("never_negative", replace(HELD, ops=[look])).outcome == "broken"
+
+
+def test_what_is_moved_on_an_account_that_there_is_not_makes_none_of_it() -> None:
+    beyond = replace(RESERVED, event=replace(RESERVED.event, moves=MOVES | {"nowhere": -2}))
+
+    assert verdict("amounts_conserved", replace(HELD, told=[PLACED, beyond])).outcome == "kept"
+
+
+@pytest.mark.parametrize(
+    ("letters", "seen"),
+    [
+        ({"dlq": [LETTER, replace(LETTER, offset=1, value=b"sound")]}, "dlq 0@1, b'sound', is no"),
+        ({"dlq": [LETTER], "other": [LETTER]}, "is no poison"),
+        ({"dlq": [], "other": [LETTER]}, "b'poison' of dlq is not parked"),
+    ],
+    ids=["a sound one beside it", "also where it was not put in", "elsewhere alone"],
+)
+def test_each_dead_letter_is_looked_at_where_it_lies(
+    letters: Mapping[str, Sequence[Record]], seen: str
+) -> None:
+    parked = replace(HELD, poison={"dlq": [b"poison"]}, letters=letters)
+
+    assert seen in str(verdict("dead_letters_are_the_poison", parked))
+
+
+def test_a_thing_may_take_from_an_account_twice_for_two_causes() -> None:
+    halves = [
+        told(replace(RESERVED.event, id=id, cause=id, moves={"a": -1}), offset=offset)
+        for offset, id in enumerate(("e2", "e3"), start=1)
+    ]
+
+    assert verdict("things_hold_what_they_took", replace(HELD, told=halves)).outcome == "kept"
+    assert verdict("one_effect_per_cause", replace(HELD, told=halves)).outcome == "kept"
+
+
+def test_one_record_may_tell_of_several_things_and_of_several_facts_under_one_id() -> None:
+    reserved = replace(PLACED, event=replace(RESERVED.event, id=PLACED.event.id))
+    other = replace(PLACED, event=replace(PLACED.event, about="2"))
+
+    assert len(replace(HELD, told=[PLACED, reserved, other, PLACED]).first_told) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "evidence"),
+    [
+        ("order_per_key", HELD),
+        ("keys_count_once", replace(HELD, ops=[])),
+    ],
+    ids=["not judged", "nothing happened"],
+)
+def test_of_what_is_known_to_be_broken_and_was_not_tested_the_reason_is_not_what_is_known(
+    name: str, evidence: Observations
+) -> None:
+    (promise,) = (one for one in PROMISES if one.name == name)
+    blind = [Blind(Sight.VERSIONS, "its events have none")]
+
+    (found,) = judge(
+        evidence, [promise], sees=~Sight.VERSIONS, blind=blind, known={name: "two relays"}
+    )
+
+    assert not found.is_known
+    assert not found.counts
+    assert "two relays" not in str(found)
 
 
 @pytest.mark.parametrize(
