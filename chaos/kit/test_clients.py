@@ -148,6 +148,7 @@ async def test_while_it_may_not_write_it_writes_nothing_and_reads_on() -> None:
     says, may_write = Says(DONE), asyncio.Event()
     one = client(says, may_write)
     writing = asyncio.create_task(one.write("POST", "/things", {}))
+    await asyncio.sleep(0)  # it begins
 
     await one.read("/things")
     assert [request.method for request in says.requests] == ["GET"]

@@ -308,7 +308,7 @@ def test_what_is_moved_on_an_account_that_there_is_not_makes_none_of_it() -> Non
     [
         ({"dlq": [LETTER, replace(LETTER, offset=1, value=b"sound")]}, "dlq 0@1, b'sound', is no"),
         ({"dlq": [LETTER], "other": [LETTER]}, "is no poison"),
-        ({"dlq": [], "other": [LETTER]}, "b'poison' of dlq is not parked"),
+        ({"other": [LETTER], "dlq": []}, "b'poison' of dlq is not parked"),
     ],
     ids=["a sound one beside it", "also where it was not put in", "elsewhere alone"],
 )
