@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Update, bindparam
@@ -13,6 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 def among(column: ColumnElement[Any], parameter: str = "ids") -> ColumnElement[bool]:
     """Whether a column is among the values of a parameter, which is a list."""
     return column.in_(bindparam(parameter, expanding=True))
+
+
+def row_of(state: object, columns: Iterable[str]) -> dict[str, object]:
+    """These fields of a state, as values of the columns of the same names."""
+    return {name: getattr(state, name) for name in columns}
 
 
 async def update_alike(

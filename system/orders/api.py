@@ -189,7 +189,7 @@ class OrderApi:
         drafts = [outcome for outcome in outcomes if isinstance(outcome, Draft)]
         ids = iter(await store.insert_drafts(unit, drafts) if drafts else ())
         return [
-            ORDER.created(place(next(ids), outcome, unit.now), request, unit)
+            ORDER.emit_created(place(next(ids), outcome, unit.now), request, unit)
             if isinstance(outcome, Draft)
             else outcome
             for request, outcome in zip(requests, outcomes, strict=True)
@@ -214,24 +214,21 @@ class OrderApi:
     async def set_status(self, request: Request, unit: UnitOfWork) -> Answer:
         order = await _lock(request, unit)
         decision = set_status(order, request.body.status, unit.now)
-        return await ORDER.changed(decision, request, unit, _save)
+        return await ORDER.save_changed(decision, request, unit, _save)
 
     async def pay(self, request: Request, unit: UnitOfWork) -> Answer:
         order = await _lock(request, unit)
         decision = pay(order, request.body.payment_method, unit.now)
-        return await ORDER.changed(decision, request, unit, _save)
+        return await ORDER.save_changed(decision, request, unit, _save)
 
     async def cancel(self, request: Request, unit: UnitOfWork) -> Answer:
         order = await _lock(request, unit)
         decision = cancel(order, request.body.reason, unit.now)
-        return await ORDER.changed(decision, request, unit, _save)
+        return await ORDER.save_changed(decision, request, unit, _save)
 
     async def remove(self, request: Request, unit: UnitOfWork) -> Answer:
         order = await _lock(request, unit)
-        _, (event,) = remove(order, unit.now)
-        await store.remove(unit, order.id)
-        unit.emit(event, because=request.cause)
-        return ORDER.removed(order.id, event.version)
+        return await ORDER.save_removed(remove(order, unit.now), request, unit, store.remove)
 
 
 def _command(body: NewOrder) -> PlaceOrder:

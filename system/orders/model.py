@@ -2,6 +2,7 @@
 
 Payment is a fact of its own, beside status and reservation: an order may be paid and then lack
 stock, and must remember that the money goes back. `docs/order-life.md` has the whole table.
+A command of one value is that value: it needs no class.
 """
 
 from __future__ import annotations

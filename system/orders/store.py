@@ -31,7 +31,7 @@ from system.kit.columns import TABLE_OPTIONS, Cents, Id, Timestamp, ascii_key, m
 from system.kit.errors import Conflict, ReferenceViolation
 from system.kit.locks import Place
 from system.kit.ports.work import UnitOfWork
-from system.kit.statements import among, update_alike
+from system.kit.statements import among, row_of, update_alike
 from system.kit.turns import in_turns
 from system.orders.model import Draft, Offer, Order, begun
 
@@ -93,7 +93,7 @@ _ITEMS = (
 )
 _SAVE = update(orders).where(among(orders.c.id))
 _COLUMNS = tuple(column.name for column in orders.c)
-_PLACED = _COLUMNS[1:]
+_INSERTED = _COLUMNS[1:]
 """All but the id."""
 _NOTES = ("reservation", "reservation_version")
 _FIXED = ("id", "user_id", "total_amount", "created_at")
@@ -135,7 +135,7 @@ async def insert_drafts(unit: UnitOfWork, drafts: Sequence[Draft]) -> Sequence[i
 async def _insert_drafts(unit: UnitOfWork, drafts: Sequence[Draft]) -> Sequence[int]:
     ids = await unit.insert(
         orders,
-        [_row(begun(0, draft, unit.now), _PLACED) for draft in drafts],
+        [row_of(begun(0, draft, unit.now), _INSERTED) for draft in drafts],
     )
     await unit.sql.execute(
         _INSERT_ITEMS,
@@ -188,7 +188,7 @@ async def page(
 
 
 async def save(unit: UnitOfWork, changed: Iterable[Order]) -> None:
-    rows = {order.id: _row(order, _CHANGING) for order in changed}
+    rows = {order.id: row_of(order, _CHANGING) for order in changed}
     await update_alike(unit.sql, _SAVE, rows)
 
 
@@ -197,7 +197,7 @@ async def save_notes(unit: UnitOfWork, noted: Iterable[Order]) -> None:
 
     Most know the same, where times and methods of payment would tell them apart.
     """
-    rows = {order.id: _row(order, _NOTES) for order in noted}
+    rows = {order.id: row_of(order, _NOTES) for order in noted}
     await update_alike(unit.sql, _SAVE, rows)
 
 
@@ -223,10 +223,6 @@ async def _items(unit: UnitOfWork, ids: Collection[int]) -> dict[int, list[Order
 
 def _item(row: Row[Any]) -> OrderItem:
     return OrderItem(product_id=row.product_id, quantity=row.quantity, unit_price=row.unit_price)
-
-
-def _row(order: Order, columns: Iterable[str]) -> dict[str, object]:
-    return {name: getattr(order, name) for name in columns}
 
 
 def _order(row: Row[Any], items: Iterable[OrderItem]) -> Order:

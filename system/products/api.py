@@ -115,7 +115,7 @@ class ProductApi:
         body = request.body
         command = OfferProduct(body.name, body.price, body.stock)
         id = await store.insert(unit, command)
-        return PRODUCT.created(offer(id, command, unit.now), request, unit)
+        return PRODUCT.emit_created(offer(id, command, unit.now), request, unit)
 
     async def page(self, request: Request) -> Answer:
         query = request.query
@@ -138,14 +138,11 @@ class ProductApi:
             await store.save(unit, product)
             await store.save_stock(unit, [stock] if with_stock else [])
 
-        return await PRODUCT.changed(update(offered, command, unit.now), request, unit, save)
+        return await PRODUCT.save_changed(update(offered, command, unit.now), request, unit, save)
 
     async def remove(self, request: Request, unit: UnitOfWork) -> Answer:
         offered = await _lock(request, unit, with_stock=True)
-        _, (event,) = remove(offered, unit.now)
-        await store.remove(unit, request.id)
-        unit.emit(event, because=request.cause)
-        return PRODUCT.removed(request.id, event.version)
+        return await PRODUCT.save_removed(remove(offered, unit.now), request, unit, store.remove)
 
 
 async def _lock(request: Request, unit: UnitOfWork, *, with_stock: bool) -> Offered:

@@ -94,9 +94,13 @@ class UpdateProduct:
     stock: int | None = None
 
 
-def offer(id: int, command: OfferProduct, now: Now) -> Decision[Offered, ProductCreated]:
+def begun(id: int, command: OfferProduct, now: Now) -> Offered:
     product = Product(id, command.name, command.price, 1, now.at, now.at)
-    stock = Stock(id, command.stock, 1)
+    return product, Stock(id, command.stock, 1)
+
+
+def offer(id: int, command: OfferProduct, now: Now) -> Decision[Offered, ProductCreated]:
+    product, stock = begun(id, command, now)
     created = ProductCreated(
         event_id=now.new_id(),
         occurred_at=now.at,

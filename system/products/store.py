@@ -25,7 +25,7 @@ from system.kit import locks
 from system.kit.columns import TABLE_OPTIONS, Bytes, Cents, Id, Timestamp, ascii_key, metadata
 from system.kit.errors import ReferenceViolation
 from system.kit.ports.work import UnitOfWork
-from system.kit.statements import among, update_alike
+from system.kit.statements import among, row_of, update_alike
 from system.kit.values import dumps, loads
 from system.products.model import (
     Offered,
@@ -34,6 +34,7 @@ from system.products.model import (
     ProductIsOrdered,
     Reservation,
     Stock,
+    begun,
 )
 
 products = Table(
@@ -71,6 +72,8 @@ reservations = Table(
 _OFFERED = select(products, stock.c.on_hand, stock.c.version.label("stock_version")).join_from(
     products, stock
 )
+_INSERTED = ("name", "price", "version", "created_at", "updated_at")
+_CHANGING = ("name", "price", "version", "updated_at")
 _FIND = _OFFERED.where(products.c.id == bindparam("id"))
 _LOCK = locks.exclusive(products, products.c.id)
 _LOCK_STOCK = locks.exclusive(stock, stock.c.product_id)
@@ -80,15 +83,9 @@ _SAVE_RESERVATIONS = update(reservations).where(among(reservations.c.order_id))
 
 
 async def insert(unit: UnitOfWork, command: OfferProduct) -> int:
-    product = {
-        "name": command.name,
-        "price": command.price,
-        "version": 1,
-        "created_at": unit.now.at,
-        "updated_at": unit.now.at,
-    }
-    (id,) = await unit.insert(products, [product])
-    await unit.insert(stock, [{"product_id": id, "on_hand": command.stock, "version": 1}])
+    product, left = begun(0, command, unit.now)
+    (id,) = await unit.insert(products, [row_of(product, _INSERTED)])
+    await unit.insert(stock, [{"product_id": id, "on_hand": left.on_hand, "version": left.version}])
     return id
 
 
@@ -115,14 +112,7 @@ async def lock(unit: UnitOfWork, id: int, *, with_stock: bool) -> Offered | None
 
 async def save(unit: UnitOfWork, product: Product) -> None:
     await unit.sql.execute(
-        update(products)
-        .where(products.c.id == product.id)
-        .values(
-            name=product.name,
-            price=product.price,
-            version=product.version,
-            updated_at=product.updated_at,
-        )
+        update(products).where(products.c.id == product.id).values(row_of(product, _CHANGING))
     )
 
 

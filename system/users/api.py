@@ -103,7 +103,7 @@ class UserApi:
     async def register(self, request: Request, unit: UnitOfWork) -> Answer:
         command = RegisterUser(request.body.name, request.body.email)
         id = await store.insert(unit, command)
-        return USER.created(register(id, command, unit.now), request, unit)
+        return USER.emit_created(register(id, command, unit.now), request, unit)
 
     async def page(self, request: Request) -> Answer:
         query = request.query
@@ -118,14 +118,11 @@ class UserApi:
     async def update(self, request: Request, unit: UnitOfWork) -> Answer:
         command = UpdateUser(request.body.name, request.body.email)
         user = await _lock(request, unit)
-        return await USER.changed(update(user, command, unit.now), request, unit, store.save)
+        return await USER.save_changed(update(user, command, unit.now), request, unit, store.save)
 
     async def remove(self, request: Request, unit: UnitOfWork) -> Answer:
         user = await _lock(request, unit)
-        _, (event,) = remove(user, unit.now)
-        await store.remove(unit, user.id)
-        unit.emit(event, because=request.cause)
-        return USER.removed(user.id, event.version)
+        return await USER.save_removed(remove(user, unit.now), request, unit, store.remove)
 
 
 async def _lock(request: Request, unit: UnitOfWork) -> User:

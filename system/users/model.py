@@ -51,8 +51,12 @@ class UpdateUser:
     email: str | None = None
 
 
+def begun(id: int, command: RegisterUser, now: Now) -> User:
+    return User(id, command.name, command.email, 1, now.at, now.at)
+
+
 def register(id: int, command: RegisterUser, now: Now) -> Decision[User, UserCreated]:
-    user = User(id, command.name, command.email, 1, now.at, now.at)
+    user = begun(id, command, now)
     created = UserCreated(
         event_id=now.new_id(), occurred_at=now.at, user=_snapshot(user), version=user.version
     )

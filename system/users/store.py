@@ -10,7 +10,8 @@ from system.kit import locks
 from system.kit.columns import TABLE_OPTIONS, Id, Timestamp, metadata
 from system.kit.errors import ReferenceViolation, UniqueViolation
 from system.kit.ports.work import UnitOfWork
-from system.users.model import EmailTaken, RegisterUser, User, UserHasOrders
+from system.kit.statements import row_of
+from system.users.model import EmailTaken, RegisterUser, User, UserHasOrders, begun
 
 users = Table(
     "users",
@@ -24,19 +25,14 @@ users = Table(
     **TABLE_OPTIONS,
 )
 
+_INSERTED = ("name", "email", "version", "created_at", "updated_at")
+_CHANGING = ("name", "email", "version", "updated_at")
 _LOCK = locks.exclusive(users, users.c.id)
 
 
 async def insert(unit: UnitOfWork, command: RegisterUser) -> int:
-    row = {
-        "name": command.name,
-        "email": command.email,
-        "version": 1,
-        "created_at": unit.now.at,
-        "updated_at": unit.now.at,
-    }
     try:
-        (id,) = await unit.insert(users, [row])
+        (id,) = await unit.insert(users, [row_of(begun(0, command, unit.now), _INSERTED)])
     except UniqueViolation:
         raise EmailTaken(f"{command.email} is another user's email address") from None
     return id
@@ -59,14 +55,7 @@ async def page(unit: UnitOfWork, *, after: int, limit: int) -> list[User]:
 async def save(unit: UnitOfWork, user: User) -> None:
     try:
         await unit.sql.execute(
-            update(users)
-            .where(users.c.id == user.id)
-            .values(
-                name=user.name,
-                email=user.email,
-                version=user.version,
-                updated_at=user.updated_at,
-            )
+            update(users).where(users.c.id == user.id).values(row_of(user, _CHANGING))
         )
     except UniqueViolation:
         raise EmailTaken(f"{user.email} is another user's email address") from None

@@ -48,7 +48,7 @@ def _saves_all(reached: Reached, _: Any) -> Any:
             await store.save(unit, product)
             await store.save_stock(unit, [stock])
 
-        return await PRODUCT.changed(update(before, command, unit.now), request, unit, save)
+        return await PRODUCT.save_changed(update(before, command, unit.now), request, unit, save)
 
     return change
 

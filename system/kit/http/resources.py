@@ -22,6 +22,7 @@ S = TypeVar("S")
 
 Shown = Mapping[str, Any]  # JSON values of several types
 Save = Callable[[UnitOfWork, S], Awaitable[None]]
+Remove = Callable[[UnitOfWork, int], Awaitable[None]]
 
 
 def fields_of(model: type[BaseModel]) -> Callable[[object], Shown]:
@@ -61,13 +62,15 @@ class Resource(Generic[S]):
     def answer(self, state: S) -> Answer:
         return Answer(200, dumps(self.shown(state)), self._stamps(state))
 
-    def created(self, decision: Decision[S, Event], request: Request, unit: UnitOfWork) -> Answer:
+    def emit_created(
+        self, decision: Decision[S, Event], request: Request, unit: UnitOfWork
+    ) -> Answer:
         """Emit what was decided. The rows are inserted already, for that gave them their ids."""
         state = _emitted(decision, request, unit)
         headers = {"Location": f"/{self.plural}/{self.id(state)}", **self._stamps(state)}
         return Answer(201, dumps(self.shown(state)), headers)
 
-    async def changed(
+    async def save_changed(
         self, decision: Decision[S, Event], request: Request, unit: UnitOfWork, save: Save[S]
     ) -> Answer:
         """Save what was decided, and emit it. Without events nothing has changed."""
@@ -76,8 +79,18 @@ class Resource(Generic[S]):
             await save(unit, state)
         return self.answer(state)
 
-    def removed(self, id: int, version: int) -> Answer:
-        return Answer(204, headers=token(self.plural, id, self=version))
+    async def save_removed(
+        self,
+        decision: Decision[None, Any],  # whichever event says it: each has the last version
+        request: Request,
+        unit: UnitOfWork,
+        remove: Remove,
+    ) -> Answer:
+        """Remove the rows, and emit that they are gone."""
+        _, (event,) = decision
+        await remove(unit, request.id)
+        unit.emit(event, because=request.cause)
+        return Answer(204, headers=token(self.plural, request.id, self=event.version))
 
     async def page(self, rows: Sequence[S], limit: int) -> Answer:
         """Of up to `limit + 1` states: one too many means that more follow."""
