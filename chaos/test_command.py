@@ -53,7 +53,7 @@ IMPOSSIBLE = (
 
 
 @pytest.mark.parametrize(("fault", "why"), IMPOSSIBLE)
-def test_a_fault_that_can_strike_nothing_is_refused(
+def test_a_fault_that_can_hit_nothing_is_refused(
     fault: str, why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["replay", f"orders/1/{fault}"]) == 2
@@ -267,6 +267,6 @@ def test_a_search_without_a_failure_shows_its_own_seed_and_tells_its_stages(
 
 
 @pytest.mark.parametrize("text", SHOP.regressions)
-def test_what_once_broke_a_promise_can_still_be_struck(text: str) -> None:
+def test_what_once_broke_a_promise_can_still_be_hit(text: str) -> None:
     """Workloads change, and a schedule that comes by nothing any more proves nothing."""
     assert str(schedule_of(SHOP, text)) == text

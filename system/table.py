@@ -11,7 +11,7 @@ that, by `kit/stacks.py`, `kit/roles.py` and `kit/process.py`.
 
 from __future__ import annotations
 
-# the rooms that the table names, as `orders.handlers` and the like
+# the modules that the table names, as `orders.handlers` and the like
 import system.orders.api
 import system.orders.handlers
 import system.orders.views

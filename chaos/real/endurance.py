@@ -34,7 +34,7 @@ from system.kit import stacks
 from system.kit.values import dumps
 from system.table import SHOP
 
-STRIKE_S = 5.0
+FAULT_S = 5.0
 """About what a fault takes until everybody has recovered: baskets are spread over that."""
 CALM_S = (0.2, 1.5)
 FINISH_S = 120.0
@@ -175,7 +175,7 @@ async def _inject_and_shop(
     share, rest = divmod(wanted.orders, len(faults) + 1)
     await counter.hand_out(share + rest, 1.0 + share / 100)
     for fault in faults:
-        handing_out = asyncio.create_task(counter.hand_out(share, STRIKE_S))
+        handing_out = asyncio.create_task(counter.hand_out(share, FAULT_S))
         try:
             await asyncio.sleep(random.uniform(*CALM_S))
             await nemesis.inject(fault)

@@ -110,7 +110,7 @@ def test_a_bad_id_is_refused_in_one_line(text: str) -> None:
         schedule_of(SHOP, text)
 
 
-def test_every_call_is_struck_in_every_way_that_differs(simulation: Simulator) -> None:
+def test_every_call_is_hit_in_every_way_that_differs(simulation: Simulator) -> None:
     field = Undisturbed(simulation).field("stock", 1)
     schedules = list(singles(field, "stock", 1))
     faults = [fault for schedule in schedules for fault in schedule.faults]

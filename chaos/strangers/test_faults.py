@@ -33,7 +33,7 @@ def test_a_seed_fixes_the_faults() -> None:
     assert len(first) == len(set(first))
 
 
-def test_each_process_is_killed_and_each_line_struck_in_each_way() -> None:
+def test_each_process_is_killed_and_each_line_spoiled_in_each_way() -> None:
     stranger, _ = load("naive")
     planned = plan(stranger, Ground(stranger).lines, 1)
     kinds = Counter(fault.kind for fault in planned)
@@ -419,7 +419,7 @@ async def test_answers_are_lost_until_a_slow_system_has_told_of_something(
     await losing
 
 
-async def test_no_fault_strikes_before_each_topic_that_can_be_aimed_at_has_a_record() -> None:
+async def test_no_fault_is_injected_before_each_topic_that_can_be_aimed_at_has_a_record() -> None:
     recorder = Recorder(PLACED)
     waiting = asyncio.create_task(nemesis(recorder, set()).until_it_flows())
 

@@ -604,7 +604,7 @@ class Placing(Poisonable):
         return Made()
 
 
-async def test_what_was_placed_is_read_on_both_sides_while_a_fault_strikes(
+async def test_what_was_placed_is_read_on_both_sides_while_a_fault_lasts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sender = Noting()

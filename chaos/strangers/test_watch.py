@@ -122,7 +122,7 @@ async def test_it_knows_what_can_be_aimed_at() -> None:
     assert not await seen.watch.shows_amounts_of(["stock"])
 
 
-async def test_an_adapter_that_fails_at_a_record_is_told_so_while_faults_strike() -> None:
+async def test_an_adapter_that_fails_at_a_record_is_told_so_while_faults_are_injected() -> None:
     seen = Seen()
     seen.records.append(Record("stock", 0, 2, b"", b"[]"))
 

@@ -88,7 +88,7 @@ async def test_it_waits_no_longer_than_its_deadline_and_tells_what_it_saw() -> N
         await eventually(never, lambda _: False, deadline_s=0.02)
 
 
-async def test_strikes_fail_as_often_as_they_were_told_and_where() -> None:
+async def test_rules_fail_as_often_as_they_were_told_and_where() -> None:
     faults = Switchboard()
     faults.fail("sql.commit", process="a", times=2)
     here = Point("a", "sql.commit", Hop.REQUEST)

@@ -67,10 +67,10 @@ async def test_it_ends_in_time_also_with_every_store_away(own_stack: Stack) -> N
     order = await stack.given.order({lamp.id: 1})
     with stack.faults.outage("sql", "log", "views") as rules:
 
-        async def all_struck() -> bool:
+        async def all_injected() -> bool:
             return all(rule.injected for rule in rules)
 
-        await eventually(all_struck)
+        await eventually(all_injected)
         asked_at = loop.time()
         await asyncio.gather(*(stack.stop(role) for role in ALL_ROLES))
         assert loop.time() - asked_at < STOP_S

@@ -55,7 +55,7 @@ def test_all_kinds_come() -> None:
 
 
 @pytest.mark.parametrize("seed", range(40))
-async def test_all_that_is_struck_is_healed(seed: int, tmp_path: Path) -> None:
+async def test_all_that_is_spoiled_is_healed(seed: int, tmp_path: Path) -> None:
     proxies = Proxies()
     targets = {name: Target() for name in ("a", "b", "c", "d")}
     troubles = draw(Random(seed), Lines(proxies, NAMES), targets)

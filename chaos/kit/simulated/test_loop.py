@@ -102,7 +102,7 @@ def test_a_paused_process_goes_on_where_it_was_and_late() -> None:
     simulated(main)
 
 
-def test_a_timeout_that_passed_in_a_pause_strikes_at_its_end() -> None:
+def test_a_timeout_that_passed_in_a_pause_is_raised_at_its_end() -> None:
     said: list[str] = []
 
     async def work() -> None:

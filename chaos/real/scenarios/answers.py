@@ -23,7 +23,7 @@ FINE_S = 0.005
 API, RELAY = "order-api", "order-consumer"
 
 
-async def _struck_in_commit(
+async def _faulted_in_commit(
     stage: Stage, course: Course, trap: Trap, for_s: float, what: str
 ) -> tuple[bool, Op]:
     """One order, whose COMMIT is done when the trap is sprung; whether that was in time.
@@ -60,7 +60,7 @@ async def _in_commit(
 ) -> None:
     """`told` says whether a client was told what it may be told."""
     for _ in range(TRIES):
-        is_in_time, placed = await _struck_in_commit(stage, course, trap, for_s, what)
+        is_in_time, placed = await _faulted_in_commit(stage, course, trap, for_s, what)
         if is_in_time and told(placed):
             break
     course.saw(is_in_time, "the order was in the database, and its client did not know")

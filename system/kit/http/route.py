@@ -1,6 +1,6 @@
 """What an API is made of: routes, what they are asked and what they answer.
 
-The web rooms turn a list of routes into a running application and into its OpenAPI document.
+The web modules turn a list of routes into a running application and into its OpenAPI document.
 A domain's `api.py` lists its routes and knows nothing of aiohttp.
 """
 
