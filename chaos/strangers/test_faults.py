@@ -198,9 +198,10 @@ STEPS = {
     Planned("lose answers", line=STORE): [
         *[
             "warehouse-mysql: latency, warehouse-mysql: anew",
+            "warehouse-mysql: latency, warehouse-mysql: anew",
             "warehouse-mysql: limit_data, warehouse-mysql: no limit_data",
         ]
-        * (faults.LOST_TIMES // 2),
+        * (faults.LOST_TIMES // 3),
         "healed",
     ],
 }
