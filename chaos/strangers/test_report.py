@@ -94,10 +94,13 @@ def test_the_sum_counts_each_verdict_once() -> None:
 
 def test_of_a_broken_promise_what_was_seen_is_said() -> None:
     broken = [one for one in RESULT.verdicts if one.outcome == "broken"]
+    said = list(lines(RESULT))
+    written = page("mine", "judge mine", RESULT, Wanted(7)).splitlines()
 
-    for told in ("\n".join(lines(RESULT)), page("mine", "judge mine", RESULT, Wanted(7))):
-        assert broken
-        assert all(f" {one.found[0].seen}\n" in told for one in broken)
+    assert broken
+    for one in broken:
+        assert f"  seen: {one.found[0].seen}" in said
+        assert f"- {one.found[0].seen}" in written
 
 
 def test_of_many_stories_the_shortest_is_told_and_of_a_long_one_its_beginning_and_its_end() -> None:

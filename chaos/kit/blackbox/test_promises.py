@@ -337,6 +337,16 @@ def test_one_record_may_tell_of_several_things_and_of_several_facts_under_one_id
     assert len(replace(HELD, told=[PLACED, reserved, other, PLACED]).first_told) == 3
 
 
+@pytest.mark.parametrize("of", [PLACED, RESERVED], ids=["moves nothing", "moves"])
+def test_without_ids_the_same_bytes_are_another_event_in_another_topic(of: Told) -> None:
+    here = replace(of, event=replace(of.event, id=""))
+
+    assert replace(HELD, told=[here, elsewhere(here, "others"), here]).first_told == [
+        here,
+        elsewhere(here, "others"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "evidence"),
     [
