@@ -95,8 +95,12 @@ def _cell(verdict: Verdict) -> str:
 
 def _seen(verdict: Verdict) -> str:
     match verdict.outcome:
+        case "kept" if verdict.is_known:
+            return f"KEPT AFTER ALL: known to be broken ({verdict.because})"
         case "kept":
             return counted(verdict.cases, "case")
+        case "broken" if verdict.is_known:
+            return f"{verdict.found[0].seen}; known: {verdict.because}"
         case "broken":
             return verdict.found[0].seen
         case "not judged":

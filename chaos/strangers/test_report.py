@@ -78,6 +78,9 @@ def test_the_page_has_a_row_for_each_promise_whatever_became_of_it(*, is_known: 
     assert [(row[0], row[1]) for row in rows] == [
         (f"| {one.promise}", one.outcome) for one in verdicts
     ]
+    cells = {row[0].removeprefix("| "): row[2] for row in rows}
+    assert ("KEPT AFTER ALL" in cells["never_negative"]) == is_known
+    assert ("known: issue 17" in cells["final_states_reached"]) == is_known
     chapters = [line for line in text.splitlines() if line.startswith("## ")]
     assert chapters == [f"## {one.promise}" for one in verdicts if one.outcome == "broken"]
 
