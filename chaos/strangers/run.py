@@ -198,9 +198,8 @@ class Judging:
             except NotReady as error:
                 missing.append(str(error))
             is_over.set()
-            await asyncio.wait(
-                working
-            )  # each ends: a request has a bound, and is repeated ten times at most
+            # each client ends: a request has a bound, and is repeated ten times at most
+            await asyncio.wait(working)
             watching.cancel()
         return nemesis.faults, missing
 
