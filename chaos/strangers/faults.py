@@ -29,9 +29,8 @@ from scenarios.harness.servers.common import say
 CALM_S = (0.5, 1.5)
 AWAY_S = 4.0
 DOWN_S = (0.2, 1.5)
-LOST_TIMES = 60
-"""Few of them hit a COMMIT, and of these few one whose loss shows: of fifteen losses at one moment, a run in
-ten had none."""
+LOST_TIMES = 30
+"""Few of them hit a COMMIT, and of these few one whose loss shows: of ten, some runs had none."""
 LOST_S = 0.3
 LATE_MS = 200
 LOST_MOST_S = 15.0
@@ -149,7 +148,7 @@ class Nemesis:
         own, seen = self._written_by(planned.line.process), len(self._topics.records)
         ends_at = _now() + (LOST_MOST_S if own else 0.0)
         for times in count(1):
-            await (self._lose_late if times % 3 else self._lose_all)(planned.line.name)
+            await (self._lose_late if times % 2 else self._lose_all)(planned.line.name)
             await asyncio.sleep(LOST_S)
             works = any(record.topic in own for record in self._topics.records[seen:])
             if times >= LOST_TIMES and (works or _now() > ends_at):

@@ -198,10 +198,9 @@ STEPS = {
     Planned("lose answers", line=STORE): [
         *[
             "warehouse-mysql: latency, warehouse-mysql: anew",
-            "warehouse-mysql: latency, warehouse-mysql: anew",
             "warehouse-mysql: limit_data, warehouse-mysql: no limit_data",
         ]
-        * (faults.LOST_TIMES // 3),
+        * (faults.LOST_TIMES // 2),
         "healed",
     ],
 }
