@@ -69,7 +69,7 @@ def _pairs(evidence: Evidence) -> Iterator[tuple[str, Facts, Facts]]:
             place, told = f"{event.type} {event.key}", dict(getattr(event, aggregate))
             row = rows.get(told["id"])
             if row is not None and row["version"] == event.version:
-                yield place, told, _written(row)
+                yield place, told, _written(row, told)
             fixed = {name: told[name] for name in _FIXED if name in told}
             yield place, told, {**first.setdefault(told["id"], fixed), **_of_itself(event)}
     for event in evidence.events("order.deleted"):
@@ -88,14 +88,18 @@ def _of_itself(event: Any) -> Facts:  # one of the models
     return known
 
 
-def _written(row: Row) -> Facts:
-    """A row in the words of events."""
-    facts = dict(row)
-    for name in {"created_at", "updated_at"} & facts.keys():
-        facts[name] = datetime.fromisoformat(str(row[name])).replace(tzinfo=UTC)
-    for name in {"price", "total_amount"} & facts.keys():
-        facts[name] = from_cents(row[name])
-    return facts
+def _written(row: Row, told: Facts) -> Facts:
+    """A row in the words of an event: its times and amounts, as the event says them."""
+    return {name: as_told(value, told.get(name)) for name, value in row.items()}
+
+
+def as_told(value: Any, told: object) -> object:  # of a column, as each store has it
+    """In the form in which an event tells it: a time in UTC, an amount."""
+    if value is None:
+        return None
+    if isinstance(told, datetime):
+        return datetime.fromisoformat(str(value)).replace(tzinfo=UTC)
+    return from_cents(value) if isinstance(told, Decimal) else value
 
 
 def _names(evidence: Evidence) -> Iterator[tuple[str, Facts, Facts]]:
