@@ -9,17 +9,17 @@ from typing import Any
 
 from load.kit.evidence import Facts
 from load.kit.promises import MAKING, Thing
+from system.orders.views import OrderResource
 
 PAY, CANCEL = "pay", "cancel"
 Order = Mapping[str, Any]  # an order as the APIs answer it
 
-_STATUS = {"CREATED": 0, "PROCESSING": 1, "PAID": 1, "CANCELED": 2}
+STATUS = {"CREATED": 0, "PROCESSING": 1, "PAID": 1, "CANCELED": 2}
 _RESERVATION = {"pending": 0, "reserved": 1, "released": 2, "rejected": 2}
 _ENDED = ("released", "rejected")
-_ALIKE = (
-    *("user_id", "status", "paid", "reservation", "payment_method", "cancel_reason"),
-    *("refund_due", "created_at", "updated_at"),
-)
+_MADE = ("id", "items", "total_amount")
+"""Of these `made` tells."""
+_ALIKE = tuple(name for name in OrderResource.model_fields if name not in _MADE)
 
 
 def cents(amount: Decimal | float) -> int:
@@ -73,4 +73,4 @@ class OrderRules:
         return is_right and facts["refund_due"] == (is_canceled and facts["paid"])
 
     def rank(self, facts: Facts) -> tuple[int, ...]:
-        return _STATUS[facts["status"]], int(facts["paid"]), _RESERVATION[facts["reservation"]]
+        return STATUS[facts["status"]], int(facts["paid"]), _RESERVATION[facts["reservation"]]

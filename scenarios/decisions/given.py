@@ -55,3 +55,14 @@ def order(
         created_at=EARLIER,
         updated_at=EARLIER,
     )
+
+
+STATES = {
+    "created": order(OrderStatus.CREATED),
+    "processing": order(OrderStatus.PROCESSING),
+    "processing, paid": order(OrderStatus.PROCESSING, paid=True),
+    "paid": order(OrderStatus.PAID, paid=True),
+    "canceled": order(OrderStatus.CANCELED, cancel_reason="first"),
+    "canceled, paid": order(OrderStatus.CANCELED, paid=True, cancel_reason="first"),
+}
+"""An order in each state that orders can be in: a status, and whether it is paid."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scenarios.decisions.given import LATER, now, order
+from scenarios.decisions.given import LATER, STATES, now, order
 from system.events import (
     EVENTS,
     OrderCanceled,
@@ -33,15 +33,6 @@ from system.orders.model import (
 
 CREATED, PROCESSING = OrderStatus.CREATED, OrderStatus.PROCESSING
 PAID, CANCELED = OrderStatus.PAID, OrderStatus.CANCELED
-
-STATES = {
-    "created": order(CREATED),
-    "processing": order(PROCESSING),
-    "processing, paid": order(PROCESSING, paid=True),
-    "paid": order(PAID, paid=True),
-    "canceled": order(CANCELED, cancel_reason="first"),
-    "canceled, paid": order(CANCELED, paid=True, cancel_reason="first"),
-}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select
 
+from scenarios.decisions.given import STATES
 from scenarios.repository.markdown import ROOT
 from scenarios.repository.order_life import CLIENTS, LEARNS, STOCK, Table, state_of
 from system import events
@@ -115,21 +116,31 @@ def test_no_command_is_left_out() -> None:
         if path.startswith("/orders/{id}/")
     }
     missing = commands - CLIENTS.keys()
-    assert not missing, f"rows of the first table of the page: {missing}"
+    assert not missing, f"rows of the first table of docs/order-life.md: {missing}"
 
 
 def test_no_status_that_can_be_set_is_left_out() -> None:
     missing = {f"set {status}" for status in OrderStatus} ^ {
         name for name in CLIENTS if name.startswith("set ")
     }
-    assert not missing, f"rows of the first table of the page: {missing}"
+    assert not missing, f"rows of the first table of docs/order-life.md: {missing}"
+
+
+def test_its_columns_are_the_states_that_orders_can_be_in() -> None:
+    columns = {state_of(state) for line in CLIENTS.values() for state in line}
+
+    wrong = columns ^ {(state.status, state.paid) for state in STATES.values()}
+    assert not wrong, (
+        "columns of the first table of docs/order-life.md and STATES of scenarios/decisions/given.py"
+        f" differ in (status, whether it is paid): {wrong}; a paid one is `STATUS, paid`, but for PAID"
+    )
 
 
 @pytest.mark.parametrize("table", [CLIENTS, LEARNS], ids=["what clients may do", "what it learns"])
 def test_no_status_that_an_order_can_have_is_left_out(table: Table) -> None:
     for name, line in table.items():
         missing = ({state_of(state)[0] for state in line} - {"gone"}) ^ set(OrderStatus)
-        assert not missing, f"columns of the page's table with {name!r}: {missing}"
+        assert not missing, f"columns of docs/order-life.md's table with {name!r}: {missing}"
 
 
 def test_no_event_of_an_order_is_left_out() -> None:
@@ -139,7 +150,7 @@ def test_no_event_of_an_order_is_left_out() -> None:
     for event in events.EVENTS:
         if event.aggregate == "order":
             assert any(f"`{event.type}`" in cell for cell in emitted), (
-                f"no cell of the page's tables emits {event.type}"
+                f"no cell of the tables of docs/order-life.md emits {event.type}"
             )
 
 
@@ -184,7 +195,7 @@ class Bench:
         async with self.work() as unit:
             (id,) = await order_store.insert_drafts(unit, [draft])
             (order,) = (await order_store.lock(unit, [id])).values()
-            paid = status is OrderStatus.PAID
+            paid = all(state.paid for state in STATES.values() if state.status is status)
             await order_store.save(unit, [replace(order, status=status, paid=paid)])
         return id
 

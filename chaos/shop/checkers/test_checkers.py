@@ -15,12 +15,14 @@ from chaos.kit.history import Outcome
 from chaos.kit.promises import Promise, anomalies_of
 from chaos.shop.checkers import ANOMALIES, CHECKERS, BadChecker, judge
 from chaos.shop.checkers.by_hand import ANVIL, BOLT, POISON, Story
+from chaos.shop.checkers.views import true_fields
 from chaos.shop.workloads.table import SIMULATED
 from system import events
 from system.kit.http.headers import CORRELATION_ID
 from system.kit.ports.log import Message, Partition, Record
-from system.kit.ports.views import Document
+from system.kit.ports.views import Document, View
 from system.kit.values import dumps, loads
+from system.table import VIEWS
 
 
 def test_it_is_content_with_a_good_history() -> None:
@@ -56,6 +58,18 @@ def test_an_event_of_a_type_that_no_checker_names_counts_its_version_and_is_a_st
 
 def test_it_knows_nothing_that_never_was() -> None:
     assert anomalies_of(judge(Evidence(SIMULATED))) == []
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+def test_each_field_that_readers_are_shown_is_compared_with_the_write_side(view: View) -> None:
+    evidence = Story().evidence()
+    compared = true_fields(evidence, view.name, evidence.rows(view.name)[0]).keys()
+
+    shown = view.resource.model_fields.keys() - {"id", "created_at", "updated_at"}
+    amounts = {"price", "total_amount"} & shown
+    wrong = (compared - {"cents"}) ^ (shown - amounts)
+    assert not wrong, f"compare them in true_fields of chaos/shop/checkers/views.py: {wrong}"
+    assert ("cents" in compared) == bool(amounts)
 
 
 Change = Callable[[Story], None]

@@ -21,7 +21,7 @@ from system.table import VIEWS
 def _show_the_truth(evidence: Evidence) -> Cases:
     """What readers get at rest, against the rows, with no projection in between."""
     written = {
-        f"{view} {row['id']}": _true_fields(evidence, view, row)
+        f"{view} {row['id']}": true_fields(evidence, view, row)
         for view in evidence.shown
         for row in evidence.rows(view)
     }
@@ -31,7 +31,8 @@ def _show_the_truth(evidence: Evidence) -> Cases:
     return views.sides_agree(written, shown)
 
 
-def _true_fields(evidence: Evidence, view: str, row: Mapping[str, Any]) -> dict[str, Any]:
+def true_fields(evidence: Evidence, view: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a view has to show of a row; `cents` is its amount."""
     if view == "users":
         return {"name": row["name"], "email": row["email"]}
     if view == "products":
